@@ -1,0 +1,46 @@
+"""Every size and count limit of the platform, in one table. Bytes unless the name says otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+DOCUMENT_BYTES: Final = 256 * KIB
+DOCUMENT_DEPTH: Final = 64
+DOCUMENT_NODES: Final = 100_000
+DOCUMENT_ALIASES: Final = 32
+JSON_DEPTH: Final = 64
+JSON_NODES: Final = 1_000_000
+INTEGER_DIGITS: Final = 38  # what a DynamoDB number holds
+REQUEST_BYTES: Final = 6 * MIB  # Lambda's synchronous payload limit
+
+INLINE_VALUE_BYTES: Final = 64 * KIB  # larger values go to the blob store
+VALUE_BYTES: Final = 16 * MIB  # larger values are a permanent error
+SEGMENT_BYTES: Final = 256 * KIB
+ITEM_BYTES: Final = 400 * 1000  # DynamoDB's limit on one item
+TRANSACTION_OPS: Final = 25
+TRANSACTION_BYTES: Final = 4 * MIB
+KEY_PARTITION_BYTES: Final = 2048
+KEY_SORT_BYTES: Final = 1024
+ATTRIBUTE_DEPTH: Final = 32
+
+SNAPSHOT_EVENTS: Final = 1_000
+SNAPSHOT_BYTES: Final = 1 * MIB
+
+TASKS_PER_WORKFLOW: Final = 10_000
+TASK_ID_CHARS: Final = 128
+ATTEMPT_TIMEOUT_MS: Final = 14 * 60 * 1000  # a Lambda invocation ends at 15 minutes
+DEFAULT_ATTEMPT_TIMEOUT_MS: Final = 60 * 1000
+SLEEP_IN_DRIVER_MS: Final = 10 * 1000  # longer waits park
+UNKNOWN_ATTEMPTS: Final = 3  # the same attempt found unknown this often fails as driver_crash
+
+EXPRESSION_CHARS: Final = 16 * KIB
+EXPRESSION_DEPTH: Final = 64
+EXPRESSION_FUEL: Final = 1_000_000  # evaluation steps
+EXPRESSION_OUTPUT_BYTES: Final = 4 * MIB
+
+WAIT_CAP_S: Final = 20  # below the gateway's 29 s
+PAGE_LIMIT: Final = 100
+PAGE_DEFAULT: Final = 20

@@ -1,0 +1,21 @@
+"""The Orchestrator port: who calls `advance`, and when.
+
+Nothing here is a promise: a start or wake that is lost is found again by the reconciler, and one that comes
+twice is harmless, since the log's fence and the park protocol decide.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from millrace.ports.documents import TenantScope
+
+
+class Orchestrator(Protocol):
+    def start(self, scope: TenantScope, execution: str, generation: int) -> None:
+        """Begin (or begin again) the actor of an execution."""
+        ...
+
+    def wake(self, scope: TenantScope, execution: str, token: str) -> None:
+        """Complete a parked wait. An unknown or expired token is success."""
+        ...
