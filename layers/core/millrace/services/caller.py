@@ -1,0 +1,21 @@
+"""Who asks: made once by the entry wrapper from the request's identity, and an argument of every use case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from millrace.ports.documents import TenantScope
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """``principal`` names the person or system; ``roles`` are judged by the entry wrapper's route table."""
+
+    tenant: str
+    principal: str
+    roles: frozenset[str] = frozenset()
+    namespace: str = "default"
+
+    @property
+    def scope(self) -> TenantScope:
+        return TenantScope(self.tenant)

@@ -1,0 +1,25 @@
+"""The ports and repositories a use case may touch, gathered once by `millrace.wiring`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from millrace.ports.blobs import Blobs
+from millrace.ports.documents import Documents
+from millrace.ports.orchestrator import Orchestrator
+from millrace.ports.secrets import Secrets
+from millrace.ports.world import Clock, Ids, Random
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Repositories are made from ``documents`` and ``blobs`` where they are used; they hold no state."""
+
+    documents: Documents
+    blobs: Blobs
+    secrets: Secrets
+    orchestrator: Orchestrator
+    clock: Clock
+    ids: Ids
+    random: Random
+    region: str = "local"
