@@ -1,0 +1,7 @@
+"""Ports held in memory: for tests, the simulator and previews. They pass the conformance suites of the ports."""
+
+from millrace.adapters.memory.blobs import MemoryBlobs
+from millrace.adapters.memory.documents import MemoryDocuments, MemoryFeed
+from millrace.adapters.memory.secrets import MemorySecrets
+
+__all__ = ["MemoryBlobs", "MemoryDocuments", "MemoryFeed", "MemorySecrets"]
