@@ -1,0 +1,171 @@
+"""Group commit: one thread owns the writing connection and commits everything queued as one transaction.
+
+A sync of the disk costs the same for one write as for a hundred, so writes that arrive while a COMMIT runs become the
+next transaction. Each job has its own savepoint, so that a refusal undoes that job alone. Nobody is told before COMMIT
+has returned; when COMMIT itself fails, nobody can know, and everyone in the group is told so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from millrace.adapters.sqlite.database import Database, translated
+from millrace.base.errors import MillraceError, OutcomeUnknown, StoreUnavailable
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+QUEUE_JOBS: Final = 4096
+GROUP_JOBS: Final = 512
+"""Bounds how long the first job of a group waits for the last to be applied."""
+
+
+class Job:
+    __slots__ = ("error", "future", "result", "work")
+
+    def __init__(self, work: Work[Any]) -> None:
+        self.work = work
+        self.future: Future[Any] = Future()
+        self.result: Any = None
+        self.error: MillraceError | None = None
+
+    def tell(self) -> None:
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class Committer:
+    """``commits`` is the exact number of COMMITs that have returned; it never counts a rolled-back transaction."""
+
+    def __init__(self, database: Database, *, queue_jobs: int = QUEUE_JOBS) -> None:
+        self.commits = 0
+        self._database = database
+        self._connection: sqlite3.Connection | None = database.writer()
+        self._queue: deque[Job] = deque()
+        self._queue_jobs = queue_jobs
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._taken = threading.Condition(self._lock)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="millrace-committer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Queues ``work``, to run in a transaction on the committer thread; it may raise MillraceError to refuse.
+        Blocks while the queue is full. The future ends after COMMIT."""
+        job = Job(work)
+        with self._lock:
+            while len(self._queue) >= self._queue_jobs and not self._closing:
+                self._taken.wait()
+            if self._closing:
+                job.future.set_exception(StoreUnavailable("the local store is closed"))
+                return job.future
+            self._queue.append(job)
+            if len(self._queue) == 1:
+                self._arrived.notify()
+        return job.future
+
+    def close(self) -> None:
+        """Commits what is queued, then ends the thread. Later jobs end with StoreUnavailable."""
+        with self._lock:
+            self._closing = True
+            self._arrived.notify()
+            self._taken.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while jobs := self._next_group():
+                live = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+                if live:
+                    self._commit(live)
+                    for job in live:
+                        job.tell()
+        finally:
+            self._end()
+
+    def _next_group(self) -> list[Job]:
+        with self._lock:
+            while not self._queue and not self._closing:
+                self._arrived.wait()
+            full = len(self._queue) >= self._queue_jobs
+            if len(self._queue) <= GROUP_JOBS:
+                jobs = list(self._queue)
+                self._queue.clear()
+            else:
+                jobs = [self._queue.popleft() for _ in range(GROUP_JOBS)]
+            if full:
+                self._taken.notify_all()
+            return jobs
+
+    def _end(self) -> None:
+        with self._lock:
+            self._closing = True
+            left = list(self._queue)
+            self._queue.clear()
+            self._taken.notify_all()
+        for job in left:
+            job.future.set_exception(StoreUnavailable("the local store has stopped"))
+        if self._connection is not None:
+            self._connection.close()
+
+    def _commit(self, jobs: list[Job]) -> None:
+        """Applies and commits; afterwards every job knows its result or error."""
+        try:
+            connection = self._connection = self._connection or self._database.writer()
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            return self._fail(jobs, translated(error, self._database.path))
+        except MillraceError as error:
+            return self._fail(jobs, error)
+        try:
+            for job in jobs:
+                self._apply(connection, job)
+            if all(job.error is not None for job in jobs):
+                connection.execute("ROLLBACK")
+                return None
+        except sqlite3.Error as error:
+            self._reset(connection)
+            return self._fail(jobs, translated(error, self._database.path))
+        except BaseException:
+            self._reset(connection)
+            self._fail(jobs, StoreUnavailable("the local store met a defect and has stopped"))
+            for job in jobs:
+                job.tell()
+            raise
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._reset(connection)
+            unknown = OutcomeUnknown(f"the local store could not say whether it committed: {error}")
+            return self._fail([job for job in jobs if job.error is None], unknown)
+        self.commits += 1
+        return None
+
+    @staticmethod
+    def _apply(connection: sqlite3.Connection, job: Job) -> None:
+        connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.work(connection)
+        except MillraceError as error:
+            job.error = error
+            connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+
+    @staticmethod
+    def _fail(jobs: list[Job], error: MillraceError) -> None:
+        for job in jobs:
+            job.error = error
+
+    def _reset(self, connection: sqlite3.Connection) -> None:
+        """Gives up a connection whose transaction is in doubt; closing it rolls back what did not reach the log.
+        The next group opens the file anew, which reads again what is on disk."""
+        self._connection = None
+        connection.close()
