@@ -5,6 +5,8 @@
     │   ├── InvalidDocument  a workflow or task document has findings of severity error
     │   ├── InvalidInput     an execution input does not fit its schema
     │   ├── InvalidRequest   anything else about the request
+    │   ├── MethodNotAllowed the path exists, the method does not
+    │   ├── UnsupportedMedia the body's media type is not one we read
     │   ├── TooLarge         a limit on size was passed
     │   ├── ExpressionError  an expression cannot be compiled or evaluated
     │   └── TransformError   a transform step cannot be applied
@@ -69,6 +71,16 @@ class InvalidInput(UserError):
 
 class InvalidRequest(UserError):
     code = "invalid-request"
+
+
+class MethodNotAllowed(UserError):
+    """``facts['allow']`` is the list of methods that the path has."""
+
+    code = "method-not-allowed"
+
+
+class UnsupportedMedia(UserError):
+    code = "unsupported-media-type"
 
 
 class TooLarge(UserError):

@@ -1,0 +1,60 @@
+"""Who may do what: one table of route × role. What is not in it is refused to everybody.
+
+Roles: ``viewer`` reads, ``operator`` also starts, cancels and signals executions, ``author`` also publishes and
+activates, ``admin`` may do everything. A role holds nothing that the table does not name.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from millrace.base.errors import Forbidden
+from millrace.services.caller import Caller
+
+ROLES: Final = frozenset({"viewer", "operator", "author", "admin"})
+READ: Final = frozenset({"viewer", "operator", "author", "admin"})
+RUN: Final = frozenset({"operator", "author", "admin"})
+WRITE: Final = frozenset({"author", "admin"})
+
+API: Final = "/api/v1"
+
+
+def _definitions(plural: str) -> dict[tuple[str, str], frozenset[str]]:
+    base = f"{API}/{plural}"
+    return {
+        ("POST", base): WRITE,
+        ("GET", base): READ,
+        ("POST", f"{base}/validate"): READ,
+        ("GET", f"{base}/<name>"): READ,
+        ("PUT", f"{base}/<name>"): WRITE,
+        ("GET", f"{base}/<name>/versions"): READ,
+        ("GET", f"{base}/<name>/versions/<version>"): READ,
+        ("POST", f"{base}/<name>/activate"): WRITE,
+        ("POST", f"{base}/<name>/validate-input"): READ,
+    }
+
+
+ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
+    ("GET", f"{API}/health"): READ,
+    **_definitions("workflows"),
+    **_definitions("tasks"),
+    ("GET", f"{API}/workflows/<name>/graph"): READ,
+    ("POST", f"{API}/workflows/<name>/executions"): RUN,
+    ("GET", f"{API}/executions"): READ,
+    ("GET", f"{API}/executions/<execution>"): READ,
+    ("GET", f"{API}/executions/<execution>/events"): READ,
+    ("POST", f"{API}/executions/<execution>/cancel"): RUN,
+    ("POST", f"{API}/executions/<execution>/signals/<signal>"): RUN,
+}
+
+
+def authorise(caller: Caller, method: str, template: str) -> None:
+    """Raises Forbidden unless one of the caller's roles is named for the route."""
+    allowed = ACCESS.get((method, template), frozenset())
+    if not caller.roles & allowed:
+        needed = ", ".join(sorted(allowed)) or "nobody"
+        raise Forbidden(
+            f"{method} {template} needs one of the roles {needed}",
+            hint="Ask an administrator for the role.",
+            facts={"needs": sorted(allowed), "has": sorted(caller.roles & ROLES)},
+        )

@@ -1,0 +1,34 @@
+"""Answers: canonical JSON out, with the headers that belong to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from millrace.api.current import request
+from millrace.base.canonical import dumps
+
+
+def answer(
+    value: Any, *, status: int = 200, etag: str = "", location: str = "", headers: dict[str, str] | None = None
+) -> Response[Any]:
+    """A JSON answer; 304 without a body when the request's If-None-Match names ``etag``."""
+    out = dict(headers or {})
+    if etag:
+        out["ETag"] = quoted(etag)
+        if status == 200 and request().method == "GET" and names(request().headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=out, body="")
+    if location:
+        out["Location"] = location
+    return Response(status_code=status, content_type="application/json", body=dumps(value).decode(), headers=out)
+
+
+def quoted(etag: str) -> str:
+    return f'"{etag}"'
+
+
+def names(header: str, etag: str) -> bool:
+    """Whether an If-Match or If-None-Match list names the tag; a weak mark does not matter (RFC 9110 §8.8.3.2)."""
+    tags = [part.strip().removeprefix("W/") for part in header.split(",")]
+    return "*" in tags or quoted(etag) in tags
