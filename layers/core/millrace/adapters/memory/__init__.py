@@ -3,5 +3,6 @@
 from millrace.adapters.memory.blobs import MemoryBlobs
 from millrace.adapters.memory.documents import MemoryDocuments, MemoryFeed
 from millrace.adapters.memory.secrets import MemorySecrets
+from millrace.adapters.memory.world import ManualClock, SeededRandom
 
-__all__ = ["MemoryBlobs", "MemoryDocuments", "MemoryFeed", "MemorySecrets"]
+__all__ = ["ManualClock", "MemoryBlobs", "MemoryDocuments", "MemoryFeed", "MemorySecrets", "SeededRandom"]

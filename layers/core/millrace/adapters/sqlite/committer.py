@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from millrace.adapters.sqlite.database import Database, translated
@@ -48,11 +48,11 @@ class Committer:
         self.commits = 0
         self._database = database
         self._connection: sqlite3.Connection | None = database.writer()
-        self._queue: deque[Job] = deque()
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._queue_jobs = queue_jobs
         self._lock = threading.Lock()
-        self._arrived = threading.Condition(self._lock)
-        self._taken = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._waiting = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="millrace-committer", daemon=True)
         self._thread.start()
@@ -62,27 +62,33 @@ class Committer:
         Blocks while the queue is full. The future ends after COMMIT."""
         job = Job(work)
         with self._lock:
-            while len(self._queue) >= self._queue_jobs and not self._closing:
-                self._taken.wait()
+            while self._queue.qsize() >= self._queue_jobs and not self._closing:
+                self._waiting += 1
+                self._room.wait()
+                self._waiting -= 1
             if self._closing:
                 job.future.set_exception(StoreUnavailable("the local store is closed"))
-                return job.future
-            self._queue.append(job)
-            if len(self._queue) == 1:
-                self._arrived.notify()
+            else:
+                self._queue.put(job)
         return job.future
 
     def close(self) -> None:
         """Commits what is queued, then ends the thread. Later jobs end with StoreUnavailable."""
-        with self._lock:
-            self._closing = True
-            self._arrived.notify()
-            self._taken.notify_all()
+        self._refuse_more()
         self._thread.join()
 
+    def _refuse_more(self) -> None:
+        with self._lock:
+            if not self._closing:
+                self._closing = True
+                self._queue.put(None)
+            self._room.notify_all()
+
     def _run(self) -> None:
+        more = True
         try:
-            while jobs := self._next_group():
+            while more:
+                jobs, more = self._next_group()
                 live = [job for job in jobs if job.future.set_running_or_notify_cancel()]
                 if live:
                     self._commit(live)
@@ -91,28 +97,25 @@ class Committer:
         finally:
             self._end()
 
-    def _next_group(self) -> list[Job]:
-        with self._lock:
-            while not self._queue and not self._closing:
-                self._arrived.wait()
-            full = len(self._queue) >= self._queue_jobs
-            if len(self._queue) <= GROUP_JOBS:
-                jobs = list(self._queue)
-                self._queue.clear()
-            else:
-                jobs = [self._queue.popleft() for _ in range(GROUP_JOBS)]
-            if full:
-                self._taken.notify_all()
-            return jobs
+    def _next_group(self) -> tuple[list[Job], bool]:
+        """Everything queued, at least one job; False when nothing will follow."""
+        jobs: list[Job] = []
+        while not jobs or (len(jobs) < GROUP_JOBS and self._queue.qsize()):
+            job = self._queue.get()
+            if job is None:
+                return jobs, False
+            jobs.append(job)
+        if self._waiting:
+            with self._lock:
+                self._room.notify_all()
+        return jobs, True
 
     def _end(self) -> None:
-        with self._lock:
-            self._closing = True
-            left = list(self._queue)
-            self._queue.clear()
-            self._taken.notify_all()
-        for job in left:
-            job.future.set_exception(StoreUnavailable("the local store has stopped"))
+        self._refuse_more()
+        while self._queue.qsize():
+            job = self._queue.get()
+            if job is not None:
+                job.future.set_exception(StoreUnavailable("the local store has stopped"))
         if self._connection is not None:
             self._connection.close()
 
