@@ -146,7 +146,7 @@ def parse_criterion(value: Any) -> Criterion:
             return Criterion(operator, Decimal(bound), "number")
         if _PART.match(bound):
             return Criterion(operator, Decimal(parse_duration(bound)), "ms")
-    _refuse(value, "not a criterion", 'a criterion is written like "<1%", "<500ms", "<=$0.50" or ">0.95"')
+    raise _refusal(value, "not a criterion", 'a criterion is written like "<1%", "<500ms", "<=$0.50" or ">0.95"')
 
 
 _ZERO: Final = Decimal(0)
@@ -166,6 +166,10 @@ def _bounded(value: Any, total: Decimal) -> int:
 
 
 def _refuse(value: Any, what: str, accepted: str) -> NoReturn:
+    raise _refusal(value, what, accepted)
+
+
+def _refusal(value: Any, what: str, accepted: str) -> InvalidRequest:
     shown = repr(value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    raise InvalidRequest(f"{shown}: {what}", hint=accepted[:1].upper() + accepted[1:] + ".")
+    return InvalidRequest(f"{shown}: {what}", hint=accepted[:1].upper() + accepted[1:] + ".")

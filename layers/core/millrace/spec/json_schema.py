@@ -1,0 +1,89 @@
+"""JSON Schemas (2020-12) of both kinds of document, made from the models, for editors and for suggestions."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, TASK_ALIASES
+from millrace.spec.models import Workflow, WorkflowTask
+from millrace.spec.registry import TaskType, all_types
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_MODELS: Final[dict[str, type[BaseModel]]] = {"Workflow": Workflow, "WorkflowTask": WorkflowTask}
+FILES: Final = {"Workflow": "workflow.schema.json", "WorkflowTask": "workflow-task.schema.json"}
+
+
+def document_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of ``Workflow`` or ``WorkflowTask``; the caller may change its copy."""
+    return copy.deepcopy(_built(kind, all_types()))
+
+
+@cache
+def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
+    schema = _MODELS[kind].model_json_schema(by_alias=True)
+    definitions = schema["$defs"]
+    holder = definitions["Task" if kind == "Workflow" else "WorkflowTaskSpec"]
+    for task_type in types:
+        if task_type.block is not None and task_type.config is not None:
+            block = task_type.config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+            definitions.update(block.pop("$defs", {}))
+            definitions[task_type.config.__name__] = block
+            holder["properties"][task_type.block] = {"$ref": f"#/$defs/{task_type.config.__name__}"}
+    names = [task_type.name for task_type in types]
+    holder["properties"]["type"] = {
+        "type": "string",
+        "enum": names,
+        "description": holder["properties"]["type"].get("description", ""),
+    }
+    holder["allOf"] = [_needs_block(t) for t in types if t.block is not None]
+    if kind == "Workflow":
+        holder["oneOf"] = [{"required": ["type"]}, {"required": ["taskRef"]}]
+        _dependencies(holder, definitions)
+        _keep(definitions["WorkflowSpec"])
+    _keep(holder)
+    _without_titles(schema)
+    return {"$schema": DIALECT, "title": kind, **schema}
+
+
+def _needs_block(kind: TaskType) -> dict[str, Any]:
+    return {
+        "if": {"properties": {"type": {"const": kind.name}}, "required": ["type"]},
+        "then": {"required": [kind.block]},
+        "else": {"not": {"required": [kind.block]}},
+    }
+
+
+def _dependencies(task: dict[str, Any], definitions: dict[str, Any]) -> None:
+    for alias, name in TASK_ALIASES.items():
+        task["properties"][alias] = {"deprecated": True, "description": f"Another tool's spelling of {name}."}
+    dependency = definitions["Dependency"]
+    for alias, name in DEPENDENCY_ALIASES.items():
+        dependency["properties"][alias] = {"deprecated": True, "description": f"Another tool's spelling of {name}."}
+    pattern = dependency["properties"]["task"]["pattern"]
+    items = {"anyOf": [{"type": "string", "pattern": pattern}, {"$ref": "#/$defs/Dependency"}]}
+    task["properties"]["dependsOn"]["items"] = items
+
+
+def _keep(holder: dict[str, Any]) -> None:
+    for key in sorted(KEPT):
+        holder["properties"].setdefault(key, {"description": "Known, not available yet: kept, and does nothing."})
+
+
+def _without_titles(place: Any) -> None:
+    """Titles that repeat the key's name are noise in an editor."""
+    if isinstance(place, dict):
+        if isinstance(place.get("title"), str):
+            del place["title"]
+        for key, below in place.items():
+            if key == "properties":
+                for shape in below.values():
+                    _without_titles(shape)
+            else:
+                _without_titles(below)
+    elif isinstance(place, list):
+        for below in place:
+            _without_titles(below)

@@ -1,0 +1,143 @@
+"""Constructs of the language that have a name but no meaning yet, and other tools' spellings of those that have.
+
+Running a workflow without its `switch` would be wrong, so such a construct is an error; a budget that nobody
+enforces yet is kept in the document and mentioned.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from millrace.spec.findings import Finding, Path
+from millrace.spec.source import Node, Source
+
+UNAVAILABLE_TYPES: Final = frozenset(
+    "approval emit event forEach generate lambda llm llm-router notify switch wait workflowRef workflow".split()
+)
+UNAVAILABLE_SHAPES: Final = frozenset("event forEach generate switch wait workflowRef".split())
+UNAVAILABLE_POLICIES: Final = frozenset("circuitBreaker concurrency fallback triggerRule".split())
+UNAVAILABLE_SPEC: Final = frozenset("concurrency finally onFailure state triggers".split())
+UNAVAILABLE_REQUEST: Final = frozenset({"paging"})
+UNAVAILABLE_AUTH: Final = frozenset({"hmac", "oauth2"})
+KEPT: Final = frozenset(
+    "breakingChanges budget cache compliance costConfig deployment deprecated edge execution exposure guardrails"
+    " migrations schemaVersion slo".split()
+)
+TASK_ALIASES: Final = {"needs": "dependsOn", "if": "condition", "when": "condition", "runIf": "condition"}
+DEPENDENCY_ALIASES: Final = {"if": "condition", "when": "condition", "runIf": "condition"}
+
+
+def rename_aliases(source: Source) -> list[Finding]:
+    """Give other tools' keys our names, in place. A pair that says the same twice is an error."""
+    findings: list[Finding] = []
+    for path, task in _tasks(source):
+        findings += _rename(task, path, TASK_ALIASES)
+        needs = task.children.get("dependsOn")
+        for index, need in needs.children.items() if needs is not None else ():
+            findings += _rename(need, (*path, "dependsOn", index), DEPENDENCY_ALIASES)
+    return findings
+
+
+def _rename(node: Node, path: Path, aliases: dict[str, str]) -> list[Finding]:
+    findings = []
+    for alias, name in aliases.items():
+        if not isinstance(node.value, dict) or alias not in node.value:
+            continue
+        at = node.keys[alias]
+        if name in node.value:
+            message = f'"{alias}" is another spelling of "{name}", which is here as well'
+            findings.append(Finding("duplicate-key", "error", message, (*path, alias), *at, f"Keep {name}."))
+            _drop(node, alias)
+            continue
+        message = f'"{alias}" is read as "{name}"'
+        findings.append(Finding("alias-spelling", "hint", message, (*path, name), *at, f"Write {name}."))
+        for table in (node.value, node.children, node.keys):
+            renamed = {name if key == alias else key: item for key, item in table.items()}
+            table.clear()
+            table.update(renamed)
+    return findings
+
+
+def _drop(node: Node, key: str) -> None:
+    del node.value[key], node.children[key], node.keys[key]
+
+
+def split_known(source: Source) -> tuple[Any, list[Finding]]:
+    """The value without the constructs that are known by name only, and a finding for each of them."""
+    findings: list[Finding] = []
+    value = source.value
+    if not isinstance(value, dict) or not isinstance(value.get("spec"), dict):
+        return value, findings
+    spec = dict(value["spec"])
+    path: Path = ("spec",)
+    workflow = value.get("kind") == "Workflow"
+    _take(spec, path, source, findings, errors=UNAVAILABLE_SPEC if workflow else UNAVAILABLE_POLICIES)
+    if not workflow:
+        return {**value, "spec": None if _judge_task(spec, path, source, findings) else spec}, findings
+    tasks = spec.get("tasks")
+    if isinstance(tasks, list):
+        kept: list[Any] = []
+        for index, raw in enumerate(tasks):
+            task = dict(raw) if isinstance(raw, dict) else raw
+            unavailable = isinstance(task, dict) and _judge_task(task, (*path, "tasks", index), source, findings)
+            kept.append(None if unavailable else task)
+        spec["tasks"] = kept
+    return {**value, "spec": spec}, findings
+
+
+def _judge_task(task: dict[str, Any], path: Path, source: Source, findings: list[Finding]) -> bool:
+    """Takes what is not available out of a task; True if nothing that could run is left."""
+    shapes = sorted(UNAVAILABLE_SHAPES & task.keys())
+    kind = task.get("type")
+    if isinstance(kind, str) and kind in UNAVAILABLE_TYPES:
+        findings.append(_error(f'the task type "{kind}"', (*path, "type"), source.position((*path, "type"))))
+        return True
+    if shapes and "type" not in task and "taskRef" not in task:
+        at = source.key_position((*path, shapes[0]))
+        findings.append(_error(f'"{shapes[0]}"', (*path, shapes[0]), at))
+        return True
+    _take(task, path, source, findings, errors=UNAVAILABLE_POLICIES)
+    request = task.get("request")
+    if isinstance(request, dict):
+        task["request"] = request = dict(request)
+        _take(request, (*path, "request"), source, findings, errors=UNAVAILABLE_REQUEST, kept=frozenset())
+        auth = request.get("auth")
+        if isinstance(auth, dict) and UNAVAILABLE_AUTH & auth.keys():
+            auth = dict(auth)
+            _take(auth, (*path, "request", "auth"), source, findings, errors=UNAVAILABLE_AUTH, kept=frozenset())
+            del request["auth"]
+    return False
+
+
+def _take(
+    holder: dict[str, Any],
+    path: Path,
+    source: Source,
+    findings: list[Finding],
+    *,
+    errors: frozenset[str],
+    kept: frozenset[str] = KEPT,
+) -> None:
+    for key in [key for key in holder if key in errors or key in kept]:
+        at = source.key_position((*path, key))
+        if key in errors:
+            findings.append(_error(f'"{key}"', (*path, key), at))
+        else:
+            message = f'"{key}" is known, not available yet: it is kept and does nothing'
+            findings.append(Finding("kept-for-later", "warning", message, (*path, key), *at, ""))
+        del holder[key]
+
+
+def _error(what: str, path: Path, at: tuple[int, int]) -> Finding:
+    message = f"{what} is known, not available yet"
+    fix = "Take it out: the workflow would not do what it says without it."
+    return Finding("not-available-yet", "error", message, path, *at, fix)
+
+
+def _tasks(source: Source) -> list[tuple[Path, Node]]:
+    found: Node | None = source.root
+    for part in ("spec", "tasks"):
+        found = found.children.get(part) if found is not None else None
+    if found is None or not isinstance(found.value, list):
+        return []
+    return [(("spec", "tasks", index), node) for index, node in enumerate(found.children.values())]

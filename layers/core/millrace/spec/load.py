@@ -1,0 +1,108 @@
+"""From the bytes of a document to a model and findings; nothing in a document makes this raise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from millrace.spec import tasks
+from millrace.spec.findings import Finding, Path, has_errors, in_order
+from millrace.spec.json_schema import document_schema
+from millrace.spec.known import rename_aliases, split_known
+from millrace.spec.model_findings import described, model_findings, unknown_key
+from millrace.spec.models import API_VERSION, Workflow, WorkflowTask
+from millrace.spec.source import Media, Node, Source, Unreadable, read_document
+from millrace.spec.suggest import asking, nearest
+
+Kind = Literal["Workflow", "WorkflowTask"]
+KINDS: Final[dict[str, type[Workflow] | type[WorkflowTask]]] = {"Workflow": Workflow, "WorkflowTask": WorkflowTask}
+REGISTERED: Final = tasks.__all__
+"""The types that reading documents brings with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A document as far as it could be read.
+
+    ``kind`` is None if the document does not say a known one; ``document`` is None if any finding is an error;
+    ``value`` is the document as plain JSON data with canonical keys, ``source`` knows where everything stands.
+    """
+
+    kind: Kind | None
+    document: Workflow | WorkflowTask | None
+    findings: tuple[Finding, ...]
+    source: Source
+    value: Any
+
+
+def load(data: bytes, *, media: Media) -> Loaded:
+    """Read and judge one document on its own; what needs other documents is `check_workflow`'s."""
+    try:
+        source = read_document(data, media=media)
+    except Unreadable as error:
+        text = data.decode(errors="replace")
+        return Loaded(None, None, (error.finding,), Source(text, media, Node(None, (1, 1))), None)
+    return load_source(source)
+
+
+def load_source(source: Source) -> Loaded:
+    """Judge a document that has been read, such as one of `parse_documents`."""
+    findings = list(source.notes)
+    value = source.value
+    if not isinstance(value, dict):
+        message = f"the document is {described(value)}, expected a mapping"
+        fix = "Begin with apiVersion, kind, metadata and spec."
+        findings.append(Finding("not-a-mapping", "error", message, (), *source.position(()), fix))
+        return Loaded(None, None, tuple(findings), source, value)
+    head = _head(value, source)
+    if head:
+        return Loaded(_kind(value), None, in_order([*findings, *head]), source, value)
+    kind = _kind(value)
+    assert kind is not None
+    findings += rename_aliases(source)
+    plain, known = split_known(source)
+    findings += known
+    unavailable = _unavailable(plain, known)
+    document = None
+    try:
+        document = KINDS[kind].model_validate(plain)
+    except ValidationError as error:
+        findings += model_findings(error, source, document_schema(kind), unavailable)
+    return Loaded(kind, None if has_errors(findings) else document, in_order(findings), source, value)
+
+
+def _kind(value: dict[str, Any]) -> Kind | None:
+    kind = value.get("kind")
+    return "Workflow" if kind == "Workflow" else "WorkflowTask" if kind == "WorkflowTask" else None
+
+
+def _head(value: dict[str, Any], source: Source) -> list[Finding]:
+    """What is wrong with apiVersion and kind, without which nothing else can be judged."""
+    findings = []
+    for key, code, known in (("apiVersion", "unknown-api-version", (API_VERSION,)), ("kind", "unknown-kind", tuple(KINDS))):
+        fix = f"Write {key}: {' or '.join(known)}."
+        if key not in value:
+            findings.append(Finding("missing-key", "error", f'"{key}" is required', (key,), *source.position(()), fix))
+        elif value[key] not in known:
+            names = nearest(value[key], known) if isinstance(value[key], str) else ()
+            message = f'"{key}" is {described(value[key])}, which is not known.{asking(names)}'
+            findings.append(Finding(code, "error", message, (key,), *source.position((key,)), fix, names))
+    if findings:
+        allowed = {"apiVersion", "kind", "metadata", "spec"}
+        findings += [unknown_key((key,), source, allowed) for key in value if key not in allowed]
+    return findings
+
+
+def _unavailable(plain: Any, known: list[Finding]) -> list[Path]:
+    """Paths about which the models have nothing to add."""
+    paths = [finding.path for finding in known]
+    spec = plain.get("spec", {})
+    if spec is None:
+        paths.append(("spec",))
+    elif isinstance(spec, dict) and isinstance(spec.get("tasks"), list):
+        held = {path[:3] for path in paths if len(path) > 3}
+        gone = [("spec", "tasks", index) for index, task in enumerate(spec["tasks"]) if task is None]
+        paths += [path for path in gone if path in held]
+    return paths

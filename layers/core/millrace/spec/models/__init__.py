@@ -1,0 +1,27 @@
+"""The shapes of documents."""
+
+from millrace.spec.models.document import (
+    API_VERSION,
+    Example,
+    Metadata,
+    Workflow,
+    WorkflowSpec,
+    WorkflowTask,
+    WorkflowTaskSpec,
+)
+from millrace.spec.models.retry import FAILURE_KINDS, Retry
+from millrace.spec.models.task import Dependency, Task
+
+__all__ = [
+    "API_VERSION",
+    "FAILURE_KINDS",
+    "Dependency",
+    "Example",
+    "Metadata",
+    "Retry",
+    "Task",
+    "Workflow",
+    "WorkflowSpec",
+    "WorkflowTask",
+    "WorkflowTaskSpec",
+]

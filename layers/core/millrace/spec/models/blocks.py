@@ -1,0 +1,101 @@
+"""The part of a task that belongs to its type: `request` of http, `transform` of transform, and so on.
+
+The models of tasks do not know the types; this mixin asks the registry which key belongs to the declared type and
+which model it has, so that a new type is one new file.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from millrace.spec.models.fields import Model, custom_error, refusal
+from millrace.spec.registry import TaskType, find_type, known_types
+from millrace.spec.suggest import asking, nearest
+
+
+class BlockHolder(Model):
+    """A model whose raw form holds the block of its type. ``block`` is the validated block, ``block_json`` its JSON."""
+
+    _block: BaseModel | None = PrivateAttr(default=None)
+    _block_json: Any = PrivateAttr(default=None)
+
+    @property
+    def block(self) -> BaseModel | None:
+        return self._block
+
+    @property
+    def block_json(self) -> Any:
+        """The block as the document wrote it, plain JSON: for http the request, for transform the list of steps."""
+        return self._block_json
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_block(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(data, dict):
+            return handler(data)
+        kind = _kind(data)
+        key = kind.block if kind else None
+        errors: list[InitErrorDetails] = list(_choice_errors(data, kind, "taskRef" in keys_of(cls)))
+        block: BaseModel | None = None
+        if kind is not None and key is not None and kind.config is not None:
+            if key in data:
+                try:
+                    block = kind.config.model_validate(data[key])
+                except ValidationError as error:
+                    errors += _details(error, key)
+            else:
+                errors.append(_detail(refusal(f'a task of type {kind.name} needs "{key}"', f"Add {key}.", "missing-key"), (), data))
+        try:
+            made = handler({k: v for k, v in data.items() if k != key} if key else data)
+        except ValidationError as error:
+            errors += _details(error)
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        made._block = block
+        made._block_json = data.get(key) if key else None
+        return made
+
+
+def keys_of(cls: type[BaseModel]) -> set[str]:
+    """The keys a model reads."""
+    return {info.alias or name for name, info in cls.model_fields.items()}
+
+
+def _kind(data: dict[str, Any]) -> TaskType | None:
+    name = data.get("type")
+    return find_type(name) if isinstance(name, str) else None
+
+
+def _choice_errors(data: dict[str, Any], kind: TaskType | None, refs: bool) -> list[InitErrorDetails]:
+    given = data.get("type")
+    out = []
+    if isinstance(given, str) and kind is None:
+        message = f'"{given}" is not a type of task.{asking(nearest(given, known_types()))}'
+        fix = f"Use one of {', '.join(known_types())}."
+        out.append(_detail(refusal(message, fix, "unknown-type"), ("type",), given))
+    if refs and "type" in data and "taskRef" in data:
+        out.append(_detail(refusal('a task has both "type" and "taskRef"', "Keep one of them."), ("taskRef",), data))
+    if "type" not in data and not (refs and "taskRef" in data):
+        wanted = 'neither "type" nor "taskRef"' if refs else 'no "type"'
+        fix = f"Add type ({', '.join(known_types())})" + (" or taskRef." if refs else ".")
+        out.append(_detail(refusal(f"the task has {wanted}", fix, "missing-key"), (), data))
+    return out
+
+
+def _detail(error: PydanticCustomError, loc: tuple[str | int, ...], data: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=error, loc=loc, input=data)
+
+
+def _details(error: ValidationError, *prefix: str) -> list[InitErrorDetails]:
+    """The errors of one validation as material for another, with the context that findings are made from."""
+    return [
+        _detail(
+            custom_error(e["type"], {**e.get("ctx", {}), "message": e["msg"]}),
+            (*prefix, *e["loc"]),
+            e["input"],
+        )
+        for e in error.errors(include_url=False)
+    ]

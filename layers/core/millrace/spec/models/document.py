@@ -1,0 +1,127 @@
+"""The two kinds of document: a workflow, and a reusable task."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from millrace.base.limits import TASKS_PER_WORKFLOW
+from millrace.spec.models.blocks import BlockHolder
+from millrace.spec.models.fields import Many, Model, Name, Timeout, Version, refusal
+from millrace.spec.models.task import Policies, Task
+
+API_VERSION: Final = "workflow.io/v1"
+_LABEL_KEY: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    for key, text in value.items():
+        if not _LABEL_KEY.fullmatch(key):
+            raise refusal(f"{key!r} is not a label name", "Use up to 128 of letters, digits, dot, slash, hyphen.")
+        if len(text) > 256:
+            raise refusal(f"the label {key} has {len(text)} characters", "Use at most 256.")
+    return value
+
+
+class Metadata(Model):
+    """What a document is called and whose it is."""
+
+    name: Name
+    """The name, unique in its tenant."""
+    namespace: Name = "default"
+    """A grouping of documents."""
+    labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(default_factory=dict)
+    """Short text by name, for selection."""
+    annotations: dict[str, Any] = Field(default_factory=dict)
+    """Anything by name, for tools and people."""
+    owner: str | None = None
+    """The person or team that answers for it."""
+
+
+class Example(Model):
+    """One input that can be tried."""
+
+    name: str | None = None
+    """What the example shows."""
+    description: str | None = None
+    """For people."""
+    input: dict[str, Any] = Field(default_factory=dict)
+    """The input."""
+    output: Any = None
+    """What comes out."""
+
+
+class WorkflowSpec(Model):
+    """What a workflow does."""
+
+    description: str | None = None
+    """For people."""
+    version: Version | None = None
+    """A semantic version, unique among the published versions; left out, the next patch."""
+    tags: Annotated[tuple[str, ...], Many] = ()
+    """Free words, for search."""
+    categories: Annotated[tuple[str, ...], Many] = ()
+    """Words from the list of categories."""
+    examples: Annotated[tuple[Example, ...], Many] = ()
+    """Inputs that can be tried."""
+    input: dict[str, Any] = Field(default_factory=dict)
+    """A JSON Schema (2020-12) of the input."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Constants, read as {{config.name}}."""
+    tasks: Annotated[tuple[Task, ...], Many, Field(min_length=1)]
+    """The tasks; their order is that of their dependencies, not of this list."""
+    output: Any = None
+    """The output of the workflow, as templates; left out, the outputs of the last tasks by id."""
+    timeout: Timeout | None = None
+    """How long an execution may take."""
+    parallel_limit: int | None = Field(default=None, ge=1, le=TASKS_PER_WORKFLOW)
+    """How many tasks may run at once."""
+
+
+class WorkflowTaskSpec(Policies, BlockHolder):
+    """What a reusable task does; in its expressions, `input` is the task's own."""
+
+    description: str | None = None
+    """For people."""
+    version: Version | None = None
+    """A semantic version, unique among the published versions; left out, the next patch."""
+    tags: Annotated[tuple[str, ...], Many] = ()
+    """Free words, for search."""
+    category: str | None = None
+    """A word from the list of categories."""
+    examples: Annotated[tuple[Example, ...], Many] = ()
+    """Inputs that can be tried."""
+    type: str
+    """What the task does."""
+    input_schema: dict[str, Any] = Field(default_factory=dict)
+    """A JSON Schema (2020-12) of the input."""
+    output_schema: dict[str, Any] | None = None
+    """A JSON Schema of the output; left out, the shape that the type declares."""
+    output: Any = None
+    """A mapping over what the task produced, as templates."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Constants, read as {{config.name}}."""
+
+
+class Workflow(Model):
+    """A workflow: tasks, their order, and what goes in and comes out."""
+
+    api_version: Literal["workflow.io/v1"]
+    """The version of this format."""
+    kind: Literal["Workflow"]
+    """The kind of document."""
+    metadata: Metadata
+    spec: WorkflowSpec
+
+
+class WorkflowTask(Model):
+    """A reusable task, named by `taskRef`."""
+
+    api_version: Literal["workflow.io/v1"]
+    """The version of this format."""
+    kind: Literal["WorkflowTask"]
+    """The kind of document."""
+    metadata: Metadata
+    spec: WorkflowTaskSpec
