@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from millrace.ports.blobs import Blobs
 from millrace.ports.documents import Documents
@@ -13,7 +14,10 @@ from millrace.ports.world import Clock, Ids, Random
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Repositories are made from ``documents`` and ``blobs`` where they are used; they hold no state."""
+    """Repositories are made from ``documents`` and ``blobs`` where they are used; they hold no state.
+
+    ``env`` is what workflows read as ``env.*``, copied into an execution when it starts: never the environment of the
+    process."""
 
     documents: Documents
     blobs: Blobs
@@ -23,3 +27,6 @@ class Platform:
     ids: Ids
     random: Random
     region: str = "local"
+    env: Mapping[str, str] = field(default_factory=dict)
+    """What expressions read under `env`: the allow-list of this installation, never the process environment."""
+    env: Mapping[str, str] = field(default_factory=dict)

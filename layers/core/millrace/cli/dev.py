@@ -1,0 +1,113 @@
+"""`millrace dev`: the platform on this machine, until interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import threading
+from pathlib import Path
+
+import millrace
+from millrace.base.errors import MillraceError
+from millrace.cli import shapes
+from millrace.cli.codes import Exit
+from millrace.cli.inputs import read_input
+from millrace.cli.main import existing_folder
+from millrace.cli.output import Output, plain
+from millrace.cli.settings import settings_of, take_data
+from millrace.local import documents
+from millrace.local.listener import HOST
+from millrace.local.server import LocalServer
+from millrace.local.watch import Change, Watcher
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    take_data(parser)
+    parser.add_argument("--port", type=int, help="default: MILLRACE_PORT, else 8321; 0 takes a free one")
+    parser.add_argument("--demo-port", type=int, help="default: MILLRACE_DEMO_PORT, else 8322; 0 takes a free one")
+    parser.add_argument("--load", type=existing_folder, metavar="DIR", help="publish the documents of a folder")
+    parser.add_argument("--watch", type=existing_folder, metavar="DIR", help="publish them, and again on every change")
+    parser.add_argument("--run", metavar="WORKFLOW", help="run this workflow once, then keep serving")
+    parser.add_argument("--input", default="{}", help="of that run: JSON, @FILE or @- (default {})")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> Exit:
+    value = read_input(arguments.input)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with LocalServer(settings_of(arguments)) as server:
+        output.say(
+            f"Millrace {millrace.__version__} listens on http://{HOST}:{server.port} "
+            f"(data in {server.settings.data}, demo service on port {server.demo_port})"
+        )
+        output.data({"event": "listening", "port": server.port, "demoPort": server.demo_port, "pid": os.getpid()})
+        if server.resumed:
+            output.say(f"resumed {server.resumed} unfinished executions")
+        if arguments.load:
+            load(server, arguments.load, output)
+        watcher = (
+            Watcher(server.client, arguments.watch, lambda change: tell(change, output)) if arguments.watch else None
+        )
+        if watcher:
+            watcher.look()
+            watcher.start()
+            output.say(f"watching {arguments.watch}")
+        if arguments.run:
+            _run_once(server, arguments.run, value, output)
+        output.say("Press Ctrl+C to stop.")
+        stop.wait()
+        output.say("stopping")
+        if watcher:
+            watcher.stop()
+    return Exit.OK
+
+
+def load(server: LocalServer, folder: Path, output: Output) -> None:
+    """Publish every document of a folder as it stands, and say what was refused."""
+    found = [one for path in documents.files_in(folder) for one in documents.read_file(path) if documents.is_ours(one)]
+    refused = 0
+    for document in documents.tasks_first(found):
+        published = documents.publish(server.client, document)
+        if not published.ok:
+            refused += 1
+            tell(Change("refused", document.file, published), output)
+    output.say(f"published {len(found) - refused} of {len(found)} documents of {folder}")
+
+
+def tell(change: Change, output: Output) -> None:
+    """Say what became of a file."""
+    published = change.published
+    if published is None:
+        text = "was deleted; its last version stays in force" if change.what == "deleted" else change.why
+        output.warn(f"{plain(str(change.file))}: {plain(text)}")
+    elif published.ok:
+        name, version = published.answer.get("name", ""), published.answer.get("version", "")
+        output.say(f"published {plain(str(name))} {plain(str(version))} from {plain(str(change.file))}")
+    else:
+        detail = str(published.answer.get("detail") or published.answer.get("title") or "")
+        output.warn(f"{plain(str(change.file))}: not published: {plain(detail)}")
+        if hint := published.answer.get("hint"):
+            output.warn(f"    {plain(str(hint))}")
+    findings = published.findings if published else []
+    for line in shapes.finding_lines(findings, str(change.file)):
+        output.warn(line)
+    output.data(
+        {
+            "event": change.what,
+            "file": str(change.file),
+            "name": published.answer.get("name") if published else None,
+            "version": published.answer.get("version") if published else None,
+            "findings": findings,
+        }
+    )
+
+
+def _run_once(server: LocalServer, name: str, value: object, output: Output) -> None:
+    from millrace.cli.run import start_and_follow
+
+    try:
+        start_and_follow(server.client, name, output, value=value)
+    except MillraceError as error:
+        output.problem(error.message, hint=error.hint, facts=error.facts, code=error.code)

@@ -1,0 +1,78 @@
+"""`millrace executions`: what ran and what runs."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+from typing import Any
+
+from millrace.cli import shapes
+from millrace.cli.codes import Exit
+from millrace.cli.output import Output
+from millrace.cli.session import connect
+from millrace.cli.settings import settings_of, take_data
+from millrace.local.client import Client, segment
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    take_data(parser)
+    parser.add_argument(
+        "action", nargs="?", default="list", choices=["list", "show", "events", "cancel"], help="default: list"
+    )
+    parser.add_argument("id", nargs="?", help="of the execution; needed by show, events and cancel")
+    parser.add_argument("--workflow", help="list: only executions of this workflow")
+    parser.add_argument("--limit", type=int, default=20, help="list: at most this many (default 20)")
+    parser.add_argument("--reason", default="", help="cancel: recorded in the history")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> Exit:
+    if (arguments.action == "list") != (arguments.id is None):
+        wanted = "takes no id" if arguments.action == "list" else "needs the id of an execution"
+        output.problem(f"executions {arguments.action} {wanted}", hint="See `millrace executions --help`.")
+        return Exit.USAGE
+    with connect(settings_of(arguments)) as client:
+        if arguments.action == "list":
+            return _list(client, arguments, output)
+        path = f"/executions/{segment(arguments.id)}"
+        if arguments.action == "events":
+            return _events(client, path, output)
+        if arguments.action == "cancel":
+            _, answer = client.call("POST", f"{path}/cancel", value=_cancellation(arguments.reason))
+            output.say(f"cancelling {answer.get('id', arguments.id)}")
+            output.data(answer)
+            return Exit.OK
+        _, execution = client.call("GET", path)
+        output.data(execution)
+        shapes.print_execution(output, execution)
+        return Exit.OK
+
+
+def _list(client: Client, arguments: argparse.Namespace, output: Output) -> Exit:
+    query = {"limit": str(arguments.limit)}
+    if arguments.workflow:
+        query["workflow"] = arguments.workflow
+    _, page = client.call("GET", "/executions", query=query)
+    output.data(page)
+    rows = [shapes.execution_row(execution) for execution in page["items"]]
+    if not rows:
+        output.say("No executions yet. Start one with `millrace run WORKFLOW`.")
+        return Exit.OK
+    output.table(shapes.EXECUTION_COLUMNS, rows)
+    return Exit.OK
+
+
+def _events(client: Client, path: str, output: Output) -> Exit:
+    after: Any = None
+    while True:
+        query = {"limit": "100"} | ({} if after is None else {"after": str(after)})
+        _, page = client.call("GET", f"{path}/events", query=query)
+        for event in page["items"]:
+            output.data(event)
+            output.say(shapes.event_line(event))
+        if not page["items"] or page.get("next") in {None, after}:
+            return Exit.OK
+        after = page["next"]
+
+
+def _cancellation(reason: str) -> dict[str, str]:
+    return {"reason": reason or "cancelled from the command line", "messageId": secrets.token_hex(16)}

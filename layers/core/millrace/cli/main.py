@@ -1,0 +1,90 @@
+"""The command `millrace`: reads the command line, runs one verb, and turns errors into exit codes.
+
+Each verb is a module of this package with ``add`` (its arguments) and ``run`` (what it does, answering an exit code);
+only the verb that was asked for is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from millrace.base.errors import Conflict, MillraceError, NotFound, Unavailable
+from millrace.cli.codes import MEANING, Exit
+from millrace.cli.output import Output
+
+VERBS: Final[Mapping[str, str]] = {
+    "dev": "start the platform on this machine and keep serving",
+    "validate": "check workflow and task documents",
+    "fmt": "write documents in their canonical form",
+    "run": "run a workflow, or a file, and follow it",
+    "executions": "list, show and cancel executions",
+    "version": "print the version",
+}
+
+
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """The parser; with ``verb``, the arguments of that verb are filled in (of every verb when None)."""
+    codes = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANING.items())
+    top = argparse.ArgumentParser(
+        prog="millrace",
+        description="Durable workflow orchestration.",
+        epilog=f"exit codes:\n{codes}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, summary in VERBS.items():
+        sub = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        sub.add_argument("--json", action="store_true", help="print JSON for programs")
+        if verb in {None, name}:
+            importlib.import_module(f"millrace.cli.{name}").add(sub)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answers its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    verb = next((word for word in given if not word.startswith("-")), None)
+    asked = parser(verb if verb in VERBS else "").parse_args(given)
+    output = Output(as_json=asked.json)
+    try:
+        code: Exit = importlib.import_module(f"millrace.cli.{asked.verb}").run(asked, output)
+        output.out.flush()
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has gone; what is left of the output goes nowhere, and exiting must not write to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except MillraceError as error:
+        output.problem(error.message, hint=error.hint, facts=error.facts, code=error.code)
+        return code_of(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        output.problem(f"{where}{error.strerror or error}", hint="Check the path and its permissions.", code="file")
+        return Exit.USAGE
+    return code
+
+
+def code_of(error: MillraceError) -> Exit:
+    """The exit code of an error, also of one that a server answered with."""
+    status = getattr(error, "status", 0)
+    if isinstance(error, NotFound) or status == 404:
+        return Exit.NOT_FOUND
+    if isinstance(error, Unavailable) or (isinstance(error, Conflict) and "pid" in error.facts) or status >= 500:
+        return Exit.UNREACHABLE
+    return Exit.FAILED if error.facts.get("findings") else Exit.USAGE
+
+
+def existing_folder(text: str) -> Path:
+    """An argparse type."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a folder")
+    return path

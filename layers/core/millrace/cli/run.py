@@ -1,0 +1,127 @@
+"""`millrace run`: start a workflow, or publish a file and start it, and follow it to its end."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from millrace.base.errors import InvalidRequest, MillraceError
+from millrace.base.scalars import parse_duration
+from millrace.cli import shapes
+from millrace.cli.codes import Exit
+from millrace.cli.inputs import read_input
+from millrace.cli.output import Output, plain
+from millrace.cli.progress import progress
+from millrace.cli.session import connect
+from millrace.cli.settings import settings_of, take_data
+from millrace.local import documents
+from millrace.local.client import Client, segment
+
+_FIRST_WAIT_S = 0.02
+_WAIT_S = 0.25
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    take_data(parser)
+    parser.add_argument("workflow", metavar="WORKFLOW|FILE", help="a published name, or a file to publish first")
+    parser.add_argument("--input", default="{}", help="JSON, @FILE or @- (default {})")
+    parser.add_argument("--version", dest="label", help="run this version instead of the active one")
+    parser.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="follow it to its end")
+    parser.add_argument("--timeout", help="stop following after this long, such as 30s (exit code 5)")
+    parser.add_argument("--key", help="idempotency key: the same key starts one execution only")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> Exit:
+    value = read_input(arguments.input)
+    timeout = parse_duration(arguments.timeout) / 1000 if arguments.timeout else None
+    with connect(settings_of(arguments)) as client:
+        name = _name(client, arguments.workflow, output)
+        if name is None:
+            return Exit.FAILED
+        return start_and_follow(
+            client,
+            name,
+            output,
+            value=value,
+            label=arguments.label,
+            key=arguments.key,
+            wait=arguments.wait,
+            timeout=timeout,
+        )
+
+
+def start_and_follow(
+    client: Client,
+    name: str,
+    output: Output,
+    *,
+    value: Any,
+    label: str | None = None,
+    key: str | None = None,
+    wait: bool = True,
+    timeout: float | None = None,
+) -> Exit:
+    """Start an execution and follow it. ``timeout`` is in seconds."""
+    body = {"input": value} | ({"version": label} if label else {})
+    headers = {"idempotency-key": key} if key else {}
+    _, execution = client.call("POST", f"/workflows/{segment(name)}/executions", value=body, headers=headers)
+    identifier = str(execution["id"])
+    output.say(f"{plain(name)}: started {identifier}")
+    if not wait:
+        output.data(execution)
+        return Exit.OK
+    execution = _follow(client, identifier, output, timeout)
+    output.data(execution)
+    if not shapes.is_over(execution):
+        output.warn(f"{identifier} still runs; see `millrace executions show {identifier}`")
+        return Exit.UNFINISHED
+    shapes.print_end(output, execution)
+    return Exit.OK if execution["status"] == "succeeded" else Exit.FAILED
+
+
+def _follow(client: Client, identifier: str, output: Output, timeout: float | None) -> dict[str, Any]:
+    deadline = time.monotonic() + timeout if timeout is not None else None
+    pause = _FIRST_WAIT_S
+    with progress(output) as shown:
+        while True:
+            execution: dict[str, Any] = client.call("GET", f"/executions/{segment(identifier)}")[1]
+            shown.show(execution)
+            if shapes.is_over(execution) or (deadline is not None and time.monotonic() >= deadline):
+                return execution
+            time.sleep(pause)
+            pause = min(_WAIT_S, pause * 1.5)
+
+
+def _name(client: Client, given: str, output: Output) -> str | None:
+    path = Path(given)
+    if path.suffix not in documents.SUFFIXES and not path.is_file():
+        return given
+    found = documents.tasks_first(documents.read_file(path))
+    name = None
+    for document in found:
+        published = documents.publish(client, documents.development_version(document))
+        for line in shapes.finding_lines(published.findings, given):
+            output.warn(line)
+        if not published.ok:
+            if published.findings:
+                output.data({"file": given, "findings": published.findings})
+                return None
+            raise _Refusal(published.answer)
+        if document.kind == "Workflow":
+            name = str(published.answer["name"])
+            output.say(f"published {name} {published.answer.get('version', '')}")
+    if name is None:
+        raise InvalidRequest(f"{given} holds no workflow", hint="Name a file with a document of kind Workflow.")
+    return name
+
+
+class _Refusal(MillraceError):
+    """The API refused a document for another reason than its findings."""
+
+    code = "refused"
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        detail = str(problem.get("detail") or problem.get("title") or "the server refused the document")
+        super().__init__(detail, hint=str(problem.get("hint") or ""), facts=problem)

@@ -1,0 +1,134 @@
+"""Documents in files: which there are, what each holds, and publishing them through the API like anybody else.
+
+A YAML file may hold several documents between ``---`` lines. Such a line at the first column always ends a YAML
+document, whatever surrounds it, so splitting the text there needs no parser and keeps every comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from millrace.base.canonical import content_hash
+from millrace.base.limits import DOCUMENT_BYTES
+from millrace.local.client import Client, Refused
+
+SUFFIXES: Final = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+_SEPARATOR: Final = re.compile(rb"^---(?=\s|$)[^\S\n]*", re.MULTILINE)
+_KIND: Final = re.compile(rb"""^\s*["']?kind["']?\s*:\s*["']?(Workflow|WorkflowTask)\b""", re.MULTILINE)
+_CONTENT: Final = re.compile(rb"^[^\s#%]", re.MULTILINE)
+_SCALAR: Final = re.compile(r""""[^"]*"|'[^']*'|[^\s#,}\]]+""")
+_FILE_BYTES: Final = 16 * DOCUMENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a file. ``before`` is the number of lines of the file above it."""
+
+    file: Path
+    text: bytes
+    media: str
+    before: int
+
+    @property
+    def kind(self) -> str:
+        """Workflow, WorkflowTask, or empty when the text names neither."""
+        match = _KIND.search(self.text)
+        return match[1].decode() if match else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of one document. ``status`` is 201 (new), 200 (unchanged), or the status of a refusal, whose
+    problem is then in ``answer``."""
+
+    document: Document
+    status: int
+    answer: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Findings with the lines of the file, not of the document."""
+        found = self.answer.get("findings") or []
+        return [{**one, "line": one["line"] + self.document.before if one.get("line") else 0} for one in found]
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Every file with a suffix of ours below a folder, hidden ones left out, in order of their paths."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def read_file(path: Path) -> list[Document]:
+    """The documents of one file, empty ones left out. Raises OSError. A file that is much too long comes back as one
+    document, cut, which the limit on documents then refuses."""
+    with path.open("rb") as stream:
+        data = stream.read(_FILE_BYTES + 1)
+    media = SUFFIXES.get(path.suffix, "yaml")
+    if media == "json" or len(data) > _FILE_BYTES:
+        return [Document(path, data, media, 0)]
+    found: list[Document] = []
+    start = 0
+    for match in [*_SEPARATOR.finditer(data), None]:
+        end = match.start() if match else len(data)
+        if _CONTENT.search(data, start, end):
+            found.append(Document(path, data[start:end], media, data.count(b"\n", 0, start)))
+        start = match.end() if match else end
+    return found or [Document(path, data, media, 0)]
+
+
+def is_ours(document: Document) -> bool:
+    """Whether a file found in a folder is meant for Millrace at all: other YAML may stand beside it."""
+    return bool(document.kind)
+
+
+def tasks_first(documents: Iterable[Document]) -> list[Document]:
+    """In an order in which no workflow comes before a task of the same list."""
+    return sorted(documents, key=lambda document: document.kind != "WorkflowTask")
+
+
+def publish(client: Client, document: Document) -> Published:
+    """Publish one document. A refusal is an answer here; raises Unavailable when no server answers."""
+    try:
+        status, answer = client.publish(document.kind, document.text, media=document.media)
+    except Refused as refused:
+        return Published(document, refused.status, refused.facts)
+    return Published(document, status, answer)
+
+
+def development_version(document: Document) -> Document:
+    """The same document under the label ``<label>+dev.<hash8>``, so that each saved state of a file is a version.
+
+    The hash is of the content without its comments and label. A document without a label, or one that cannot be
+    read, comes back as it is: then the API chooses a label, or refuses it and says why.
+    """
+    from millrace.base.errors import MillraceError
+    from millrace.spec import parse_document
+
+    try:
+        source = parse_document(document.text, media="json" if document.media == "json" else "yaml")
+        spec = source.value["spec"]
+        label = spec["version"]
+        line, column = source.position(("spec", "version"))
+        rest = {**source.value, "spec": {name: value for name, value in spec.items() if name != "version"}}
+        digest = content_hash(rest)[:8]
+    except (MillraceError, KeyError, TypeError):
+        return document
+    if not isinstance(label, str) or "+" in label:
+        return document
+    lines = document.text.decode().split("\n")
+    at = column - 1
+    lines[line - 1] = lines[line - 1][:at] + _SCALAR.sub(f'"{label}+dev.{digest}"', lines[line - 1][at:], count=1)
+    return replace(document, text="\n".join(lines).encode())

@@ -1,0 +1,186 @@
+"""The front of local mode: takes the place of API Gateway, and calls the same handlers that Lambda would call.
+
+Handlers are synchronous, so each runs in a thread of a bounded pool. What waits for a thread is bounded too: past
+that the answer is 429, as the real gateway throttles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from millrace.api import problems
+from millrace.base.errors import Forbidden, MethodNotAllowed, MillraceError, NotFound, Throttled, TooLarge
+from millrace.base.limits import REQUEST_BYTES
+from millrace.local import events
+from millrace.local.functions import Handler, InvocationContext
+from millrace.local.guard import refusal
+from millrace.local.page import front_page
+from millrace.local.routing import Match, Router
+
+THREADS: Final = 64
+WAITING: Final = 4096  # requests that hold or wait for a thread
+_NO_SNIFF: Final = {"x-content-type-options": "nosniff"}
+_BY_CONNECTION: Final = frozenset({"content-length", "transfer-encoding", "connection"})
+_logger = logging.getLogger("millrace.gateway")
+
+
+class Gateway:
+    """An ASGI application. ``port`` is the one it is reached under, which the Host check compares."""
+
+    def __init__(
+        self, router: Router, handlers: Mapping[str, Handler], *, port: int, stage: str, console: Path | None = None
+    ) -> None:
+        self._router = router
+        self._handlers = handlers
+        self._port = port
+        self._stage = stage
+        self._console = StaticFiles(directory=console, html=True) if console else None
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="millrace-handler")
+        self._busy = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        path = _raw_path(scope)
+        request_id = secrets.token_hex(16)
+        try:
+            response = await self._answer(request, path, request_id)
+        except ClientDisconnect:
+            return
+        except MillraceError as error:
+            response = _problem(error, path, request_id)
+        except Exception as error:
+            # The place of API Gateway's own failure: a handler that raises is a defect and tells the caller nothing.
+            _logger.exception("%s %s failed, request %s", request.method, path, request_id)
+            response = _problem(error, path, request_id)
+        if request.method == "HEAD":
+            response.body = b""  # its Content-Length stays that of the answer to GET
+        await response(scope, receive, send)
+
+    def close(self) -> None:
+        """Take no more calls. A handler that still runs (a long poll lasts 20 s) ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _answer(self, request: Request, path: str, request_id: str) -> Response:
+        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.scope["headers"])
+        if why := refusal(headers, port=self._port):
+            raise Forbidden(why, hint=f"Use http://localhost:{self._port} from this machine.")
+        if path.startswith("/api/"):
+            return await self._api(request, headers, path, request_id)
+        if request.method not in {"GET", "HEAD"}:
+            raise _not_allowed(request.method, path, frozenset({"GET"}))
+        return await self._page(request, path)
+
+    async def _page(self, request: Request, path: str) -> Response:
+        if self._console is not None:
+            relative = unquote(path).lstrip("/")
+            try:
+                return await self._console.get_response(relative or ".", request.scope)
+            except HTTPException:
+                if "." not in relative:  # a view of the console, known to its own router only
+                    return await self._console.get_response("index.html", request.scope)
+        elif path == "/":
+            return Response(front_page(), media_type="text/html", headers=_NO_SNIFF)
+        raise _nothing(path)
+
+    async def _api(
+        self, request: Request, headers: tuple[tuple[str, str], ...], path: str, request_id: str
+    ) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        match = self._router.match(method, path)
+        if not isinstance(match, Match):
+            if not match:
+                raise _nothing(path)
+            if method == "OPTIONS":
+                return Response(status_code=204, headers={"allow": ", ".join(_allowed(match))})
+            raise _not_allowed(method, path, match)
+        if self._busy >= WAITING:
+            raise Throttled("too many requests wait", hint="Try again in a moment.", facts={"retryAfter": 1})
+        self._busy += 1
+        try:
+            call = events.Request(
+                method=method,
+                path=path,
+                query=request.scope["query_string"].decode("latin-1"),
+                headers=headers,
+                body=await _body(request),
+                peer=request.client.host if request.client else "",
+            )
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._pool, self._call, match, call, request_id)
+        finally:
+            self._busy -= 1
+        response = Response(answer.body, answer.status, headers=_NO_SNIFF)
+        response.raw_headers.extend(
+            (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+            for name, value in answer.headers
+            if name.lower() not in _BY_CONNECTION
+        )
+        return response
+
+    def _call(self, match: Match, call: events.Request, request_id: str) -> events.Answer:
+        event = events.proxy_event(
+            call, match, stage=self._stage, request_id=request_id, now_ms=time.time_ns() // 1_000_000
+        )
+        context = InvocationContext(function_name=match.route.function, aws_request_id=request_id)
+        return events.read_answer(self._handlers[match.route.function](event, context))
+
+
+def _raw_path(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("latin-1").partition("?")[0]
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is too long, whatever its Content-Length says."""
+    parts = bytearray()
+    async for chunk in request.stream():
+        parts += chunk
+        if len(parts) > REQUEST_BYTES:
+            raise TooLarge(
+                f"the body exceeds {REQUEST_BYTES} bytes",
+                hint="Send less at once.",
+                facts={"limit": REQUEST_BYTES, "size": len(parts)},
+            )
+    return bytes(parts)
+
+
+def _allowed(methods: frozenset[str]) -> list[str]:
+    return sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
+
+
+def _nothing(path: str) -> NotFound:
+    return NotFound(f"there is nothing at {path[:200]}", hint="The API begins at /api/v1.")
+
+
+def _not_allowed(method: str, path: str, methods: frozenset[str]) -> MethodNotAllowed:
+    allow = _allowed(methods)
+    return MethodNotAllowed(
+        f"{path[:200]} does not take {method[:20]}", hint=f"Use {' or '.join(allow)}.", facts={"allow": allow}
+    )
+
+
+def _problem(error: BaseException, path: str, request_id: str) -> Response:
+    problem = problems.problem(error, instance=path[:1024], request_id=request_id)
+    return Response(
+        json.dumps(problem.body).encode(),
+        problem.status,
+        headers=_NO_SNIFF | problem.headers,
+        media_type=problems.MEDIA_TYPE,
+    )

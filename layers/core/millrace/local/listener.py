@@ -1,0 +1,85 @@
+"""One ASGI application on one loopback port, served from a thread of its own."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from millrace.base.errors import Unavailable
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+HOST: Final = "127.0.0.1"
+_BACKLOG: Final = 2048
+_GRACE_S: Final = 3
+_START_S: Final = 10.0
+
+
+def bind(port: int, *, variable: str) -> socket.socket:
+    """A socket that is bound to loopback and does not listen yet; port 0 takes a free one.
+
+    Raises Unavailable naming the setting that chooses another port.
+    """
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((HOST, port))
+        # Listening at once makes a second server on the port fail here, not later in its thread.
+        found.listen(_BACKLOG)
+    except OSError as error:
+        found.close()
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened: {error.strerror}"
+        raise Unavailable(
+            f"port {port} {why}",
+            hint=f"Stop what uses it, or set {variable} to another port.",
+            facts={"port": port},
+        ) from error
+    return found
+
+
+def port_of(bound: socket.socket) -> int:
+    return int(bound.getsockname()[1])
+
+
+class Listener:
+    """Serves from `start` to `stop`; the socket is closed with it."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket, *, name: str) -> None:
+        import uvicorn
+
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        self._server = uvicorn.Server(config)
+        self._socket = bound
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [bound]}, name=f"millrace-{name}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Returns when requests are answered. Raises Unavailable when the server does not come up."""
+        self._thread.start()
+        deadline = time.monotonic() + _START_S
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise Unavailable("the server did not start", hint="Look at the log lines above.")
+            time.sleep(0.002)
+
+    def stop(self) -> None:
+        """Refuse new connections, let running requests end for a few seconds, then close."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close()

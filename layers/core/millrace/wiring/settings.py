@@ -1,0 +1,134 @@
+"""Every setting of the platform, in one record, read from the environment once and by nobody else.
+
+The table ``SETTINGS`` is what `docs/reference/settings.md` is compared with, so that no setting goes undocumented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, cast
+
+from millrace.base.errors import InvalidRequest
+
+Sync = Literal["full", "normal"]
+LOCAL_PORT: Final = 8321
+DEMO_PORT: Final = 8322
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``data`` is the folder of local mode. Tables, bucket and state machines are names or ARNs, and empty locally.
+
+    ``port`` and ``demo_port`` 0 mean any free port.
+    """
+
+    data: Path = Path(".millrace")
+    port: int = LOCAL_PORT
+    demo_port: int = DEMO_PORT
+    allow_hosts: tuple[str, ...] = ()
+    sync: Sync = "full"
+    region: str = "local"
+    log_level: str = "WARNING"
+    table_definitions: str = ""
+    table_history: str = ""
+    table_statistics: str = ""
+    bucket: str = ""
+    secrets_prefix: str = "millrace"
+    state_machine: str = ""
+    short_state_machine: str = ""
+    endpoint: str = ""
+
+    @property
+    def on_aws(self) -> bool:
+        """Whether the adapters of AWS are meant: a table name is set by the template and by nothing else."""
+        return bool(self.table_history)
+
+
+SETTINGS: Final[Mapping[str, str]] = {
+    "MILLRACE_DATA": "data",
+    "MILLRACE_PORT": "port",
+    "MILLRACE_DEMO_PORT": "demo_port",
+    "MILLRACE_ALLOW_HOSTS": "allow_hosts",
+    "MILLRACE_SYNC": "sync",
+    "MILLRACE_REGION": "region",
+    "MILLRACE_LOG_LEVEL": "log_level",
+    "MILLRACE_TABLE_DEFINITIONS": "table_definitions",
+    "MILLRACE_TABLE_HISTORY": "table_history",
+    "MILLRACE_TABLE_STATISTICS": "table_statistics",
+    "MILLRACE_BUCKET": "bucket",
+    "MILLRACE_SECRETS_PREFIX": "secrets_prefix",
+    "MILLRACE_STATE_MACHINE": "state_machine",
+    "MILLRACE_SHORT_STATE_MACHINE": "short_state_machine",
+    "MILLRACE_ENDPOINT": "endpoint",
+}
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that an environment gives; an empty variable counts as absent.
+
+    Raises InvalidRequest naming the variable when a value cannot be used, or when a name begins with MILLRACE_ and
+    is none of ours (a misspelt setting must not be ignored).
+    """
+    unknown = sorted(name for name in environment if name.startswith("MILLRACE_") and name not in SETTINGS)
+    if unknown:
+        raise InvalidRequest(
+            f"{unknown[0]} is not a setting",
+            hint=f"The settings are {', '.join(SETTINGS)}.",
+            facts={"name": unknown[0]},
+        )
+    given = {name: value for name in SETTINGS if (value := environment.get(name, "").strip())}
+    text = {field: given[name] for name, field in SETTINGS.items() if name in given}
+    return Settings(
+        data=Path(text.get("data", ".millrace")).expanduser(),
+        port=_port(text, "port", LOCAL_PORT),
+        demo_port=_port(text, "demo_port", DEMO_PORT),
+        allow_hosts=_hosts(text.get("allow_hosts", "")),
+        sync=cast(Sync, _one_of(text, "sync", ("full", "normal"), "full")),
+        region=text.get("region", "local"),
+        log_level=_one_of(text, "log_level", _LEVELS, "WARNING"),
+        table_definitions=text.get("table_definitions", ""),
+        table_history=text.get("table_history", ""),
+        table_statistics=text.get("table_statistics", ""),
+        bucket=text.get("bucket", ""),
+        secrets_prefix=text.get("secrets_prefix", "millrace"),
+        state_machine=text.get("state_machine", ""),
+        short_state_machine=text.get("short_state_machine", ""),
+        endpoint=text.get("endpoint", ""),
+    )
+
+
+def _variable(field: str) -> str:
+    return next(name for name, known in SETTINGS.items() if known == field)
+
+
+def _port(text: Mapping[str, str], field: str, default: int) -> int:
+    value = text.get(field, str(default))
+    if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65535):
+        raise _unusable(field, value, "a port: 0 to 65535, where 0 means any free one")
+    return int(value)
+
+
+def _one_of(text: Mapping[str, str], field: str, allowed: tuple[str, ...], default: str) -> str:
+    value = text.get(field, default)
+    if value not in allowed:
+        raise _unusable(field, value, f"one of {', '.join(allowed)}")
+    return value
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip() for part in value.split(",") if part.strip())
+    for host in hosts:
+        name, _, port = host.rpartition(":")
+        if not name or not (port.isascii() and port.isdigit() and 1 <= len(port) <= 5 and 0 < int(port) <= 65535):
+            raise _unusable("allow_hosts", host, "host:port pairs separated by commas, such as localhost:9000")
+    return hosts
+
+
+def _unusable(field: str, value: str, wanted: str) -> InvalidRequest:
+    name = _variable(field)
+    return InvalidRequest(
+        f"{name} is {value[:80]!r}", hint=f"{name} takes {wanted}.", facts={"name": name, "value": value[:80]}
+    )
