@@ -1,0 +1,88 @@
+"""Items as DynamoDB attribute maps, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from millrace.adapters.dynamodb.schema import EXPIRES, FEED, PARTITION, SORT, index_names
+from millrace.adapters.guard import index_texts
+from millrace.adapters.keys import Address, decode
+from millrace.base.errors import Corrupt
+from millrace.ports.documents import Attr, Index, IndexKey, Item, Key, Table, TenantScope
+
+Wire = dict[str, Any]
+
+
+def value(attr: Attr) -> Wire:
+    """One attribute value; the guard has bounded its depth."""
+    match attr:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": attr}
+        case str():
+            return {"S": attr}
+        case int():
+            return {"N": str(attr)}
+        case bytes():
+            return {"B": attr}
+        case list():
+            return {"L": [value(inner) for inner in attr]}
+        case dict():
+            return {"M": {name: value(inner) for name, inner in attr.items()}}
+
+
+def plain(wire: Wire) -> Attr:
+    """The attribute that `value` was given."""
+    ((kind, held),) = wire.items()
+    match kind:
+        case "S" | "BOOL" | "B":
+            kept: Attr = held
+            return kept
+        case "N":
+            return int(held)
+        case "NULL":
+            return None
+        case "L":
+            return [plain(inner) for inner in held]
+        case "M":
+            return {name: plain(inner) for name, inner in held.items()}
+    raise Corrupt(f"an item holds an attribute of type {kind}, which Millrace never writes")
+
+
+def key(place: Address) -> Wire:
+    return {PARTITION: {"S": place.partition}, SORT: {"S": place.sort}}
+
+
+def index_values(scope: TenantScope, index: Index, index_key: IndexKey) -> Wire:
+    partition, sort = index_texts(scope, index, index_key)
+    partition_name, sort_name = index_names(index)
+    return {partition_name: {"S": partition}, sort_name: {"S": sort}}
+
+
+def wire(scope: TenantScope, place: Address, item: Item) -> Wire:
+    out = key(place)
+    for name, attr in item.attrs.items():
+        out[name] = value(attr)
+    for index, index_key in item.indexes.items():
+        out.update(index_values(scope, index, index_key))
+    if item.expires_at is not None:
+        out[EXPIRES] = {"N": str(item.expires_at)}
+    if item.feed:
+        out[FEED] = {"BOOL": True}
+    return out
+
+
+def item(table: Table, held: Mapping[str, Wire]) -> tuple[str, Item]:
+    """Tenant and item of an attribute map."""
+    tenant, *partition = decode(held[PARTITION]["S"])
+    indexes = {}
+    for index in Index:
+        partition_name, sort_name = index_names(index)
+        if partition_name in held:
+            parts = decode(held[partition_name]["S"])
+            indexes[index] = IndexKey(parts if index is Index.LIVE else parts[1:], held[sort_name]["S"])
+    attrs = {name: plain(wire) for name, wire in held.items() if not name.startswith("_")}
+    expires = int(held[EXPIRES]["N"]) if EXPIRES in held else None
+    return tenant, Item(Key(table, tuple(partition), held[SORT]["S"]), attrs, indexes, expires, FEED in held)
