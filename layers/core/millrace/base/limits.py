@@ -40,6 +40,8 @@ EXPRESSION_CHARS: Final = 16 * KIB
 EXPRESSION_DEPTH: Final = 64
 EXPRESSION_FUEL: Final = 1_000_000  # evaluation steps
 EXPRESSION_OUTPUT_BYTES: Final = 4 * MIB
+TRANSFORM_FUEL: Final = 20_000_000  # evaluation steps of all items and steps together
+TRANSFORM_STEPS: Final = 100
 
 WAIT_CAP_S: Final = 20  # below the gateway's 29 s
 PAGE_LIMIT: Final = 100
