@@ -1,7 +1,7 @@
 """Who may do what: one table of route × role. What is not in it is refused to everybody.
 
 Roles: ``viewer`` reads, ``operator`` also starts, cancels and signals executions, ``author`` also publishes and
-activates, ``admin`` may do everything. A role holds nothing that the table does not name.
+activates, ``admin`` may do everything; ``anonymous`` is a request without identity to one of the paths in PUBLIC. A role holds nothing that the table does not name.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _definitions(plural: str) -> dict[tuple[str, str], frozenset[str]]:
 
 
 ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
-    ("GET", f"{API}/health"): READ,
+    ("GET", f"{API}/health"): READ | {"anonymous"},
     **_definitions("workflows"),
     **_definitions("tasks"),
     ("GET", f"{API}/workflows/<name>/graph"): READ,
@@ -46,6 +46,10 @@ ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("POST", f"{API}/executions/<execution>/cancel"): RUN,
     ("POST", f"{API}/executions/<execution>/signals/<signal>"): RUN,
 }
+
+
+PUBLIC: Final = frozenset({("GET", f"{API}/health")})
+"""What a stranger may call: paths without variable parts, compared as a whole."""
 
 
 def authorise(caller: Caller, method: str, template: str) -> None:

@@ -24,6 +24,11 @@ def answer(
     return Response(status_code=status, content_type="application/json", body=dumps(value).decode(), headers=out)
 
 
+def text(value: str) -> Response[Any]:
+    """An answer in plain text."""
+    return Response(status_code=200, content_type="text/plain; charset=utf-8", body=value)
+
+
 def quoted(etag: str) -> str:
     return f'"{etag}"'
 

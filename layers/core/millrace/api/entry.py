@@ -14,17 +14,18 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from millrace.api.access import authorise
+from millrace.api.access import PUBLIC, authorise
 from millrace.api.bodies import media_of, parsed, raw_body
 from millrace.api.current import Request, serving
 from millrace.api.envelope import checked_headers, checked_path, checked_query
-from millrace.api.identity import authenticate
+from millrace.api.identity import anonymous, authenticate
 from millrace.api.observe import observe
 from millrace.api.problems import MEDIA_TYPE, problem
 from millrace.api.resolver import Resolver
 from millrace.api.validation import as_request_error
 from millrace.base.canonical import dumps
-from millrace.base.errors import InvalidRequest
+from millrace.base.errors import InvalidRequest, Unauthenticated
+from millrace.services.caller import Caller
 from millrace.services.platform import Platform
 
 Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
@@ -86,7 +87,7 @@ class _Outcome:
 def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) -> dict[str, Any]:
     event = request.event
     request.headers = checked_headers(event)
-    request.caller = authenticate(event, platform().region)
+    request.caller = _caller(event, platform().region)
     request.path = checked_path(event)
     if not _METHOD.fullmatch(request.method):
         raise InvalidRequest("the method is not an HTTP method", hint="Use GET, POST or PUT.")
@@ -103,6 +104,15 @@ def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) ->
     if route.dependant.body_params:
         request.body = parsed(request.raw, request.media)
     return _finish(app.call(route), request)
+
+
+def _caller(event: Mapping[str, Any], region: str) -> Caller:
+    try:
+        return authenticate(event, region)
+    except Unauthenticated:
+        if (event.get("httpMethod"), event.get("path")) in PUBLIC:
+            return anonymous()
+        raise
 
 
 def _finish(result: dict[str, Any], request: Request) -> dict[str, Any]:

@@ -46,6 +46,11 @@ def authenticate(event: Mapping[str, Any], region: str) -> Caller:
     )
 
 
+def anonymous() -> Caller:
+    """Nobody, of no tenant: for the paths that strangers may call."""
+    return Caller(tenant="anonymous", principal="anonymous", roles=frozenset({"anonymous"}))
+
+
 def _caller(tenant: Any, principal: Any, roles: Any) -> Caller:
     if not (isinstance(tenant, str) and _TENANT.fullmatch(tenant)):
         raise Unauthenticated("the identity names no tenant", hint="Ask an administrator to assign a tenant.")

@@ -3,7 +3,8 @@
 Items, all below (tenant, table definitions); ``n`` is the namespace:
 
     ("names", kind, n)             sort name            head: latest and active version, side data, etag
-    ("definition", kind, n, name)  sort version#NNNNNNNNNN  version record; its body is the source text
+    ("definition", kind, n, name)  sort version#NNNNNNNNNN  version record
+                                   sort source#NNNNNNNNNN   the source text as sent
                                    sort document#NNNNNNNNNN canonical JSON of the document
                                    sort label#L             which revision the label L names
                                    sort content#H           which revision has the content hash H
@@ -15,7 +16,7 @@ its etag counts every change of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -86,6 +87,10 @@ def version_sort(revision: int) -> str:
     return f"version#{revision:010d}"
 
 
+def source_sort(revision: int) -> str:
+    return f"source#{revision:010d}"
+
+
 def document_sort(revision: int) -> str:
     return f"document#{revision:010d}"
 
@@ -112,6 +117,17 @@ class Definitions:
     def version(self, kind: Kind, name: str, revision: int) -> Version | None:
         item = self._item(kind, name, version_sort(revision))
         return None if item is None else _version(item)
+
+    def many_heads(self, kind: Kind, names: Sequence[str]) -> dict[str, Head]:
+        """The heads of those names that exist."""
+        items = self.documents.batch_get(self.scope, [head_key(kind, self.namespace, name) for name in names])
+        return {item.key.sort: _head(item) for item in items if item is not None}
+
+    def many_versions(self, kind: Kind, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Version]:
+        """The versions of those (name, revision) that exist."""
+        keys = [item_key(kind, self.namespace, name, version_sort(revision)) for name, revision in wanted]
+        found = (_version(item) for item in self.documents.batch_get(self.scope, keys) if item is not None)
+        return {(version.name, version.revision): version for version in found}
 
     def revision_of_label(self, kind: Kind, name: str, label: str) -> int | None:
         return _revision(self._item(kind, name, f"label#{label}"))
@@ -152,7 +168,7 @@ class Definitions:
 
     def source(self, version: Version) -> str:
         """The source text as published, with its comments. Raises BlobMissing when the item is gone."""
-        return self._body(version, version_sort(version.revision)).decode()
+        return self._body(version, source_sort(version.revision)).decode()
 
     def document(self, version: Version) -> Any:
         """The canonical document. Raises BlobMissing when the item is gone."""

@@ -22,6 +22,7 @@ from millrace.store.definitions import (
     document_sort,
     head_key,
     item_key,
+    source_sort,
     version_sort,
 )
 from millrace.store.references import Use, reference_items
@@ -45,23 +46,11 @@ class Draft:
     message: str = ""
 
 
-def publish(
-    definitions: Definitions,
-    draft: Draft,
-    head: Head | None,
-    *,
-    label: str,
-    activate: bool,
-    by: str,
-    now: int,
-    also: tuple[Op, ...] = (),
+def next_version(
+    definitions: Definitions, draft: Draft, head: Head | None, *, label: str, by: str, now: int
 ) -> Version:
-    """Writes the next revision after ``head`` and makes it the latest, and the active one if asked.
-
-    ``also`` are operations of the same transaction (at most 3). Raises ConditionRefused when the head has moved on,
-    the label or content exists, or one of ``also`` is refused; nothing was published then. Raises TooLarge.
-    """
-    version = Version(
+    """The version that a draft becomes after ``head``, not yet written."""
+    return Version(
         kind=draft.kind,
         namespace=definitions.namespace,
         name=draft.name,
@@ -75,6 +64,22 @@ def publish(
         message=draft.message,
         media=draft.media,
     )
+
+
+def publish(
+    definitions: Definitions,
+    draft: Draft,
+    version: Version,
+    head: Head | None,
+    *,
+    activate: bool,
+    also: tuple[Op, ...] = (),
+) -> None:
+    """Writes a version and makes it the latest, and the active one if asked.
+
+    ``also`` are operations of the same transaction (at most 3). Raises ConditionRefused when the head has moved on,
+    the label or content exists, or one of ``also`` is refused; nothing was published then. Raises TooLarge.
+    """
     ops = [_head_update(definitions, version, head, draft.side, activate=activate), *_items(version, draft), *also]
     references = reference_items(version, draft.uses)
     if len(ops) + len(references) <= TRANSACTION_OPS:
@@ -82,7 +87,6 @@ def publish(
     else:
         definitions.documents.batch_put(definitions.scope, references)
     definitions.documents.write(definitions.scope, ops)
-    return version
 
 
 def activate(
@@ -148,10 +152,10 @@ def _items(version: Version, draft: Draft) -> list[Op]:
         "parent": version.parent,
         "message": version.message,
         "media": version.media,
-        "body": draft.source,
     }
     return [
         put(version_sort(version.revision), record, feed=True),
+        put(source_sort(version.revision), {"body": draft.source}),
         put(document_sort(version.revision), {"body": document}),
         put(f"label#{version.label}", {"revision": version.revision}),
         put(f"content#{version.content_hash}", {"revision": version.revision}),

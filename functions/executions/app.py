@@ -1,0 +1,79 @@
+"""The function behind /api/v1/executions: list, read, follow, cancel and signal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from millrace.api import Resolver, answer, caller, entry
+from millrace.api import models as m
+from millrace.api import parameters as p
+from millrace.api.operations import gives
+from millrace.api.starts import message_id
+from millrace.services.cancel_execution import cancel_execution
+from millrace.services.execution_events import execution_events
+from millrace.services.get_execution import get_execution
+from millrace.services.list_executions import list_executions
+from millrace.services.signal_execution import signal_execution
+from millrace.wiring import current
+
+app = Resolver("executions")
+BASE = "/api/v1/executions"
+ONE = f"{BASE}/<execution>"
+
+
+@app.get(BASE, responses=gives(m.ExecutionList))
+def list_all(
+    limit: p.Limit = p.PAGE,
+    cursor: p.Cursor = None,
+    workflow: p.WorkflowFilter = None,
+    version: p.VersionFilter = None,
+    status: p.StatusFilter = None,
+    label: p.LabelFilter = None,
+    subject: p.SubjectFilter = None,
+    trigger: p.TriggerFilter = None,
+    since: p.Instant = None,
+    until: p.Instant = None,
+) -> Any:
+    """List executions, newest first; filters that no index serves are refused."""
+    named = {"workflow": workflow, "version": version, "status": status, "label": label, "subject": subject}
+    named |= {"trigger": trigger, "since": since, "until": until}
+    filters = {name: value for name, value in named.items() if value is not None}
+    return answer(list_executions(current(), caller(), filters=filters, limit=limit, cursor=p.cursor_of(cursor)))
+
+
+@app.get(ONE, responses=gives(m.Execution))
+def get_one(execution: p.ExecutionPath) -> Any:
+    """Read an execution: status, output, and every task."""
+    return answer(get_execution(current(), caller(), execution))
+
+
+@app.get(f"{ONE}/events", responses=gives(m.ExecutionEvents))
+def follow(execution: p.ExecutionPath, after: p.After = -1, limit: p.EventLimit = 100, wait: p.Wait = None) -> Any:
+    """Read the history in order; with wait, until there is something new."""
+    wait_ms, headers = p.wait_of(wait)
+    page = execution_events(current(), caller(), execution, after=after, limit=limit, wait_ms=wait_ms)
+    return answer(page, headers=headers)
+
+
+@app.post(f"{ONE}/cancel", responses=gives(m.Accepted, 202))
+def cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p.IdempotencyKey = None) -> Any:
+    """Ask an execution to stop."""
+    sent = body or m.CancelRequest()
+    message = message_id(current(), sent.message_id, key)
+    return answer(cancel_execution(current(), caller(), execution, reason=sent.reason, message_id=message), status=202)
+
+
+@app.post(f"{ONE}/signals/<signal>", responses=gives(m.Accepted, 202))
+def signal_one(
+    execution: p.ExecutionPath, signal: p.SignalPath, body: p.SignalBody = None, key: p.IdempotencyKey = None
+) -> Any:
+    """Send a signal to an execution."""
+    sent = body or m.SignalRequest()
+    message = message_id(current(), sent.message_id, key)
+    return answer(
+        signal_execution(current(), caller(), execution, signal, payload=sent.payload, message_id=message),
+        status=202,
+    )
+
+
+handler = entry(app, current)

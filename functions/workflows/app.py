@@ -1,0 +1,112 @@
+"""The function behind /api/v1/workflows: publish, read, check and activate, and start executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from millrace.api import Resolver, answer, caller, entry, request
+from millrace.api import models as m
+from millrace.api import parameters as p
+from millrace.api.operations import DOCUMENT, gives
+from millrace.api.answers import text
+from millrace.api.publications import publication, published
+from millrace.api.starts import started
+from millrace.services.activate_definition import activate_definition
+from millrace.services.get_definition import get_definition, get_version
+from millrace.services.list_definitions import list_definitions
+from millrace.services.list_versions import list_versions
+from millrace.services.publish_workflow import publish_workflow
+from millrace.services.validate_document import validate_document
+from millrace.services.validate_input import validate_input
+from millrace.services.workflow_graph import mermaid, workflow_graph
+from millrace.wiring import current
+
+app = Resolver("workflows")
+BASE = "/api/v1/workflows"
+ONE = f"{BASE}/<name>"
+
+
+@app.post(BASE, responses=gives(m.Published, 200, 201), openapi_extensions=DOCUMENT)
+def publish_workflow_document(
+    activate: p.Activate = True, message: p.Message = "", key: p.IdempotencyKey = None, match: p.IfMatch = None
+) -> Any:
+    """Publish a workflow as a new immutable version."""
+    what = publication(activate=activate, message=message, key=key, if_match=match)
+    return published(publish_workflow(current(), caller(), what), "workflows")
+
+
+@app.get(BASE, responses=gives(m.DefinitionList))
+def list_workflows(limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
+    """List the workflows of a namespace by name."""
+    return answer(list_definitions(current(), caller(), "workflow", limit=limit, cursor=p.cursor_of(cursor)))
+
+
+@app.post(f"{BASE}/validate", responses=gives(m.Validation), openapi_extensions=DOCUMENT)
+def validate_workflow() -> Any:
+    """Check a document; nothing is stored and nothing is executed."""
+    return answer(validate_document(current(), caller(), "workflow", request().raw, request().media))
+
+
+@app.get(ONE, responses=gives(m.DefinitionDetail))
+def get_workflow(name: p.Name) -> Any:
+    """Read a workflow with its active version."""
+    value, etag = get_definition(current(), caller(), "workflow", name)
+    return answer(value, etag=etag)
+
+
+@app.put(ONE, responses=gives(m.Published, 200, 201), openapi_extensions=DOCUMENT)
+def replace_workflow(
+    name: p.Name,  # the use case compares it with the document's own
+    activate: p.Activate = True,
+    message: p.Message = "",
+    key: p.IdempotencyKey = None,
+    match: p.IfMatch = None,
+) -> Any:
+    """Publish a workflow under the name it already has."""
+    del name
+    what = publication(activate=activate, message=message, key=key, if_match=match)
+    return published(publish_workflow(current(), caller(), what), "workflows")
+
+
+@app.get(f"{ONE}/versions", responses=gives(m.VersionList))
+def list_workflow_versions(name: p.Name, limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
+    """List the versions of a workflow, newest first."""
+    return answer(list_versions(current(), caller(), "workflow", name, limit=limit, cursor=p.cursor_of(cursor)))
+
+
+@app.get(f"{ONE}/versions/<version>", responses=gives(m.VersionDetail))
+def get_workflow_version(name: p.Name, version: p.VersionPath) -> Any:
+    """Read one version of a workflow."""
+    value, etag = get_version(current(), caller(), "workflow", name, version)
+    return answer(value, etag=etag)
+
+
+@app.post(f"{ONE}/activate", responses=gives(m.Definition))
+def activate_workflow(name: p.Name, body: p.ActivateBody, match: p.IfMatch = None) -> Any:
+    """Choose the version that new starts get."""
+    value, etag = activate_definition(current(), caller(), "workflow", name, version=body.version, if_match=match or "")
+    return answer(value, etag=etag)
+
+
+@app.post(f"{ONE}/validate-input", responses=gives(m.MissingInputsResult))
+def validate_workflow_input(name: p.Name, body: p.InputBody) -> Any:
+    """Say what an input lacks, without starting anything."""
+    return answer(validate_input(current(), caller(), "workflow", name, body.input, version=body.version))
+
+
+@app.get(f"{ONE}/graph", responses=gives(m.Graph))
+def get_workflow_graph(name: p.Name, shape: p.GraphFormat = "json", version: p.VersionQuery = None) -> Any:
+    """Read the graph of a workflow: tasks, why one waits for another, and layers."""
+    graph = workflow_graph(current(), caller(), name, version=version)
+    return text(mermaid(graph)) if shape == "mermaid" else answer(graph)
+
+
+@app.post(f"{ONE}/executions", responses=gives(m.Execution, 200, 202))
+def start_workflow(
+    name: p.Name, body: p.StartBody = None, wait: p.Wait = None, key: p.IdempotencyKey = None, trace: p.Trace = None
+) -> Any:
+    """Start an execution, and wait for its end if asked."""
+    return started(current(), caller(), name, body or m.StartRequest(), wait=wait, key=key, traceparent=trace)
+
+
+handler = entry(app, current)

@@ -1,0 +1,47 @@
+"""What OpenAPI says of a route beside its parameters: the models of its answers, and documents as bodies."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from millrace.api.models import Problem
+from millrace.api.problems import MEDIA_TYPE
+
+_MEANINGS: Final = {
+    200: "Done.",
+    201: "Created.",
+    202: "Accepted; it goes on.",
+}
+
+
+def gives(model: type[BaseModel], *statuses: int) -> dict[int, Any]:
+    """The answers of a route: ``model`` under each status (default 200), a problem under every other."""
+    good = {
+        status: {"description": _MEANINGS[status], "content": {"application/json": {"model": model}}}
+        for status in statuses or (200,)
+    }
+    problem = {"description": "A problem.", "content": {MEDIA_TYPE: {"model": Problem}}}
+    return {**good, **dict.fromkeys((400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503), problem)}
+
+
+_TEXT: Final = {"schema": {"type": "string"}}
+DOCUMENT: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "A document, as YAML or JSON. It is read by its content type; JSON is the default.",
+        "content": {
+            "application/yaml": _TEXT
+            | {
+                "example": (
+                    "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: hello}\nspec:\n"
+                    "  tasks:\n    - id: greet\n      type: transform\n      input: {items: [1, 2]}\n"
+                    "      transform: [{limit: 1}]\n"
+                )
+            },
+            "application/json": {"schema": {"type": "object"}},
+        },
+    }
+}
+"""The request body of a route that takes a whole document."""

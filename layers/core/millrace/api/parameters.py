@@ -1,0 +1,75 @@
+"""Query parameters and headers that several routes share, as annotated types."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
+
+from millrace.api import models
+from millrace.base.errors import InvalidRequest
+from millrace.base.limits import PAGE_DEFAULT, PAGE_LIMIT, WAIT_CAP_S
+from millrace.base.scalars import parse_duration
+
+NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+Name = Annotated[str, Path(description="The name.", max_length=63, pattern=NAME_PATTERN)]
+VersionPath = Annotated[str, Path(description="A label, rN, or latest.", max_length=128)]
+ExecutionPath = Annotated[str, Path(description="The id.", pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
+SignalPath = Annotated[str, Path(description="The signal's name.", max_length=128)]
+Limit = Annotated[int, Query(description="Items a page.", ge=1, le=PAGE_LIMIT)]
+Cursor = Annotated[str | None, Query(description="The cursor of the page before.", max_length=2048)]
+Activate = Annotated[bool, Query(description="Whether new starts get the version.")]
+Message = Annotated[str, Query(description="Why it was published.", max_length=512)]
+Wait = Annotated[str | None, Query(description="How long to wait, such as 10s; at most 20s.", max_length=32)]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", description="The same key again gives the same answer, once done.")
+]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", description="The ETag that was read; another one is refused.", max_length=512)
+]
+VersionQuery = Annotated[str | None, Query(description="A label, a range, rN or latest.", max_length=128)]
+Trace = Annotated[str | None, Header(alias="traceparent", description="W3C trace context.", max_length=128)]
+After = Annotated[int, Query(description="The position after which to begin.", ge=-1)]
+EventLimit = Annotated[int, Query(description="Events a page.", ge=1, le=1000)]
+WorkflowFilter = Annotated[str | None, Query(description="Of this workflow.", max_length=63, pattern=NAME_PATTERN)]
+VersionFilter = Annotated[str | None, Query(description="Of this version label.", max_length=128)]
+StatusFilter = Annotated[str | None, Query(description="In this status.", max_length=32)]
+LabelFilter = Annotated[str | None, Query(description="With this label, as name=value.", max_length=400)]
+SubjectFilter = Annotated[str | None, Query(description="With this subject key.", max_length=256)]
+TriggerFilter = Annotated[str | None, Query(description="Started by this trigger.", max_length=256)]
+Instant = Annotated[
+    str | None, Query(description="An instant in RFC 3339, such as 2026-01-31T10:00:00Z.", max_length=40)
+]
+ActivateBody = Annotated[models.ActivateRequest, Body()]
+InputBody = Annotated[models.ValidateInputRequest, Body()]
+StartBody = Annotated[models.StartRequest | None, Body()]
+CancelBody = Annotated[models.CancelRequest | None, Body()]
+SignalBody = Annotated[models.SignalRequest | None, Body()]
+GraphFormat = Annotated[Literal["json", "mermaid"], Query(alias="format", description="json or mermaid.")]
+PAGE: Final = PAGE_DEFAULT
+WAIT_CAP_MS: Final = WAIT_CAP_S * 1000
+_CURSOR: Final = re.compile(r"[A-Za-z0-9_=-]+")
+
+
+def wait_of(text: str | None) -> tuple[int, dict[str, str]]:
+    """Milliseconds to wait, at most WAIT_CAP_S seconds, and the header that says so (RFC 7240). Raises
+    InvalidRequest on what is no duration."""
+    if text is None:
+        return 0, {}
+    try:
+        wanted = parse_duration(text)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"wait: {error.message}", hint="Write a duration such as 10s.") from None
+    wait = min(wanted, WAIT_CAP_MS)
+    return wait, {"Preference-Applied": f"wait={wait / 1000:g}"}
+
+
+def cursor_of(text: str | None) -> str | None:
+    """A cursor's text, checked for form; the store checks that it belongs to the list."""
+    if text is None:
+        return None
+    if not _CURSOR.fullmatch(text):
+        raise InvalidRequest("the cursor is not one of ours", hint="Use the cursor of the page before, unchanged.")
+    return text

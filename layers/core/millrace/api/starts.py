@@ -1,0 +1,56 @@
+"""Between the routes that start and message executions and their use cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from millrace.api.access import API
+from millrace.api.answers import answer
+from millrace.api.models import StartRequest
+from millrace.api.parameters import wait_of
+from millrace.services.caller import Caller
+from millrace.services.platform import Platform
+from millrace.services.start_execution import Start, start_execution
+from millrace.services.wait_execution import wait_execution
+from millrace.store.idempotency import checked_key
+
+TERMINAL = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
+
+
+def started(
+    platform: Platform,
+    caller: Caller,
+    name: str,
+    body: StartRequest,
+    *,
+    wait: str | None,
+    key: str | None,
+    traceparent: str | None,
+) -> Response[Any]:
+    """200 with an execution that has ended in time, else 202. Waiting less than asked for cancels nothing."""
+    wait_ms, headers = wait_of(wait)
+    execution = start_execution(
+        platform,
+        caller,
+        Start(
+            workflow=name,
+            input=body.input,
+            version=body.version,
+            idempotency_key=key,
+            labels=body.labels,
+            trigger={"kind": "api"},
+            traceparent=traceparent,
+        ),
+    )
+    if wait_ms and str(execution["status"]).lower() not in TERMINAL:
+        execution = wait_execution(platform, caller, execution["id"], wait_ms=wait_ms)
+    ended = str(execution["status"]).lower() in TERMINAL
+    where = f"{API}/executions/{execution['id']}"
+    return answer(execution, status=200 if ended else 202, location=where, headers=headers)
+
+
+def message_id(platform: Platform, given: str | None, key: str | None) -> str:
+    """The id of a message: the body's, else the Idempotency-Key, else a fresh one."""
+    return given or (checked_key(key) if key is not None else platform.ids.new())

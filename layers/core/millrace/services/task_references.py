@@ -1,0 +1,66 @@
+"""From the `taskRef` texts of a workflow to published versions of reusable tasks, in few reads.
+
+References: ``name`` is the active version, ``name@latest`` the newest, ``name@rN`` revision N, and everything else
+after the ``@`` is a label or range (`millrace.services.version_range`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from millrace.services.parsed_documents import task_of
+from millrace.services.version_range import choose
+from millrace.spec import WorkflowTask
+from millrace.store.definitions import Definitions, Head, Version
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTask:
+    """What one reference means at this moment."""
+
+    reference: str
+    version: Version
+    task: WorkflowTask
+
+
+def resolve_tasks(definitions: Definitions, references: Iterable[str]) -> dict[str, ResolvedTask]:
+    """Those references that lead to a published version; the others are absent from the answer."""
+    wanted = sorted(set(references))
+    heads = definitions.many_heads("task", sorted({_split(reference)[0] for reference in wanted}))
+    revisions: dict[str, tuple[str, int]] = {}
+    for reference in wanted:
+        name, selector = _split(reference)
+        revision = _revision(definitions, heads.get(name), selector)
+        if revision:
+            revisions[reference] = (name, revision)
+    versions = definitions.many_versions("task", sorted(set(revisions.values())))
+    return {
+        reference: ResolvedTask(reference, version, task_of(definitions, version))
+        for reference, at in revisions.items()
+        if (version := versions.get(at)) is not None
+    }
+
+
+def _split(reference: str) -> tuple[str, str]:
+    name, _, selector = reference.partition("@")
+    return name, selector
+
+
+def _revision(definitions: Definitions, head: Head | None, selector: str) -> int | None:
+    if head is None:
+        return None
+    if not selector:
+        return head.active
+    return revision_of(definitions, head, selector)
+
+
+def revision_of(definitions: Definitions, head: Head, selector: str) -> int | None:
+    """The revision that ``latest``, ``rN``, a label or a range names, or None."""
+    if selector == "latest":
+        return head.latest
+    if selector[:1] == "r" and selector[1:].isascii() and selector[1:].isdigit():
+        number = int(selector[1:10])
+        return number if 1 <= number <= head.latest else None
+    exact = definitions.revision_of_label(head.kind, head.name, selector)
+    return exact if exact is not None else choose(selector, definitions.labels(head.kind, head.name))

@@ -1,0 +1,24 @@
+"""Judge a document without publishing it, and without executing any part of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from millrace.services.caller import Caller
+from millrace.services.checked_document import Media, check_document
+from millrace.services.platform import Platform
+from millrace.spec import behaviour_hash, content_hash
+from millrace.store.definitions import Kind
+
+
+def validate_document(platform: Platform, caller: Caller, kind: Kind, source: bytes, media: Media) -> dict[str, Any]:
+    """``{valid, name, contentHash, behaviourHash, findings}``; the hashes are None where nothing could be read."""
+    checked = check_document(platform, caller, kind, source, media)
+    document = checked.document
+    return {
+        "valid": checked.valid,
+        "name": document.metadata.name if document else None,
+        "contentHash": content_hash(checked.value) if document else None,
+        "behaviourHash": behaviour_hash(checked.value) if document else None,
+        "findings": checked.findings_json(),
+    }
