@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from millrace.base.errors import StoreUnavailable
+
 Verdict = Literal["throttled", "busy", "ambiguous", "unsent", "lost", "refused", "invalid", "large", "absent", "broken"]
 """``throttled``/``busy``/``unsent``: it did not happen, try again. ``ambiguous``: the service failed, it may have
 happened. ``lost``: sent, no answer. ``refused``: a condition. ``invalid``/``large``: our request. ``absent``: no such
@@ -101,3 +103,11 @@ def _cancelled(reasons: tuple[tuple[str, str], ...]) -> Verdict:
         if code in ("ValidationError", "ItemCollectionSizeLimitExceeded"):
             return "large" if any(word in message.lower() for word in LARGE_WORDS) else "invalid"
     return "throttled" if codes & {"ThrottlingError", "ProvisionedThroughputExceeded"} else "busy"
+
+
+def unavailable(error: Exception, what: str) -> StoreUnavailable:
+    """For calls that may be repeated without harm: whatever happened, doing it again settles it."""
+    judged = judge(error)
+    code = type(error).__name__ if judged is None else judged.code
+    hint = "check the name, the region and the permissions" if judged and judged.verdict == "broken" else ""
+    return StoreUnavailable(f"{what} failed ({code})", hint=hint, facts={"code": code})

@@ -1,0 +1,92 @@
+"""Blobs on S3. The client comes from wiring, with its timeouts and retries; every call here may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from millrace.adapters.aws import judge, unavailable
+from millrace.adapters.names import blob_parts, part, segment
+from millrace.base.errors import BlobMissing, StoreUnavailable
+from millrace.ports.documents import TenantScope
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class S3Blobs:
+    """Objects ``<tenant>/<part>/<part>`` of one bucket. With ``kms_key`` they are encrypted under that key, without
+    under the bucket's own. On a versioned bucket a delete leaves old versions to the bucket's lifecycle rule."""
+
+    def __init__(self, client: S3Client, bucket: str, *, kms_key: str = "") -> None:
+        self._client = client
+        self._bucket = bucket
+        self._encryption: dict[str, Any] = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key}
+            if kms_key
+            else {"ServerSideEncryption": "AES256"}
+        )
+
+    @staticmethod
+    def _name(parts: tuple[str, ...]) -> str:
+        return "/".join(segment(part) for part in parts)
+
+    def put(self, scope: TenantScope, key: tuple[str, ...], data: bytes) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        name = self._name(blob_parts(scope, key))
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=name, Body=data, **self._encryption)
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(error, "writing the blob") from error
+
+    def get(self, scope: TenantScope, key: tuple[str, ...]) -> bytes:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        name = self._name(blob_parts(scope, key))
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            judged = judge(error)
+            if judged is not None and judged.verdict == "absent":
+                raise BlobMissing("the blob is not in the store", facts={"key": list(key)}) from error
+            raise unavailable(error, "reading the blob") from error
+
+    def delete_prefix(self, scope: TenantScope, prefix: tuple[str, ...]) -> int:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        gone = 0
+        try:
+            for names in self._pages(blob_parts(scope, prefix, whole=False)):
+                answer = self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": [{"Key": name} for name in names], "Quiet": True}
+                )
+                if answer.get("Errors"):
+                    code = answer["Errors"][0].get("Code", "")
+                    raise StoreUnavailable(f"deleting blobs failed ({code})", facts={"code": code})
+                gone += len(names)
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(error, "deleting blobs") from error
+        return gone
+
+    def keys(self, scope: TenantScope, prefix: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            for names in self._pages(blob_parts(scope, prefix, whole=False)):
+                yield from (tuple([part(piece) for piece in name.split("/")[1:]]) for name in names)
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(error, "listing blobs") from error
+
+    def _pages(self, parts: tuple[str, ...]) -> Iterator[list[str]]:
+        """Object names page by page: the exact key, if it is one, and everything below it."""
+        start = self._name(parts)
+        paginator = self._client.get_paginator("list_objects_v2")
+        for prefix in (start, f"{start}/"):
+            for page in paginator.paginate(Bucket=self._bucket, Prefix=prefix):
+                names = [entry["Key"] for entry in page.get("Contents", [])]
+                kept = [name for name in names if name == start] if prefix == start else names
+                if kept:
+                    yield kept
+                if prefix == start:
+                    break  # the exact name sorts first of all that begin with it
