@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import secrets
-from typing import Any
 
 from millrace.cli import shapes
 from millrace.cli.codes import Exit
@@ -62,14 +61,13 @@ def _list(client: Client, arguments: argparse.Namespace, output: Output) -> Exit
 
 
 def _events(client: Client, path: str, output: Output) -> Exit:
-    after: Any = None
+    after = -1
     while True:
-        query = {"limit": "100"} | ({} if after is None else {"after": str(after)})
-        _, page = client.call("GET", f"{path}/events", query=query)
+        _, page = client.call("GET", f"{path}/events", query={"limit": "100", "after": str(after)})
         for event in page["items"]:
             output.data(event)
             output.say(shapes.event_line(event))
-        if not page["items"] or page.get("next") in {None, after}:
+        if not page["items"]:
             return Exit.OK
         after = page["next"]
 

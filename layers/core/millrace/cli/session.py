@@ -10,7 +10,7 @@ from typing import Final
 
 from millrace.base.errors import Unavailable
 from millrace.local.client import Client
-from millrace.wiring.local import holder
+from millrace.wiring.folder import holder
 from millrace.wiring.settings import Settings
 
 _PATIENCE_S: Final = 10.0  # a server that holds the folder and does not listen yet is starting, or stopping

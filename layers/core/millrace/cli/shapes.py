@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from millrace.cli.output import Output, plain
 
-TERMINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
+OVER: Final = frozenset({"succeeded", "failed", "cancelled", "stalled"})
+"""A stalled execution goes on only when somebody looks after it, so nobody should wait for it."""
 EXECUTION_COLUMNS: Final = ("ID", "WORKFLOW", "VERSION", "STATUS", "STARTED", "TOOK")
 TASK_COLUMNS: Final = ("TASK", "STATUS", "ATTEMPTS", "TOOK")
 
 
 def is_over(execution: Mapping[str, Any]) -> bool:
-    return execution.get("status") in TERMINAL
+    return execution.get("status") in OVER
 
 
 def duration(milliseconds: float | None) -> str:
@@ -31,20 +31,13 @@ def duration(milliseconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} m"
 
 
-def moment(value: Any) -> str:
-    """A time as the API gives it: ISO text as it is, milliseconds since the epoch as ISO text in UTC."""
-    if isinstance(value, int):
-        return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return plain(str(value or ""))
-
-
 def execution_row(execution: Mapping[str, Any]) -> list[str]:
     return [
         str(execution.get("id", "")),
         str(execution.get("workflow", "")),
         str(execution.get("version", "")),
         str(execution.get("status", "")),
-        moment(execution.get("startedAt")),
+        str(execution.get("startedAt") or ""),
         duration(execution.get("durationMs")),
     ]
 
@@ -52,16 +45,12 @@ def execution_row(execution: Mapping[str, Any]) -> list[str]:
 def task_rows(execution: Mapping[str, Any]) -> list[list[str]]:
     """One row per task instance, in the order the API gives."""
     rows = []
-    for task in execution.get("tasks") or []:
+    for path, task in (execution.get("tasks") or {}).items():
+        cause = (task.get("skip") or {}).get("reason") or (task.get("error") or {}).get("code")
         status = str(task.get("status", ""))
-        cause = task.get("skipCause") or (task.get("error") or {}).get("code")
-        if isinstance(cause, Mapping):
-            cause = cause.get("reason") or cause.get("kind")
-        attempts = task.get("attempts")
-        count = len(attempts) if isinstance(attempts, list) else int(attempts or 0)
-        retries = f"{count} ({count - 1} retried)" if count > 1 else str(count)
-        name = str(task.get("path") or task.get("id") or "")
-        rows.append([name, f"{status} ({cause})" if cause else status, retries, duration(task.get("durationMs"))])
+        count = int(task.get("attempts") or 0)
+        attempts = f"{count} ({count - 1} retried)" if count > 1 else str(count)
+        rows.append([path, f"{status} ({cause})" if cause else status, attempts, duration(task.get("durationMs"))])
     return rows
 
 
@@ -82,20 +71,19 @@ def print_end(output: Output, execution: Mapping[str, Any]) -> None:
     if status == "succeeded":
         output.pretty(execution.get("output"))
         return
-    error = execution.get("error") if isinstance(execution.get("error"), Mapping) else {}
-    message = execution.get("errorMessage") or (error or {}).get("message")
+    error = execution.get("error") or {}
+    message = execution.get("errorMessage")
     if message:
         failed = execution.get("failedTask")
         output.say(f"  {plain(str(failed))}: {plain(str(message))}" if failed else f"  {plain(str(message))}")
-    if hint := (error or {}).get("hint"):
+    if hint := error.get("hint"):
         output.say(f"  {plain(str(hint))}")
 
 
 def event_line(event: Mapping[str, Any]) -> str:
-    position, kind = event.get("position", ""), str(event.get("type", ""))
-    parts = [f"{position:>6}", moment(event.get("time") or event.get("at")), plain(kind)]
-    named = (event.get(name) for name in ("taskPath", "path", "attempt", "status"))
-    return "  ".join([*parts, *(plain(str(value)) for value in named if value is not None and value != "")])
+    shown = [f"{event.get('position', ''):>6}", str(event.get("time", "")), str(event.get("type", ""))]
+    named = (event.get(name) for name in ("path", "attempt", "status"))
+    return "  ".join(plain(part) for part in [*shown, *(str(value) for value in named if value)])
 
 
 def finding_lines(findings: Sequence[Mapping[str, Any]], file: str) -> list[str]:

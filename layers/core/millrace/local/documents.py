@@ -114,19 +114,17 @@ def development_version(document: Document) -> Document:
     The hash is of the content without its comments and label. A document without a label, or one that cannot be
     read, comes back as it is: then the API chooses a label, or refuses it and says why.
     """
-    from millrace.base.errors import MillraceError
-    from millrace.spec import parse_document
+    from millrace.spec import load
 
-    try:
-        source = parse_document(document.text, media="json" if document.media == "json" else "yaml")
-        spec = source.value["spec"]
-        label = spec["version"]
-        line, column = source.position(("spec", "version"))
-        rest = {**source.value, "spec": {name: value for name, value in spec.items() if name != "version"}}
-        digest = content_hash(rest)[:8]
-    except (MillraceError, KeyError, TypeError):
+    loaded = load(document.text, media="json" if document.media == "json" else "yaml")
+    if loaded.document is None or loaded.document.spec.version is None:
         return document
-    if not isinstance(label, str) or "+" in label:
+    label = loaded.document.spec.version
+    spec = loaded.value["spec"]
+    rest = {**loaded.value, "spec": {name: value for name, value in spec.items() if name != "version"}}
+    digest = content_hash(rest)[:8]
+    line, column = loaded.source.position(("spec", "version"))
+    if "+" in label:
         return document
     lines = document.text.decode().split("\n")
     at = column - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 HOST: Final = "127.0.0.1"
+_logger = logging.getLogger("millrace.listener")
 _BACKLOG: Final = 2048
 _GRACE_S: Final = 3
 _START_S: Final = 10.0
@@ -30,9 +32,10 @@ def bind(port: int, *, variable: str) -> socket.socket:
         found.bind((HOST, port))
         # Listening at once makes a second server on the port fail here, not later in its thread.
         found.listen(_BACKLOG)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         found.close()
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened: {error.strerror}"
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "is in use" if taken else f"cannot be opened: {error}"
         raise Unavailable(
             f"port {port} {why}",
             hint=f"Stop what uses it, or set {variable} to another port.",
@@ -63,10 +66,9 @@ class Listener:
             timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = uvicorn.Server(config)
+        self._failure: BaseException | None = None
         self._socket = bound
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [bound]}, name=f"millrace-{name}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._serve, name=f"millrace-{name}", daemon=True)
 
     def start(self) -> None:
         """Returns when requests are answered. Raises Unavailable when the server does not come up."""
@@ -74,7 +76,7 @@ class Listener:
         deadline = time.monotonic() + _START_S
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
-                raise Unavailable("the server did not start", hint="Look at the log lines above.")
+                raise Unavailable("the server did not start", hint="Look at the log.") from self._failure
             time.sleep(0.002)
 
     def stop(self) -> None:
@@ -83,3 +85,11 @@ class Listener:
         if self._thread.is_alive():
             self._thread.join()
         self._socket.close()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        except (Exception, SystemExit) as error:
+            # Reported by `start`, which waits for this thread; afterwards there is nobody to tell but the log.
+            _logger.exception("the server on %s ended", self._thread.name)
+            self._failure = error

@@ -14,10 +14,12 @@ from millrace import wiring
 from millrace.local.client import Client
 from millrace.local.functions import load_handlers
 from millrace.local.listener import HOST, Listener, bind, port_of
+from millrace.local.reconciler import Reconciler
 from millrace.local.root import TEMPLATE, find_root
 from millrace.local.routing import Router
 from millrace.local.template import read_template
-from millrace.wiring.local import LocalPlatform, hold, open_local
+from millrace.wiring.folder import hold
+from millrace.wiring.local import LocalPlatform, open_local
 from millrace.wiring.settings import Settings
 
 
@@ -36,6 +38,7 @@ class LocalServer:
         self._platform: LocalPlatform | None = None
         self._gateway_listener: Listener | None = None
         self._demo_listener: Listener | None = None
+        self._reconciler: Reconciler | None = None
 
     @property
     def client(self) -> Client:
@@ -82,6 +85,8 @@ class LocalServer:
             self._gateway_listener.start()
             lock.announce(self.port)
             self.resumed = self._platform.resume()
+            self._reconciler = Reconciler(self._platform.platform)
+            self._reconciler.start()
         except BaseException:
             self.stop()
             raise
@@ -92,6 +97,9 @@ class LocalServer:
             self._gateway_listener.stop()
             self._gateway.close()
             self._gateway_listener = None
+        if self._reconciler is not None:
+            self._reconciler.stop()
+            self._reconciler = None
         if self._platform is not None:
             wiring.use(None)
             self._platform.close()

@@ -28,5 +28,3 @@ class Platform:
     random: Random
     region: str = "local"
     env: Mapping[str, str] = field(default_factory=dict)
-    """What expressions read under `env`: the allow-list of this installation, never the process environment."""
-    env: Mapping[str, str] = field(default_factory=dict)

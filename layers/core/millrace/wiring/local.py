@@ -6,29 +6,90 @@ place of Step Functions.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
-from millrace.adapters.sqlite.lock import FolderLock, Holder
+from millrace.adapters.files import DirectoryBlobs, FileSecrets
+from millrace.adapters.inprocess import InProcessOrchestrator
+from millrace.adapters.sqlite import FolderLock, SqliteDocuments
+from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
+from millrace.driver.pool import PoolIO
+from millrace.driver.world import DriverWorld
+from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
+from millrace.services.reconcile import reconcile
+from millrace.wiring.settings import Settings
+
+BLOBS: Final = "blobs"
 
 
 @dataclass(frozen=True, slots=True)
 class LocalPlatform:
     """``resume`` takes up every unfinished execution and answers how many; ``close`` stops running, then closes the
-    store and gives the folder back."""
+    store and gives the folder back. ``documents`` is the store with its commit counter."""
 
     platform: Platform
+    documents: SqliteDocuments
+    orchestrator: InProcessOrchestrator
     resume: Callable[[], int]
     close: Callable[[], None]
 
 
-def hold(folder: Path) -> FolderLock:
-    """Take the data folder for this process. Raises Conflict naming the process that has it."""
-    return FolderLock(folder)
+def open_local(settings: Settings, *, lock: FolderLock, demo_url: str = "") -> LocalPlatform:
+    """Open the platform of a data folder that this process holds; `close` releases ``lock`` too.
 
+    ``demo_url`` is the address of the demo service: workflows read it as ``env.DEMO_URL`` and may call it. Raises
+    Corrupt when the store is damaged, StoreUnavailable when it cannot be opened.
+    """
+    documents = SqliteDocuments(settings.data, synchronous="FULL" if settings.sync == "full" else "NORMAL")
+    blobs = DirectoryBlobs(settings.data / BLOBS, sync=settings.sync == "full")
+    kept_secrets = FileSecrets(settings.data)
+    clock, random = SystemClock(), SystemRandom()
+    ids = WorldIds(clock, random, region=settings.region)
 
-def holder(folder: Path) -> Holder | None:
-    """Who holds a data folder now: process and port (0 while it does not listen)."""
-    return FolderLock.holder(folder)
+    def world() -> DriverWorld:
+        from millrace.adapters.http import Gate, HttpRunner, Policy, Transport, parse_allow_hosts
+
+        allow = parse_allow_hosts(",".join([*settings.allow_hosts, *([urlsplit(demo_url).netloc] if demo_url else [])]))
+        runner = HttpRunner(Transport(Gate(Policy(allow=allow))), secrets=kept_secrets, clock=clock)
+        return DriverWorld(
+            documents=documents,
+            blobs=blobs,
+            clock=clock,
+            ids=ids,
+            io=PoolIO(documents),
+            plans=PlanSource(documents),
+            runners={runner.type: runner},
+            owner=f"local-{secrets.token_hex(8)}",
+            exclusive=True,
+        )
+
+    orchestrator = InProcessOrchestrator(world)
+    orchestrator.open()
+    platform = Platform(
+        documents=documents,
+        blobs=blobs,
+        secrets=kept_secrets,
+        orchestrator=orchestrator,
+        clock=clock,
+        ids=ids,
+        random=random,
+        region=settings.region,
+        env={"DEMO_URL": demo_url} if demo_url else {},
+    )
+
+    def close() -> None:
+        orchestrator.close()
+        documents.close()
+        lock.release()
+
+    return LocalPlatform(
+        platform=platform,
+        documents=documents,
+        orchestrator=orchestrator,
+        resume=lambda: reconcile(platform, all_live=True).restarted,
+        close=close,
+    )

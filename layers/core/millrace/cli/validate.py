@@ -1,0 +1,88 @@
+"""`millrace validate`: every static check, without a server and without running anything."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from millrace.base.errors import InvalidRequest
+from millrace.cli.codes import Exit
+from millrace.cli.output import Output
+from millrace.local import documents
+from millrace.local.documents import Document
+from millrace.services.transform_check import check_steps
+from millrace.spec import (
+    Finding,
+    Loaded,
+    Workflow,
+    WorkflowTask,
+    check_task,
+    check_workflow,
+    findings_text,
+    has_errors,
+    in_order,
+    load,
+    sarif,
+)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files, or folders to look through")
+    parser.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0 for code scanning")
+    parser.add_argument("--strict", action="store_true", help="exit 1 on warnings too")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> Exit:
+    found = [document for path in files_of(arguments.files) for document in documents.read_file(path)]
+    judged = judge(found)
+    names = {document.file: None for document, _ in judged}
+    by_file = {name: [f for document, fs in judged if document.file == name for f in fs] for name in names}
+    if arguments.sarif:
+        print(json.dumps(sarif((name.as_posix(), list(fs)) for name, fs in by_file.items()), indent=2), file=output.out)
+    elif output.as_json:
+        output.data([{"file": str(name), "findings": [f.to_json() for f in fs]} for name, fs in by_file.items()])
+    else:
+        for name, findings in by_file.items():
+            output.say(findings_text(findings, str(name), name.read_bytes().decode(errors="replace")).rstrip("\n"))
+    every = [finding for findings in by_file.values() for finding in findings]
+    warned = arguments.strict and any(finding.severity == "warning" for finding in every)
+    return Exit.FAILED if has_errors(every) or warned else Exit.OK
+
+
+def files_of(given: Sequence[Path]) -> list[Path]:
+    """The files given, and those in the folders given. Raises InvalidRequest when a folder holds none."""
+    found: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            found.append(path)
+        elif inside := documents.files_in(path):
+            found += inside
+        else:
+            raise InvalidRequest(f"{path} holds no .yaml, .yml or .json file", hint="Name a file.")
+    return list(dict.fromkeys(found))
+
+
+def judge(found: Sequence[Document]) -> list[tuple[Document, list[Finding]]]:
+    """Findings of each document, with the lines of its file. References to tasks are looked up among the same
+    documents, by name: which version a range means is decided when something is published."""
+    loaded = [(one, load(one.text, media="json" if one.media == "json" else "yaml")) for one in found]
+    tasks = {task.metadata.name: task for _, each in loaded if isinstance(task := each.document, WorkflowTask)}
+    return [(one, [_moved(f, one.before) for f in _findings(each, tasks)]) for one, each in loaded]
+
+
+def _findings(loaded: Loaded, tasks: dict[str, WorkflowTask]) -> tuple[Finding, ...]:
+    more: Sequence[Finding] = ()
+    if isinstance(loaded.document, Workflow):
+        references = {task.task_ref for task in loaded.document.spec.tasks if task.task_ref is not None}
+        known = {ref: tasks[name] for ref in references if (name := ref.partition("@")[0]) in tasks}
+        more = check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_steps)
+    elif loaded.document is not None:
+        more = check_task(loaded.document, loaded.source, check_transform=check_steps)
+    return in_order([*loaded.findings, *more])
+
+
+def _moved(finding: Finding, lines: int) -> Finding:
+    return dataclasses.replace(finding, line=finding.line + lines) if finding.line else finding

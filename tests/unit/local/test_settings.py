@@ -1,0 +1,63 @@
+"""Settings come from the environment, are refused when they cannot be used, and are all documented."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from millrace.base.errors import InvalidRequest
+from millrace.wiring.settings import SETTINGS, Settings, read_settings
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings() == read_settings({"PATH": "/bin", "MILLRACE_PORT": " "})
+
+
+def test_every_variable_reaches_its_field() -> None:
+    given = dict.fromkeys(SETTINGS, "x") | {
+        "MILLRACE_PORT": "1", "MILLRACE_DEMO_PORT": "0", "MILLRACE_SYNC": "normal", "MILLRACE_LOG_LEVEL": "DEBUG",
+        "MILLRACE_ALLOW_HOSTS": "a:1, [::1]:2 ,",
+    }  # fmt: skip
+    settings = read_settings(given)
+    assert (1, 0, "normal", "DEBUG") == (settings.port, settings.demo_port, settings.sync, settings.log_level)
+    assert ("a:1", "[::1]:2") == settings.allow_hosts
+    assert Path("x") == settings.data
+    plain = {name for name, field in SETTINGS.items() if getattr(settings, field) == "x"}
+    assert {name for name in SETTINGS if given[name] == "x"} - {"MILLRACE_DATA"} == plain
+    assert settings.on_aws
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MILLRACE_PORT", "70000"),
+        ("MILLRACE_PORT", "-1"),
+        ("MILLRACE_PORT", "٣"),
+        ("MILLRACE_SYNC", "off"),
+        ("MILLRACE_LOG_LEVEL", "debug"),
+        ("MILLRACE_ALLOW_HOSTS", "localhost"),
+        ("MILLRACE_ALLOW_HOSTS", "a:0"),
+        ("MILLRACE_ALLOW_HOSTS", "a:1,:2"),
+        ("MILLRACE_ALLOW_HOSTS", "a:99999"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        read_settings({name: value})
+    assert name == raised.value.facts["name"]
+
+
+def test_a_misspelt_setting_is_never_ignored() -> None:
+    with pytest.raises(InvalidRequest, match="MILLRACE_PROT is not a setting"):
+        read_settings({"MILLRACE_PROT": "1"})
+
+
+def test_every_field_has_a_variable_and_every_variable_is_documented() -> None:
+    assert {field.name for field in fields(Settings)} == set(SETTINGS.values())
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    assert list(SETTINGS) == re.findall(r"^\| `(MILLRACE_\w+)`", page, re.MULTILINE)
