@@ -99,10 +99,6 @@ class WorkflowTaskSpec(Policies, BlockHolder):
     """A JSON Schema (2020-12) of the input."""
     output_schema: dict[str, Any] | None = None
     """A JSON Schema of the output; left out, the shape that the type declares."""
-    output: Any = None
-    """A mapping over what the task produced, as templates."""
-    config: dict[str, Any] = Field(default_factory=dict)
-    """Constants, read as {{config.name}}."""
 
 
 class Workflow(Model):

@@ -1,0 +1,31 @@
+"""All static checks of a reusable task."""
+
+from __future__ import annotations
+
+from millrace.spec.checks.expressions import check_faults, check_sites
+from millrace.spec.checks.report import Report
+from millrace.spec.checks.tasks import check_block, check_schema
+from millrace.spec.environment import task_environment
+from millrace.spec.findings import Finding, in_order
+from millrace.spec.models import WorkflowTask
+from millrace.spec.registry import find_type
+from millrace.spec.sites import TransformCheck, task_sites
+from millrace.spec.source import Source
+
+
+def check_task(
+    document: WorkflowTask, source: Source, *, check_transform: TransformCheck | None = None
+) -> tuple[Finding, ...]:
+    """Judge a reusable task that `load` made from ``source``; the arguments are those of `check_workflow`."""
+    report = Report(source)
+    spec = document.spec
+    check_schema(report, spec.input_schema, ("spec", "inputSchema"))
+    if spec.output_schema is not None:
+        check_schema(report, spec.output_schema, ("spec", "outputSchema"))
+    kind = find_type(spec.type)
+    if kind is not None and kind.block is not None:
+        check_block(report, spec.block, ("spec", kind.block))
+    sites = task_sites(document, check_transform)
+    check_faults(report, sites)
+    check_sites(report, sites, task_environment(document), (), {})
+    return in_order(report.findings)

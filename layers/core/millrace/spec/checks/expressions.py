@@ -1,0 +1,136 @@
+"""Checks of expressions: they compile, what they read exists, secrets stay where they may be, conditions are true
+or false."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from millrace.base.errors import ExpressionError
+from millrace.expr import Read
+from millrace.spec.checks.report import Report
+from millrace.spec.environment import Environment
+from millrace.spec.placing import place
+from millrace.spec.shapes import ANYTHING, Shape, disjoint, json_type, types_of
+from millrace.spec.sites import Fault, Site, Sites
+from millrace.spec.suggest import asking, nearest
+
+_NOTES: Final = {"alias": "alias-spelling"}
+_REASONS: Final = {"unknown-root": "unknown-reference", "ambiguous-hyphen": "ambiguous-hyphen"}
+_SECRET_PLACES: Final = frozenset({"headers", "auth", "query", "body", "form", "bodyText"})
+_UNKNOWN: Final = {"input": "unknown-input", "config": "unknown-config", "tasks": "unknown-output"}
+_BOOLEAN: Final = frozenset({"boolean"})
+
+
+def check_faults(report: Report, sites: Sites) -> None:
+    """Expressions and steps that do not compile."""
+    for fault in sites.faults:
+        _fault(report, fault)
+
+
+def _fault(report: Report, fault: Fault) -> None:
+    error, facts = fault.error, fault.error.facts
+    if not isinstance(error, ExpressionError) or "step" in facts:
+        report.add("bad-transform", error.message, fault.path, fix=error.hint)
+        return
+    reason = str(facts.get("reason", ""))
+    code = _REASONS.get(reason, "bad-expression")
+    source = str(facts.get("source", ""))
+    at = place(report.source, fault.path, source, int(facts.get("offset", 0)))
+    report.add(code, error.message, fault.path, fix=error.hint, at=at)
+
+
+def check_sites(
+    report: Report, sites: Sites, environment: Environment, ids: Collection[str], own: dict[int, Shape]
+) -> None:
+    """Everything about expressions that compile. ``own`` maps a task's index to the shape of what it produces."""
+    for site in sites.sites:
+        for note in site.expression.warnings:
+            code = _NOTES.get(note.code, note.code)
+            fix = f"Write {note.fix}." if note.fix else ""
+            report.add_at(site, note.offset, code, note.message, fix=fix, severity=note.severity)
+        shape = own.get(site.task, ANYTHING) if site.task is not None and site.use == "output" else ANYTHING
+        for read in site.expression.reads:
+            _read(report, site, read, environment, ids, shape)
+        if site.use in ("condition", "edge"):
+            _boolean(report, site, environment)
+    for _, path, read_path in sites.step_reads:
+        if read_path.root == "tasks" and read_path.segments and read_path.segments[0] not in ids:
+            _unknown_task(report, path, str(read_path.segments[0]), ids, report.source.position(path))
+
+
+def _read(
+    report: Report, site: Site, read: Read, environment: Environment, ids: Collection[str], own_output: Shape
+) -> None:
+    path = read.path
+    if path.root == "secrets":
+        if not _may_hold_secret(site):
+            message = f"{path} is read where its value would be stored or shown"
+            fix = "Read secrets in the headers, auth, query or body of a request."
+            report.add_at(site, read.offset, "secret-misplaced", message, fix=fix)
+        return
+    if path.root == "tasks" and ids:
+        head = path.segments[0] if path.segments else None
+        if not isinstance(head, str):
+            message = f"{path} reads a task whose id is not known before it runs"
+            report.add_at(site, read.offset, "dynamic-task", message, fix="Name the task: tasks.<id>.output.")
+            return
+        if head not in ids:
+            at = place(report.source, site.path, site.text, read.offset)
+            _unknown_task(report, site.path, head, ids, at)
+            return
+    verdict = environment.follow(path, own_output)
+    if verdict.shape is not None:
+        return
+    name = str(path.segments[verdict.index])
+    names = nearest(name, verdict.known)
+    if verdict.reason:
+        message = f"{path}: there is no {name}, since {verdict.reason}"
+    else:
+        message = f"{path}: {name} is not declared.{asking(names)}"
+    fix = f"Write {names[0]}." if names else _declared(verdict.known)
+    guarded = verdict.index in read.tolerated
+    code = _UNKNOWN.get(path.root, "unknown-reference" if path.root != "output" else "unknown-output")
+    report.add_at(
+        site, read.offset, code, message, fix=fix, names=names, severity="warning" if guarded else "error"
+    )
+
+
+def _declared(known: tuple[str, ...]) -> str:
+    if not known:
+        return "Declare it in the schema, or read something else."
+    shown = ", ".join(sorted(known)[:12])
+    return f"Declared there: {shown}{' and more' if len(known) > 12 else ''}."
+
+
+def _unknown_task(
+    report: Report, path: tuple[str | int, ...], name: str, ids: Collection[str], at: tuple[int, int]
+) -> None:
+    names = nearest(name, ids)
+    fix = f"Write {names[0]}." if names else "Add the task, or read another one."
+    report.add("unknown-task", f'there is no task "{name}".{asking(names)}', path, fix=fix, names=names, at=at)
+
+
+def _may_hold_secret(site: Site) -> bool:
+    if site.use != "block" or "request" not in site.path:
+        return False
+    at = site.path.index("request")
+    return len(site.path) > at + 1 and site.path[at + 1] in _SECRET_PLACES
+
+
+def _boolean(report: Report, site: Site, environment: Environment) -> None:
+    expression = site.expression
+    found: frozenset[str] | None = None
+    if expression.constant:
+        try:
+            found = frozenset({json_type(expression.evaluate({}))})
+        except ExpressionError:
+            return  # constant folding keeps the error for run time, where it is reported with its cause
+    elif len(expression.reads) == 1 and expression.reads[0].length == expression.length:
+        verdict = environment.follow(expression.reads[0].path)
+        found = types_of(verdict.shape) if verdict.shape is not None else None
+    if disjoint(found, _BOOLEAN):
+        kinds = " or ".join(sorted(found or ()))
+        message = f"the condition is {kinds}, not true or false"
+        fix = "Compare it with something, as in value == 'x' or size(value) > 0."
+        report.add_at(site, expression.offset, "not-boolean", message, fix=fix)

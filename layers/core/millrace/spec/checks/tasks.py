@@ -1,0 +1,151 @@
+"""Checks of single tasks: schemas, references to reusable tasks, their inputs, and credentials in plain sight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from millrace.spec.checks.report import Report
+from millrace.spec.environment import Environment
+from millrace.spec.findings import Path
+from millrace.spec.input_check import validate_input
+from millrace.spec.models import Task, Workflow, WorkflowTask
+from millrace.spec.schema_check import schema_problems
+from millrace.spec.shapes import Shape, disjoint, follow, types_of
+from millrace.spec.sites import Site, Sites
+from millrace.spec.suggest import asking, nearest
+from millrace.spec.tasks.http import Auth, BasicAuth, HttpRequest
+
+_ARRAY: Final = frozenset({"array"})
+
+
+def check_schema(report: Report, schema: Any, path: Path) -> bool:
+    """Whether a JSON Schema in the document can be used; what is wrong with it is reported."""
+    problems = schema_problems(schema)
+    for inside, message, fix in problems:
+        report.add("bad-schema", message, (*path, *inside), fix=fix)
+    return not problems
+
+
+def check_block(report: Report, block: Any, path: Path) -> None:
+    """The parts of a task's block that only its type knows."""
+    if not isinstance(block, HttpRequest):
+        return
+    if isinstance(block.response_schema, dict):
+        check_schema(report, block.response_schema, (*path, "responseSchema"))
+    if block.auth is not None:
+        for inside, value in _credentials(block.auth):
+            if isinstance(value, str) and "{{" not in value:
+                where = (*path, "auth", *inside)
+                fix = "Store it as a secret and write {secretRef: its-name}."
+                report.add("plain-secret", "a credential is written into the document", where, fix=fix)
+
+
+def _credentials(auth: Auth) -> list[tuple[Path, Any]]:
+    found: list[tuple[Path, Any]] = [(("bearer",), auth.bearer)]
+    if isinstance(auth.basic, BasicAuth):
+        found.append((("basic", "password"), auth.basic.password))
+    if auth.api_key is not None:
+        found.append((("apiKey", "value"), auth.api_key.value))
+    return found
+
+
+def check_tasks(
+    report: Report, workflow: Workflow, tasks: Mapping[str, WorkflowTask], sites: Sites, environment: Environment
+) -> None:
+    """Every task against what it refers to."""
+    inputs: dict[tuple[int, Path], Site] = {}
+    for site in sites.sites:
+        if site.use == "input" and site.whole and site.task is not None:
+            inputs[(site.task, site.path[4:])] = site
+    for index, task in enumerate(workflow.spec.tasks):
+        path: Path = ("spec", "tasks", index)
+        if task.type is not None and task.block is not None:
+            key = {"http": "request"}.get(task.type, task.type)
+            check_block(report, task.block, (*path, key))
+        if task.type == "transform":
+            _items(report, inputs.get((index, ("items",))), environment)
+        if task.task_ref is not None:
+            document = tasks.get(task.task_ref)
+            if document is None:
+                names = nearest(task.task_ref, tasks)
+                message = f'there is no reusable task "{task.task_ref}".{asking(names)}'
+                fix = "Publish it first, or correct the name or range."
+                report.add("unknown-task-ref", message, (*path, "taskRef"), fix=fix, names=names)
+            else:
+                _inputs(report, task, index, document, inputs, environment)
+
+
+def _items(report: Report, site: Site | None, environment: Environment) -> None:
+    if site is None:
+        return
+    found = _type_of(site, environment)
+    if disjoint(found, _ARRAY):
+        message = f"items is {' or '.join(sorted(found or ()))}, and a transform works on an array"
+        report.add_at(site, site.expression.offset, "type-mismatch", message, fix="Give it an array.")
+
+
+def _type_of(site: Site, environment: Environment) -> frozenset[str] | None:
+    """The types of an expression that is a plain path, as far as schemas tell."""
+    expression = site.expression
+    if len(expression.reads) != 1 or expression.reads[0].length != expression.length:
+        return None
+    verdict = environment.follow(expression.reads[0].path)
+    return types_of(verdict.shape) if verdict.shape is not None else None
+
+
+def _inputs(
+    report: Report,
+    task: Task,
+    index: int,
+    document: WorkflowTask,
+    inputs: Mapping[tuple[int, Path], Site],
+    environment: Environment,
+) -> None:
+    """What a task gives to a reusable task, against the input schema of that."""
+    schema = document.spec.input_schema
+    base: Path = ("spec", "tasks", index, "input")
+    given = task.input
+    if not isinstance(given, dict) or schema_problems(schema):
+        return
+    declared = schema.get("properties")
+    declared = declared if isinstance(declared, dict) else {}
+    for name in schema.get("required", ()):
+        if name not in given:
+            message = f'{document.metadata.name} requires the input "{name}"'
+            where = base if "input" in task.model_fields_set else base[:-1]
+            report.add("missing-input", message, where, fix=f"Add {name} to input.")
+    for name, value in given.items():
+        path = (*base, name)
+        if name not in declared:
+            if schema.get("additionalProperties") is False:
+                names = nearest(name, declared)
+                message = f'{document.metadata.name} has no input "{name}".{asking(names)}'
+                at = report.source.key_position(path)
+                fix = f"Write {names[0]}." if names else "Take it out."
+                report.add("unknown-input", message, path, fix=fix, names=names, at=at)
+            continue
+        shape = follow(Shape.of(schema), (name,)).shape
+        site = inputs.get((index, (name,)))
+        if site is not None and shape is not None:
+            found, wanted = _type_of(site, environment), types_of(shape)
+            if disjoint(found, wanted):
+                message = f"{name} is {_words(found)}, and {document.metadata.name} takes {_words(wanted)}"
+                report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {_words(wanted)}.")
+        elif not _dynamic(value):
+            narrow = {key: item for key, item in schema.items() if key in ("$defs", "definitions")}
+            checked = validate_input({**narrow, "properties": {name: declared[name]}}, {name: value})
+            for wrong in checked.invalid_inputs:
+                report.add("type-mismatch", wrong.message, path, fix=f"Give it {wrong.expected}.")
+
+
+def _words(kinds: frozenset[str] | None) -> str:
+    return " or ".join(sorted(kinds or ()))
+
+
+def _dynamic(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_dynamic(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_dynamic(item) for item in value)
+    return isinstance(value, str) and "{{" in value

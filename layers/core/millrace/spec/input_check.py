@@ -1,0 +1,184 @@
+"""Judging an input against a JSON Schema, in a form that a person, a form or a model can act on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from millrace.spec.findings import pointer
+from millrace.spec.model_findings import described
+from millrace.spec.suggest import asking, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class MissingInput:
+    """A required input that is not there. ``name`` is dotted below the top level."""
+
+    name: str
+    type: str
+    description: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "type": self.type, "description": self.description}
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidInput:
+    """An input that is there and does not fit. ``path`` is a JSON Pointer; ``got`` never holds long values."""
+
+    name: str
+    path: str
+    message: str
+    expected: str
+    got: str
+
+    def to_json(self) -> dict[str, Any]:
+        keys = ("name", "path", "message", "expected", "got")
+        return {key: getattr(self, key) for key in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class InputCheck:
+    """The result of `validate_input`. ``value`` is the input with the schema's defaults filled in."""
+
+    valid: bool
+    value: Any
+    missing_inputs: tuple[MissingInput, ...] = ()
+    invalid_inputs: tuple[InvalidInput, ...] = ()
+    suggested_prompt: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """``{valid, missingInputs, invalidInputs, suggestedPrompt}``."""
+        return {
+            "valid": self.valid,
+            "missingInputs": [item.to_json() for item in self.missing_inputs],
+            "invalidInputs": [item.to_json() for item in self.invalid_inputs],
+            "suggestedPrompt": self.suggested_prompt,
+        }
+
+
+def validate_input(schema: Mapping[str, Any], value: Any) -> InputCheck:
+    """Judge a JSON value by a schema that `schema_problems` finds nothing in. Does not change ``value``."""
+    filled = _filled(schema, value, 0)
+    missing: list[MissingInput] = []
+    invalid: list[InvalidInput] = []
+    try:
+        for error in _validator()(schema).iter_errors(filled):
+            if error.validator == "required" and isinstance(error.instance, dict):
+                missing += _missing(error)
+            else:
+                invalid.append(_invalid(error))
+    except RecursionError:
+        said = "the schema refers to itself without end for this input"
+        invalid.append(InvalidInput("input", "", said, "a value of finite depth", described(filled)))
+    lost = tuple(dict.fromkeys(missing))
+    wrong = tuple(sorted(set(invalid), key=lambda item: (item.path, item.message)))
+    return InputCheck(not lost and not wrong, filled, lost, wrong, _prompt(lost, wrong))
+
+
+def _filled(schema: Any, value: Any, depth: int) -> Any:
+    """The value with the defaults of declared properties where they are absent."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict) or not isinstance(value, dict):
+        return value
+    out = dict(value)
+    for name, shape in properties.items():
+        if name in out:
+            out[name] = _filled(shape, out[name], depth + 1)
+        elif isinstance(shape, dict) and "default" in shape:
+            out[name] = copy.deepcopy(shape["default"])
+    return out
+
+
+@cache
+def _validator() -> Any:
+    """Draft 2020-12 with RE2 patterns, and without a way to fetch anything."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.validators import extend
+    from referencing import Registry
+
+    from millrace.spec.patterns import found
+
+    def pattern(_validator: Any, wanted: str, text: Any, _schema: Any) -> Iterator[Any]:
+        if isinstance(text, str) and not found(wanted, text):
+            yield ValidationError(f"does not match the pattern {wanted}")
+
+    def pattern_properties(validator: Any, shapes: dict[str, Any], value: Any, _schema: Any) -> Iterator[Any]:
+        if isinstance(value, dict):
+            for wanted, shape in shapes.items():
+                for name, item in value.items():
+                    if found(wanted, name):
+                        yield from validator.descend(item, shape, path=name, schema_path=wanted)
+
+    def additional(validator: Any, shape: Any, value: Any, schema: dict[str, Any]) -> Iterator[Any]:
+        if not isinstance(value, dict):
+            return
+        declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+        for name, item in value.items():
+            if name in declared or any(found(wanted, name) for wanted in patterns):
+                continue
+            if shape is False:
+                yield ValidationError(f'"{name}" is not declared.{asking(nearest(name, declared))}', path=(name,))
+            else:
+                yield from validator.descend(item, shape, path=name)
+
+    base = extend(
+        Draft202012Validator,
+        {"pattern": pattern, "patternProperties": pattern_properties, "additionalProperties": additional},
+    )
+    return lambda schema: base(schema, registry=Registry())
+
+
+def _missing(error: Any) -> list[MissingInput]:
+    """The input that one error is about; the library reports one name at a time, in its message only."""
+    declared = error.schema.get("properties", {})
+    out = []
+    for name in error.validator_value:
+        if name not in error.instance:
+            shape = declared.get(name, {})
+            shape = shape if isinstance(shape, dict) else {}
+            dotted = ".".join(str(part) for part in (*error.absolute_path, name))
+            out.append(MissingInput(dotted, _type(shape), str(shape.get("description", ""))))
+    return out
+
+
+def _invalid(error: Any) -> InvalidInput:
+    path = tuple(error.absolute_path)
+    name = str(path[0]) if path else "input"
+    expected = _expected(error)
+    got = described(error.instance)
+    if error.validator == "additionalProperties":
+        return InvalidInput(name, pointer(path), error.message, "only declared inputs", "another name")
+    return InvalidInput(name, pointer(path), f"{name} is {got}, expected {expected}", expected, got)
+
+
+def _expected(error: Any) -> str:
+    rule, wanted = error.validator, error.validator_value
+    if rule == "type":
+        return " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
+    if rule == "enum":
+        return "one of " + ", ".join(str(item) for item in wanted[:20])
+    if rule == "pattern":
+        return f"text that matches {wanted}"
+    if rule in ("anyOf", "oneOf"):
+        return "exactly one of the allowed shapes" if rule == "oneOf" else "one of the allowed shapes"
+    return "a value of another kind" if rule is None else f"{rule} {described(wanted)}"
+
+
+def _type(shape: Mapping[str, Any]) -> str:
+    kind = shape.get("type", "any")
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def _prompt(missing: tuple[MissingInput, ...], invalid: tuple[InvalidInput, ...]) -> str:
+    lines = []
+    if missing:
+        wanted = [f"{i.name} ({i.type})" + (f": {i.description}" if i.description else "") for i in missing]
+        lines.append("Please provide " + "; ".join(wanted) + ".")
+    if invalid:
+        lines.append("Please correct " + "; ".join(item.message for item in invalid) + ".")
+    return " ".join(lines)

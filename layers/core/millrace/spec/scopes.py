@@ -1,0 +1,41 @@
+"""Which names an expression may read at each place of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from millrace.expr import Scope
+
+WORKFLOW_ROOTS: Final = frozenset({"input", "tasks", "config", "trigger", "execution", "env", "secrets"})
+TASK_ROOTS: Final = frozenset({"input", "execution", "env", "secrets"})
+OUTPUT_ROOT: Final = "output"
+TASK_FIELDS: Final = frozenset({"output", "status", "error", "attempts", "durationMs"})
+"""What can be read of a task: ``tasks.<id>.<field>``."""
+
+
+def workflow_scope(ids: Iterable[str], schema: Mapping[str, Any], config: Mapping[str, Any]) -> Scope:
+    """The scope of a workflow's expressions; what is declared settles how a hyphen reads."""
+    known = frozenset(ids)
+    declared = {("tasks",): known, ("config",): frozenset(config), **_inputs(schema)}
+    return Scope(WORKFLOW_ROOTS, declared=declared)
+
+
+def task_scope(schema: Mapping[str, Any]) -> Scope:
+    """The scope inside a reusable task, where ``input`` is the task's own."""
+    return Scope(TASK_ROOTS, declared=_inputs(schema))
+
+
+def with_output(scope: Scope) -> Scope:
+    """The scope of a task's output mapping, which also sees what the task produced."""
+    return Scope(scope.roots | {OUTPUT_ROOT}, declared=scope.declared)
+
+
+def step_scope(scope: Scope) -> Scope:
+    """The scope inside a transform step: an item, its index, and the item's fields by their bare names."""
+    return Scope(scope.roots | {"item", "index"}, bare="item", declared=scope.declared)
+
+
+def _inputs(schema: Mapping[str, Any]) -> dict[tuple[str, ...], frozenset[str]]:
+    properties = schema.get("properties")
+    return {("input",): frozenset(properties)} if isinstance(properties, dict) and properties else {}

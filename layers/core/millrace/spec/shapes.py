@@ -1,0 +1,186 @@
+"""What JSON Schemas tell about a path: whether it can exist, and of which type it is.
+
+A schema that lists properties and says nothing about others is taken as complete: a path that it does not list is
+more likely misspelt than meant. ``additionalProperties: true`` opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from millrace.expr import Segment
+
+_HOPS: Final = 32  # references followed in a row; schema_problems refuses rings
+OPEN: Final[dict[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A schema and the document that its references lead into."""
+
+    schema: Any
+    root: Any
+
+    @classmethod
+    def of(cls, schema: Any) -> Shape:
+        return cls(schema, schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where a path leads. ``shape`` is None if it leads nowhere: then ``index`` is the segment that is not there,
+    ``known`` the names that are, and ``reason`` says what stands there instead."""
+
+    shape: Shape | None
+    index: int = 0
+    known: tuple[str, ...] = ()
+    reason: str = ""
+
+
+ANYTHING: Final = Shape(OPEN, OPEN)
+
+
+def follow(shape: Shape, segments: Sequence[Segment]) -> Verdict:
+    """Follow keys and positions through a schema."""
+    for index, segment in enumerate(segments):
+        below, known, reason = _step(shape, segment)
+        if below is None:
+            return Verdict(None, index, known, reason)
+        shape = below
+    return Verdict(shape)
+
+
+def types_of(shape: Shape) -> frozenset[str] | None:
+    """The JSON types a schema allows, None if it does not tell. An integer is a number."""
+    schema = _resolved(shape).schema
+    if not isinstance(schema, dict):
+        return None
+    kinds = schema.get("type")
+    if isinstance(kinds, str):
+        return frozenset({kinds})
+    if isinstance(kinds, list):
+        return frozenset(kind for kind in kinds if isinstance(kind, str))
+    if "const" in schema:
+        return frozenset({json_type(schema["const"])})
+    if isinstance(schema.get("enum"), list):
+        return frozenset(json_type(item) for item in schema["enum"])
+    return None
+
+
+def json_type(value: Any) -> str:
+    """The JSON Schema type of a JSON value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list | tuple) else "object"
+
+
+def disjoint(given: frozenset[str] | None, wanted: frozenset[str] | None) -> bool:
+    """Whether no value can be of both; unknown types are never disjoint."""
+    if given is None or wanted is None:
+        return False
+    return not _widened(given) & _widened(wanted)
+
+
+def constant_shape(value: Any) -> Shape:
+    """The exact shape of a constant: a mapping has its keys and no others."""
+    return Shape.of(_constant(value))
+
+
+def _constant(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        properties = {key: _constant(item) for key, item in value.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+    if isinstance(value, list):
+        return {"type": "array", "prefixItems": [_constant(item) for item in value]}
+    return {"type": json_type(value)}
+
+
+def _widened(kinds: frozenset[str]) -> frozenset[str]:
+    return kinds | {"integer"} if "number" in kinds else kinds
+
+
+def _resolved(shape: Shape) -> Shape:
+    for _ in range(_HOPS):
+        schema = shape.schema
+        reference = schema.get("$ref") if isinstance(schema, dict) else None
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            return shape
+        found = shape.root
+        for part in reference.split("/")[1:]:
+            name = part.replace("~1", "/").replace("~0", "~")
+            found = found.get(name, OPEN) if isinstance(found, dict) else OPEN
+        shape = Shape(found, shape.root)
+    return ANYTHING
+
+
+Step = tuple[Shape | None, tuple[str, ...], str]
+
+
+def _step(shape: Shape, segment: Segment) -> Step:
+    shape = _resolved(shape)
+    schema = shape.schema
+    if not isinstance(schema, dict):
+        return (None, (), "nothing is allowed there") if schema is False else (ANYTHING, (), "")
+    if any(key in schema for key in ("anyOf", "oneOf", "allOf", "if", "not")):
+        return _choices(shape, schema, segment)
+    return _plain(shape, schema, segment)
+
+
+def _choices(shape: Shape, schema: Mapping[str, Any], segment: Segment) -> Step:
+    """A path exists if any branch has it. Branches that say nothing about names leave everything open."""
+    known: list[str] = list(schema.get("properties", ()))
+    if isinstance(segment, str) and segment in schema.get("properties", {}):
+        return Shape(schema["properties"][segment], shape.root), (), ""
+    for key in ("anyOf", "oneOf", "allOf"):
+        branches = schema.get(key)
+        for branch in branches if isinstance(branches, list) else ():
+            resolved = _resolved(Shape(branch, shape.root))
+            if not isinstance(resolved.schema, dict) or not resolved.schema.get("properties"):
+                return ANYTHING, (), ""
+            below, names, _ = _step(resolved, segment)
+            if below is not None:
+                return ANYTHING, (), ""
+            known += names
+    if "if" in schema or "not" in schema or not known:
+        return ANYTHING, (), ""
+    return None, tuple(known), ""
+
+
+def _plain(shape: Shape, schema: Mapping[str, Any], segment: Segment) -> Step:
+    kinds = types_of(shape)
+    if kinds is not None and not kinds & {"object", "array"}:
+        return None, (), f"it is {' or '.join(sorted(kinds))}"
+    if isinstance(segment, str):
+        if kinds is not None and "object" not in kinds:
+            return None, (), "it is an array"
+        return _field(shape, schema, segment)
+    if isinstance(segment, int) and kinds is not None and "array" not in kinds:
+        return _field(shape, schema, str(segment))
+    fixed = schema.get("prefixItems")
+    if isinstance(segment, int) and isinstance(fixed, list) and 0 <= segment < len(fixed):
+        return Shape(fixed[segment], shape.root), (), ""
+    items = schema.get("items")
+    if isinstance(items, dict) and kinds == {"array"}:
+        return Shape(items, shape.root), (), ""
+    return ANYTHING, (), ""
+
+
+def _field(shape: Shape, schema: Mapping[str, Any], name: str) -> Step:
+    properties = schema.get("properties")
+    declared: Mapping[str, Any] = properties if isinstance(properties, dict) else {}
+    if name in declared:
+        return Shape(declared[name], shape.root), (), ""
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        return Shape(others, shape.root), (), ""
+    if schema.get("patternProperties") or others is True or (others is None and not declared):
+        return ANYTHING, (), ""
+    return None, tuple(declared), ""

@@ -1,0 +1,166 @@
+"""Every expression of a document, compiled once, with the place where it stands.
+
+Dependencies, references and all checks read this one list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from millrace.base.errors import ExpressionError, UserError
+from millrace.expr import Expression, ReadPath, Scope, compile_expression, compile_template
+from millrace.spec.findings import Path
+from millrace.spec.models import Workflow, WorkflowTask
+from millrace.spec.registry import find_type
+from millrace.spec.scopes import step_scope, task_scope, with_output, workflow_scope
+
+Use = Literal["condition", "edge", "input", "block", "output"]
+TransformCheck = Callable[[Sequence[dict[str, Any]]], Any]
+"""Compiles the steps of a transform: raises TransformError or ExpressionError; the result may have ``paths``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One expression. ``task`` is the index of its task, None for the workflow's output; ``whole`` says that it is
+    the entire value at ``path``; ``text`` is the text there."""
+
+    path: Path
+    task: int | None
+    use: Use
+    expression: Expression
+    text: str
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An expression or step that does not compile."""
+
+    path: Path
+    task: int | None
+    error: UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """All sites, all faults, and what the steps of transforms read from outside: (task index, path, read)."""
+
+    sites: tuple[Site, ...]
+    faults: tuple[Fault, ...]
+    step_reads: tuple[tuple[int | None, Path, ReadPath], ...]
+
+
+def workflow_sites(workflow: Workflow, check_transform: TransformCheck | None = None) -> Sites:
+    """The sites of a workflow. Linear in its size."""
+    spec = workflow.spec
+    collector = _Collector(check_transform)
+    scope = workflow_scope((task.id for task in spec.tasks), spec.input, spec.config)
+    mapped = with_output(scope)
+    steps = step_scope(scope)
+    for index, task in enumerate(spec.tasks):
+        base: Path = ("spec", "tasks", index)
+        collector.condition(task.condition, (*base, "condition"), index, "condition", scope)
+        for at, need in enumerate(task.depends_on):
+            collector.condition(need.condition, (*base, "dependsOn", at, "condition"), index, "edge", scope)
+        collector.template(task.input, (*base, "input"), index, "input", scope)
+        collector.block(task, base, index, scope, steps)
+        collector.template(task.output, (*base, "output"), index, "output", mapped)
+    collector.template(spec.output, ("spec", "output"), None, "output", scope)
+    return collector.done()
+
+
+def task_sites(document: WorkflowTask, check_transform: TransformCheck | None = None) -> Sites:
+    """The sites of a reusable task."""
+    collector = _Collector(check_transform)
+    scope = task_scope(document.spec.input_schema)
+    collector.block(document.spec, ("spec",), 0, scope, step_scope(scope))
+    return collector.done()
+
+
+class _Collector:
+    def __init__(self, check_transform: TransformCheck | None) -> None:
+        self._check = check_transform
+        self._sites: list[Site] = []
+        self._faults: list[Fault] = []
+        self._reads: list[tuple[int | None, Path, ReadPath]] = []
+
+    def done(self) -> Sites:
+        return Sites(tuple(self._sites), tuple(self._faults), tuple(self._reads))
+
+    def condition(self, source: Any, path: Path, task: int, use: Use, scope: Scope) -> None:
+        if not isinstance(source, str):
+            return
+        try:
+            expression = compile_expression(source, scope=scope)
+        except ExpressionError as error:
+            self._faults.append(Fault(path, task, error))
+        else:
+            self._sites.append(Site(path, task, use, expression, source, True))
+
+    def template(self, value: Any, path: Path, task: int | None, use: Use, scope: Scope) -> None:
+        for place, text in texts(value):
+            if "{{" not in text:
+                continue
+            where = (*path, *place)
+            try:
+                template = compile_template(text, scope=scope)
+            except ExpressionError as error:
+                self._faults.append(Fault(where, task, error))
+                continue
+            for site in template.sites:
+                inner = site.expression
+                self._sites.append(Site(where, task, use, inner, text, _alone(text, inner)))
+
+    def block(self, holder: Any, base: Path, task: int, scope: Scope, steps: Scope) -> None:
+        kind = find_type(holder.type) if holder.type is not None else None
+        if kind is None or kind.block is None or holder.block_json is None:
+            return
+        path = (*base, kind.block)
+        if kind.templated:
+            self.template(holder.block_json, path, task, "block", scope)
+        elif self._check is None:
+            self._guess(holder.block_json, path, task, steps)
+        else:
+            try:
+                plan = self._check(holder.block_json)
+            except UserError as error:
+                self._faults.append(Fault(_step_path(path, error), task, error))
+            else:
+                self._reads += [(task, path, read) for read in getattr(plan, "paths", ())]
+
+    def _guess(self, steps: Any, path: Path, task: int, scope: Scope) -> None:
+        """What steps read, without knowing which of their texts are expressions: any that compiles may be one."""
+        for place, text in texts(steps):
+            try:
+                paths: Iterable[ReadPath] = compile_template(text, scope=scope).paths
+                if "{{" not in text and "tasks" in text:
+                    paths = compile_expression(text, scope=scope).paths
+            except ExpressionError:
+                continue
+            self._reads += [(task, (*path, *place), read) for read in paths if read.root != "item"]
+
+
+def texts(value: Any) -> Iterator[tuple[Path, str]]:
+    """Every text in a value with its place, in document order."""
+    stack: list[tuple[Path, Any]] = [((), value)]
+    while stack:
+        path, item = stack.pop()
+        if isinstance(item, str):
+            yield path, item
+        elif isinstance(item, dict):
+            stack.extend(((*path, key), below) for key, below in reversed(item.items()))
+        elif isinstance(item, list | tuple):
+            stack.extend(((*path, index), item[index]) for index in range(len(item) - 1, -1, -1))
+
+
+def _alone(text: str, expression: Expression) -> bool:
+    """Whether the expression is the whole text, so that its value keeps its type."""
+    before, after = text[: expression.offset], text[expression.offset + expression.length :]
+    return before.strip() == "{{" and after.strip() == "}}" and before.startswith("{{") and after.endswith("}}")
+
+
+def _step_path(path: Path, error: UserError) -> Path:
+    step = error.facts.get("step")
+    return (*path, step) if isinstance(step, int) else path
