@@ -21,7 +21,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "D
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 KEYS: Final = frozenset(
     {"method", "url", "headers", "query", "body", "form", "bodyText", "auth", "successCodes", "responseSchema"}
-    | {"followRedirects", "capture"}
+    | {"followRedirects", "capture", "idempotencyHeader"}
 )
 # These follow from the connection and the body; setting them is how requests are smuggled.
 RESERVED: Final = frozenset(
@@ -46,7 +46,7 @@ def check_config(config: Any) -> dict[str, Any]:
     """The configuration with absent keys left out. Raises Refused on a wrong shape, or a secret in the URL."""
     if not isinstance(config, dict):
         raise _wrong("the request", "an object")
-    config = {key: value for key, value in config.items() if value is not None or key == "body"}
+    config = {key: value for key, value in config.items() if value is not None or key == "idempotencyHeader"}
     unknown = sorted(str(key) for key in config.keys() - KEYS)
     if unknown:
         raise invalid(
@@ -61,10 +61,10 @@ def check_config(config: Any) -> dict[str, Any]:
     for key in ("headers", "query", "form", "auth"):
         if not isinstance(config.get(key, {}), dict):
             raise _wrong(key, "an object")
-    if sum(key in config and config[key] is not None for key in ("body", "form", "bodyText")) > 1:
+    if not isinstance(config.get("idempotencyHeader", ""), str | None):
+        raise _wrong("idempotencyHeader", "the name of a header, or null")
+    if sum(key in config for key in ("body", "form", "bodyText")) > 1:
         raise invalid("config", "the request has more than one of body, form and bodyText", "Keep one.")
-    if not isinstance(config.get("successCodes", []), list):
-        raise _wrong("successCodes", "a list")
     return {**config, "auth": _with_references(config["auth"])} if "auth" in config else config
 
 
@@ -77,11 +77,12 @@ def build(config: dict[str, Any], defaults: Defaults) -> tuple[Request, set[str]
     carriers = _authorize(config.get("auth", {}), headers, query)
     body, content_type = _body(config)
     given = {name.lower() for name, _ in headers}
+    key_header = config.get("idempotencyHeader", "Idempotency-Key") or ""
     for name, value in (
         ("Content-Type", content_type),
         ("Accept", "application/json, */*;q=0.8"),
         ("User-Agent", defaults.user_agent),
-        ("Idempotency-Key", defaults.idempotency_key),
+        (key_header, defaults.idempotency_key if key_header else ""),
         ("traceparent", defaults.traceparent),
     ):
         if value and name.lower() not in given:
@@ -106,7 +107,7 @@ def _with_references(auth: dict[str, Any]) -> dict[str, Any]:
             return {**rest, "value": reference} if rest else reference
         return {key: walk(item) for key, item in value.items()}
 
-    return {key: walk(value) for key, value in auth.items()}
+    return {key: walk(value) for key, value in auth.items() if value is not None}
 
 
 def _authorize(auth: dict[str, Any], headers: list[tuple[str, str]], query: list[tuple[str, str]]) -> set[str]:

@@ -85,7 +85,7 @@ class HttpRunner:
 
     async def run(self, attempt: Attempt) -> Outcome:
         """Output: ``{status, headers, body, durationMs}``; header names in lower case, a repeated header joined by
-        ", ", set-cookie always a list; body as `read_body` gives it. Raises TaskFailed and nothing else; neither
+        ", " (set-cookie by a line feed); body as `read_body` gives it. Raises TaskFailed and nothing else; neither
         the outcome nor the error holds a secret's value. ``deadline_ms`` bounds everything, body included."""
         call = _Call(time.monotonic())
         failure: Failure | None = None
@@ -161,7 +161,7 @@ class HttpRunner:
     def _read(self, response: Response, config: dict[str, Any], call: _Call) -> Any:
         content_type = _first(response.headers, "content-type")
         headers = _joined(response.headers)
-        if not is_success(response.status, config.get("successCodes", [])):
+        if not is_success(response.status, config.get("successCodes", ())):
             retry_after = headers.get("retry-after", "")
             details = {"status": response.status, "body": excerpt(response.body, content_type)}
             now = self._clock.now()
@@ -212,13 +212,12 @@ def _first(headers: tuple[tuple[str, str], ...], wanted: str) -> str:
     return next((value for name, value in headers if name == wanted), "")
 
 
-def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    joined: dict[str, Any] = {}
+def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    joined: dict[str, str] = {}
     for name, value in headers:
-        if name == "set-cookie":  # its dates hold commas, so it cannot be joined
-            joined.setdefault(name, []).append(value)
-        else:
-            joined[name] = f"{joined[name]}, {value}" if name in joined else value
+        # The dates of set-cookie hold commas, so it is joined by what no header can hold.
+        mark = "\n" if name == "set-cookie" else ", "
+        joined[name] = f"{joined[name]}{mark}{value}" if name in joined else value
     return joined
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -18,11 +17,12 @@ _RANGE: Final = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
-def is_success(status: int, codes: Sequence[Any]) -> bool:
-    """``codes`` holds integers, "2xx", "404" or "200-204"; empty means 200 to 299. Raises Refused on others."""
-    if not codes:
+def is_success(status: int, codes: Any) -> bool:
+    """``codes`` is one of, or a list of, integers, "2xx", "404" or "200-204"; empty means 200 to 299. Raises
+    Refused on anything else."""
+    if codes == () or codes == []:
         return 200 <= status <= 299
-    spans = [_span(code) for code in codes]
+    spans = [_span(code) for code in (codes if isinstance(codes, list | tuple) else [codes])]
     return any(first <= status <= last for first, last in spans)
 
 

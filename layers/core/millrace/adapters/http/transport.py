@@ -64,10 +64,14 @@ class Response:
 
 
 class Transport:
-    """Sends requests through a gate. ``tls`` defaults to the certificates of certifi, loaded on first use."""
+    """Sends requests through a gate. ``tls`` defaults to the certificates of certifi, loaded on first use;
+    ``connect_s`` bounds resolving, each address and the TLS handshake, in seconds."""
 
-    def __init__(self, gate: Gate, *, caps: Caps = Caps(), tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, gate: Gate, *, caps: Caps = Caps(), tls: ssl.SSLContext | None = None, connect_s: float = CONNECT_S
+    ) -> None:
         self.gate = gate
+        self._connect_s = connect_s
         self.caps = caps
         self._tls = tls
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pools] = WeakKeyDictionary()
@@ -128,7 +132,7 @@ class Transport:
             httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
             headers=headers,
             content=request.body,
-            extensions={"timeout": {"connect": CONNECT_S}},
+            extensions={"timeout": {"connect": self._connect_s}},
         )
 
     async def _receive(self, request: Request, response: httpcore.Response) -> Response:

@@ -154,6 +154,8 @@ def _ipv6(text: str) -> str:
 def _idna(name: str) -> str:
     import idna
 
+    if any(dot in name for dot in "\u3002\uff0e\uff61"):  # other dots, which only some readers split at
+        raise _bad_host(name)
     try:
         return idna.encode(name).decode("ascii")
     except idna.IDNAError:
