@@ -22,7 +22,7 @@ _LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+")
 _LONGEST: Final = 400  # characters of a number; longer ones cannot be exact
 
 
-def resolve(text: str) -> None | bool | int | float | str:
+def resolve(text: str) -> bool | int | float | str | None:
     """The value of a plain scalar. Raises ValueError, with a sentence, on a number that JSON cannot hold."""
     if text in _NULL:
         return None

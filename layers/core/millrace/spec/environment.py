@@ -119,6 +119,6 @@ def _mapping_schema(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         properties = {key: _mapping_schema(item) for key, item in value.items()}
         return {"type": "object", "properties": properties, "additionalProperties": False}
-    if isinstance(value, str) and "{{" in value or isinstance(value, list):
+    if (isinstance(value, str) and "{{" in value) or isinstance(value, list):
         return {}
     return {"type": json_type(value)}

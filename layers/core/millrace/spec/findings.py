@@ -62,7 +62,10 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 CODES: Final[dict[str, tuple[Severity, str]]] = {
     "alias-limit": ("error", "More YAML aliases than a document may hold."),
     "alias-spelling": ("hint", "A spelling of another tool; `millrace fmt` writes ours."),
-    "ambiguous-hyphen": ("error", "A hyphen reads as part of a name that is not declared, while the part before it is."),
+    "ambiguous-hyphen": (
+        "error",
+        "A hyphen reads as part of a name that is not declared, while the part before it is.",
+    ),
     "attempt-timeout-too-long": ("error", "One attempt may take at most 14 minutes, since a function ends at 15."),
     "bad-expression": ("error", "An expression cannot be compiled."),
     "bad-number": ("error", "A number that JSON cannot hold: infinite, not a number, or too long."),

@@ -9,7 +9,17 @@ from millrace.base import canonical
 
 _ONLY_WORDS: Final = frozenset({"description", "tags", "categories", "category", "examples", "version"})
 _SIDE_ITEMS: Final = frozenset(
-    "breakingChanges budget compliance costConfig deployment deprecated exposure migrations slo".split()
+    [
+        "breakingChanges",
+        "budget",
+        "compliance",
+        "costConfig",
+        "deployment",
+        "deprecated",
+        "exposure",
+        "migrations",
+        "slo",
+    ]
 )
 
 
@@ -27,6 +37,8 @@ def behaviour_hash(value: Mapping[str, Any]) -> str:
     metadata = {key: value["metadata"][key] for key in ("name", "namespace") if key in value["metadata"]}
     spec = {key: item for key, item in value["spec"].items() if key not in _ONLY_WORDS | _SIDE_ITEMS}
     if isinstance(spec.get("tasks"), list):
-        spec["tasks"] = [{k: v for k, v in task.items() if k not in _ONLY_WORDS | _SIDE_ITEMS} for task in spec["tasks"]]
+        spec["tasks"] = [
+            {k: v for k, v in task.items() if k not in _ONLY_WORDS | _SIDE_ITEMS} for task in spec["tasks"]
+        ]
     head = {"apiVersion": value["apiVersion"], "kind": value["kind"], "metadata": metadata}
     return canonical.content_hash({**head, "spec": spec})

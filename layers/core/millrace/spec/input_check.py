@@ -126,7 +126,8 @@ def _validator() -> Any:
             else:
                 yield from validator.descend(item, shape, path=name)
 
-    base = extend(
+    widen: Any = extend
+    base = widen(
         Draft202012Validator,
         {"pattern": pattern, "patternProperties": pattern_properties, "additionalProperties": additional},
     )

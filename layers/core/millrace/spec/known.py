@@ -12,16 +12,44 @@ from millrace.spec.findings import Finding, Path
 from millrace.spec.source import Node, Source
 
 UNAVAILABLE_TYPES: Final = frozenset(
-    "approval emit event forEach generate lambda llm llm-router notify switch wait workflowRef workflow".split()
+    [
+        "approval",
+        "emit",
+        "event",
+        "forEach",
+        "generate",
+        "lambda",
+        "llm",
+        "llm-router",
+        "notify",
+        "switch",
+        "wait",
+        "workflowRef",
+        "workflow",
+    ]
 )
-UNAVAILABLE_SHAPES: Final = frozenset("event forEach generate switch wait workflowRef".split())
-UNAVAILABLE_POLICIES: Final = frozenset("circuitBreaker concurrency fallback triggerRule".split())
-UNAVAILABLE_SPEC: Final = frozenset("concurrency finally onFailure state triggers".split())
+UNAVAILABLE_SHAPES: Final = frozenset(["event", "forEach", "generate", "switch", "wait", "workflowRef"])
+UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency", "fallback", "triggerRule"])
+UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "finally", "onFailure", "state", "triggers"])
 UNAVAILABLE_REQUEST: Final = frozenset({"paging"})
 UNAVAILABLE_AUTH: Final = frozenset({"hmac", "oauth2"})
 KEPT: Final = frozenset(
-    "breakingChanges budget cache compliance costConfig deployment deprecated edge execution exposure guardrails"
-    " migrations schemaVersion slo".split()
+    [
+        "breakingChanges",
+        "budget",
+        "cache",
+        "compliance",
+        "costConfig",
+        "deployment",
+        "deprecated",
+        "edge",
+        "execution",
+        "exposure",
+        "guardrails",
+        "migrations",
+        "schemaVersion",
+        "slo",
+    ]
 )
 TASK_ALIASES: Final = {"needs": "dependsOn", "if": "condition", "when": "condition", "runIf": "condition"}
 DEPENDENCY_ALIASES: Final = {"if": "condition", "when": "condition", "runIf": "condition"}
@@ -51,7 +79,8 @@ def _rename(node: Node, path: Path, aliases: dict[str, str]) -> list[Finding]:
             continue
         message = f'"{alias}" is read as "{name}"'
         findings.append(Finding("alias-spelling", "hint", message, (*path, name), *at, f"Write {name}."))
-        for table in (node.value, node.children, node.keys):
+        tables: tuple[dict[Any, Any], ...] = (node.value, node.children, node.keys)
+        for table in tables:
             renamed = {name if key == alias else key: item for key, item in table.items()}
             table.clear()
             table.update(renamed)

@@ -81,7 +81,10 @@ def _kind(value: dict[str, Any]) -> Kind | None:
 def _head(value: dict[str, Any], source: Source) -> list[Finding]:
     """What is wrong with apiVersion and kind, without which nothing else can be judged."""
     findings = []
-    for key, code, known in (("apiVersion", "unknown-api-version", (API_VERSION,)), ("kind", "unknown-kind", tuple(KINDS))):
+    for key, code, known in (
+        ("apiVersion", "unknown-api-version", (API_VERSION,)),
+        ("kind", "unknown-kind", tuple(KINDS)),
+    ):
         fix = f"Write {key}: {' or '.join(known)}."
         if key not in value:
             findings.append(Finding("missing-key", "error", f'"{key}" is required', (key,), *source.position(()), fix))

@@ -60,7 +60,7 @@ def _finding(path: Path, detail: Any, source: Source, schema: Mapping[str, Any])
     code, context = detail["type"], detail.get("ctx", {})
     message = detail["msg"]
     if code == "extra_forbidden":
-        return unknown_key(path, source, keys_at(schema, path[:-1], source.value))
+        return unknown_key(path, source, keys_at(schema, path[:-1]))
     if code == "missing":
         at = source.key_position(path[:-1]) if len(path) > 1 else source.position(())
         return Finding("missing-key", "error", f'"{path[-1]}" is required', path, *at, f"Add {path[-1]}.")
@@ -92,8 +92,8 @@ def unknown_key(path: Path, source: Source, known: Iterable[str]) -> Finding:
     return Finding("unknown-key", "error", message, path, *source.key_position(path), fix, names)
 
 
-def keys_at(schema: Mapping[str, Any], path: Path, value: Any) -> set[str]:
-    """The keys that a JSON Schema declares for the object at ``path`` of ``value``."""
+def keys_at(schema: Mapping[str, Any], path: Path) -> set[str]:
+    """The keys that a JSON Schema declares for the object at ``path``."""
     places = [schema]
     for part in path:
         places = [below for place in places for below in _below(schema, place, part)]
@@ -101,7 +101,7 @@ def keys_at(schema: Mapping[str, Any], path: Path, value: Any) -> set[str]:
 
 
 def _below(schema: Mapping[str, Any], place: Mapping[str, Any], part: str | int) -> list[Mapping[str, Any]]:
-    found = []
+    found: list[Mapping[str, Any]] = []
     for shape in _shapes(schema, place):
         below = shape.get("items") if isinstance(part, int) else shape.get("properties", {}).get(part)
         if isinstance(below, dict):
@@ -134,14 +134,18 @@ def _path(value: Any, loc: tuple[str | int, ...], *, missing: bool) -> Path:
     """The path in the document of a location in the models: names of union members are left out."""
     out: list[str | int] = []
     for index, part in enumerate(loc):
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+        if _has(value, part):
             value = value[part]
         elif not (missing and index == len(loc) - 1):
             continue
         out.append(part)
     return tuple(out)
+
+
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, dict):
+        return part in value
+    return isinstance(value, list) and isinstance(part, int) and part < len(value)
 
 
 def _value(value: Any, path: Path) -> Any:

@@ -62,10 +62,10 @@ def references(
     for reader, block in holders:
         for secret in _secret_refs(block):
             found.setdefault((reader, "secret", secret), set())
-    for task in document.spec.tasks if isinstance(document, Workflow) else ():
-        if task.task_ref is not None:
-            read = {path for path in outputs.get(task.id, ()) if path.startswith("output")}
-            found.setdefault((task.id, "taskRef", task.task_ref), set()).update(read)
+    for user in document.spec.tasks if isinstance(document, Workflow) else ():
+        if user.task_ref is not None:
+            read = {below for below in outputs.get(user.id, ()) if below.startswith("output")}
+            found.setdefault((user.id, "taskRef", user.task_ref), set()).update(read)
     return tuple(sorted(Reference(*key, tuple(sorted(paths - {""}))) for key, paths in found.items()))
 
 

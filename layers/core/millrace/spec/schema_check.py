@@ -99,7 +99,11 @@ def _pattern(pattern: Any, here: Path) -> Iterator[Problem]:
     try:
         compile_pattern(pattern)
     except ValueError as error:
-        yield here, f"the pattern {_short(pattern)} cannot be used: {error}", "Write it without look-around and back-references."
+        yield (
+            here,
+            f"the pattern {_short(pattern)} cannot be used: {error}",
+            "Write it without look-around and back-references.",
+        )
 
 
 def _short(text: str) -> str:

@@ -39,6 +39,7 @@ class Verdict:
     reason: str = ""
 
 
+_ARRAY: Final = frozenset({"array"})
 ANYTHING: Final = Shape(OPEN, OPEN)
 
 
@@ -168,7 +169,7 @@ def _plain(shape: Shape, schema: Mapping[str, Any], segment: Segment) -> Step:
     if isinstance(segment, int) and isinstance(fixed, list) and 0 <= segment < len(fixed):
         return Shape(fixed[segment], shape.root), (), ""
     items = schema.get("items")
-    if isinstance(items, dict) and kinds == {"array"}:
+    if isinstance(items, dict) and kinds == _ARRAY:
         return Shape(items, shape.root), (), ""
     return ANYTHING, (), ""
 

@@ -75,7 +75,7 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             self._scalar(event, at)
         elif isinstance(event, yaml.AliasEvent):
-            self._alias(event.anchor, at)
+            self._alias(str(event.anchor), at)
         elif isinstance(event, yaml.MappingStartEvent):
             self._open(event, at, {}, "map")
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -135,7 +135,9 @@ class _Builder:
             return self._tagged(value, tag, at)
         if leading_zero(text):
             fix = f'Write "{text}" in quotes to keep it as text, or {value} for the number.'
-            self.notes.append(Finding("leading-zero", "warning", f"{text} is the number {value}", self._path(), *at, fix))
+            self.notes.append(
+                Finding("leading-zero", "warning", f"{text} is the number {value}", self._path(), *at, fix)
+            )
         return value
 
     def _tagged(self, value: Any, tag: str, at: Position) -> Any:
@@ -159,9 +161,7 @@ class _Builder:
             raise unreadable("key-not-text", "a key must be text", at, "Use text as the key.")
         self._check_tag(event.tag, {tag}, at)
         if len(self._stack) >= DOCUMENT_DEPTH:
-            raise unreadable(
-                "too-deep", f"nested deeper than {DOCUMENT_DEPTH} levels", at, "Flatten the document."
-            )
+            raise unreadable("too-deep", f"nested deeper than {DOCUMENT_DEPTH} levels", at, "Flatten the document.")
         self._count(1, at)
         if event.anchor:
             self._anchors[event.anchor] = None

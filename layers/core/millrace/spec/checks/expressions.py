@@ -91,9 +91,7 @@ def _read(
     fix = f"Write {names[0]}." if names else _declared(verdict.known)
     guarded = verdict.index in read.tolerated
     code = _UNKNOWN.get(path.root, "unknown-reference" if path.root != "output" else "unknown-output")
-    report.add_at(
-        site, read.offset, code, message, fix=fix, names=names, severity="warning" if guarded else "error"
-    )
+    report.add_at(site, read.offset, code, message, fix=fix, names=names, severity="warning" if guarded else "error")
 
 
 def _declared(known: tuple[str, ...]) -> str:

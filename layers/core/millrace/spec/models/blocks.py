@@ -47,7 +47,11 @@ class BlockHolder(Model):
                 except ValidationError as error:
                     errors += _details(error, key)
             else:
-                errors.append(_detail(refusal(f'a task of type {kind.name} needs "{key}"', f"Add {key}.", "missing-key"), (), data))
+                errors.append(
+                    _detail(
+                        refusal(f'a task of type {kind.name} needs "{key}"', f"Add {key}.", "missing-key"), (), data
+                    )
+                )
         try:
             made = handler({k: v for k, v in data.items() if k != key} if key else data)
         except ValidationError as error:

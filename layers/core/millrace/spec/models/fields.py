@@ -16,9 +16,7 @@ from millrace.base.scalars import parse_duration
 NAME_PATTERN: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 TASK_ID_PATTERN: Final = rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{TASK_ID_CHARS - 1}}}"
 RANGE_PATTERN: Final = r"[\^~]?[0-9]+(?:\.[0-9]+){0,2}(?:[-+][0-9A-Za-z.+-]{1,64})?|latest|r[0-9]+"
-SEMVER_PATTERN: Final = (
-    r"(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?"
-)
+SEMVER_PATTERN: Final = r"(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?"
 _REF: Final = re.compile(
     rf"(?:marketplace/{NAME_PATTERN}@(?:{RANGE_PATTERN})/{NAME_PATTERN}|{NAME_PATTERN}(?:@(?:{RANGE_PATTERN}))?)"
 )
@@ -96,7 +94,9 @@ Timeout = Annotated[int, BeforeValidator(lambda v: _positive(_duration(v))), Wit
 
 Name = Annotated[
     StrictStr,
-    _pattern(NAME_PATTERN, "a name", "Use 1 to 63 of a-z, 0-9 and hyphen, beginning and ending with a letter or digit."),
+    _pattern(
+        NAME_PATTERN, "a name", "Use 1 to 63 of a-z, 0-9 and hyphen, beginning and ending with a letter or digit."
+    ),
     Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"}),
 ]
 TaskId = Annotated[
