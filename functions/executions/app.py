@@ -31,14 +31,16 @@ def list_all(
     label: p.LabelFilter = None,
     subject: p.SubjectFilter = None,
     trigger: p.TriggerFilter = None,
+    replay: p.ReplayFilter = None,
     since: p.Instant = None,
     until: p.Instant = None,
 ) -> Any:
     """List executions, newest first; filters that no index serves are refused."""
     named = {"workflow": workflow, "version": version, "status": status, "label": label, "subject": subject}
-    named |= {"trigger": trigger, "since": since, "until": until}
+    named |= {"trigger": trigger, "replayOf": replay, "since": since, "until": until}
     filters = {name: value for name, value in named.items() if value is not None}
-    return answer(list_executions(current(), caller(), filters=filters, limit=limit, cursor=p.cursor_of(cursor)))
+    page = list_executions(current(), caller(), filters=filters, limit=limit, cursor=p.unsealed(cursor))
+    return answer(p.sealed(page))
 
 
 @app.get(ONE, responses=gives(m.Execution))
@@ -55,7 +57,7 @@ def follow(execution: p.ExecutionPath, after: p.After = -1, limit: p.EventLimit 
     return answer(page, headers=headers)
 
 
-@app.post(f"{ONE}/cancel", responses=gives(m.Accepted, 202))
+@app.post(f"{ONE}/cancel", responses=gives(m.Execution, 202))
 def cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p.IdempotencyKey = None) -> Any:
     """Ask an execution to stop."""
     sent = body or m.CancelRequest()
@@ -63,7 +65,7 @@ def cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p.Idempot
     return answer(cancel_execution(current(), caller(), execution, reason=sent.reason, message_id=message), status=202)
 
 
-@app.post(f"{ONE}/signals/<signal>", responses=gives(m.Accepted, 202))
+@app.post(f"{ONE}/signals/<signal>", responses=gives(m.SignalSent, 202))
 def signal_one(
     execution: p.ExecutionPath, signal: p.SignalPath, body: p.SignalBody = None, key: p.IdempotencyKey = None
 ) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 from millrace.api import Resolver, answer, caller, entry, request
 from millrace.api import models as m
 from millrace.api import parameters as p
-from millrace.api.operations import DOCUMENT, gives
 from millrace.api.answers import text
+from millrace.api.operations import DOCUMENT, gives
 from millrace.api.publications import publication, published
 from millrace.api.starts import started
 from millrace.services.activate_definition import activate_definition

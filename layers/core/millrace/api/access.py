@@ -1,7 +1,8 @@
 """Who may do what: one table of route × role. What is not in it is refused to everybody.
 
 Roles: ``viewer`` reads, ``operator`` also starts, cancels and signals executions, ``author`` also publishes and
-activates, ``admin`` may do everything; ``anonymous`` is a request without identity to one of the paths in PUBLIC. A role holds nothing that the table does not name.
+activates, ``admin`` may do everything; ``anonymous`` is a request without identity to one of the paths in PUBLIC.
+A role holds nothing that the table does not name.
 """
 
 from __future__ import annotations

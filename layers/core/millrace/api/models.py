@@ -215,10 +215,15 @@ class ExecutionEvents(Wire):
 
     items: list[Any]
     next: int
+    complete: bool = Field(description="Whether nothing will follow.")
 
 
-class Accepted(BaseModel):
-    model_config = ConfigDict(extra="allow")
+class SignalSent(Wire):
+    """A signal is part of the execution's inbox; the same id again is the same signal."""
+
+    execution: str
+    signal: str
+    message_id: str
 
 
 class Health(Wire):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 
@@ -36,9 +37,10 @@ EventLimit = Annotated[int, Query(description="Events a page.", ge=1, le=1000)]
 WorkflowFilter = Annotated[str | None, Query(description="Of this workflow.", max_length=63, pattern=NAME_PATTERN)]
 VersionFilter = Annotated[str | None, Query(description="Of this version label.", max_length=128)]
 StatusFilter = Annotated[str | None, Query(description="In this status.", max_length=32)]
-LabelFilter = Annotated[str | None, Query(description="With this label, as name=value.", max_length=400)]
+LabelFilter = Annotated[str | None, Query(description="With this label, as name:value.", max_length=400)]
 SubjectFilter = Annotated[str | None, Query(description="With this subject key.", max_length=256)]
 TriggerFilter = Annotated[str | None, Query(description="Started by this trigger.", max_length=256)]
+ReplayFilter = Annotated[str | None, Query(alias="replayOf", description="Replays of this one.", max_length=64)]
 Instant = Annotated[
     str | None, Query(description="An instant in RFC 3339, such as 2026-01-31T10:00:00Z.", max_length=40)
 ]
@@ -68,8 +70,26 @@ def wait_of(text: str | None) -> tuple[int, dict[str, str]]:
 
 def cursor_of(text: str | None) -> str | None:
     """A cursor's text, checked for form; the store checks that it belongs to the list."""
+    if text is not None and not _CURSOR.fullmatch(text):
+        raise _foreign()
+    return text
+
+
+def sealed(page: dict[str, Any]) -> dict[str, Any]:
+    """A page whose cursor is a sort key, with the cursor made safe for an address."""
+    inner = page["cursor"]
+    return page | {"cursor": None if inner is None else base64.urlsafe_b64encode(inner.encode()).decode()}
+
+
+def unsealed(text: str | None) -> str | None:
+    """What `sealed` was given. Raises InvalidRequest on anything else."""
     if text is None:
         return None
-    if not _CURSOR.fullmatch(text):
-        raise InvalidRequest("the cursor is not one of ours", hint="Use the cursor of the page before, unchanged.")
-    return text
+    try:
+        return base64.b64decode(text.encode(), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise _foreign() from None
+
+
+def _foreign() -> InvalidRequest:
+    return InvalidRequest("the cursor is not one of ours", hint="Use the cursor of the page before, unchanged.")

@@ -56,6 +56,16 @@ TABLE: Final[dict[type[errors.MillraceError], Row]] = {
     errors.FenceLost: Row(503, "Another worker took over", shown=False),
 }
 _UNKNOWN: Final = Row(500, "Something went wrong on our side", shown=False)
+_HINTS: Final = {
+    401: "Sign in and send the request again.",
+    403: "Ask an administrator for the role.",
+    404: "Check the name or id; list what there is.",
+    409: "Read the current state and try again.",
+    412: "Read it again and send its ETag as If-Match.",
+    429: "Wait as long as Retry-After says.",
+    503: "Try again in a moment.",
+}
+"""What to do next, where the error itself does not say it better."""
 _HIDDEN: Final = {
     409: ("Another write came first.", "Read the current state and try again."),
     503: ("The request was not completed.", "Try again in a moment."),
@@ -86,7 +96,7 @@ def problem(error: BaseException, *, instance: str, request_id: str) -> Problem:
     body: dict[str, Any] = {"type": TYPE_PREFIX + code, "title": row.title, "status": row.status, "code": code}
     headers: dict[str, str] = {}
     if isinstance(error, errors.MillraceError) and row.shown:
-        body |= {"detail": error.message} | ({"hint": error.hint} if error.hint else {})
+        body |= {"detail": error.message, "hint": error.hint or _HINTS.get(row.status, "Correct the request.")}
         body |= {name: value for name, value in error.facts.items() if name not in _OWN}
         headers = _headers(error)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
@@ -15,8 +16,6 @@ from millrace.services.platform import Platform
 from millrace.services.start_execution import Start, start_execution
 from millrace.services.wait_execution import wait_execution
 from millrace.store.idempotency import checked_key
-
-TERMINAL = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 
 
 def started(
@@ -44,11 +43,15 @@ def started(
             traceparent=traceparent,
         ),
     )
-    if wait_ms and str(execution["status"]).lower() not in TERMINAL:
+    if wait_ms and not _ended(execution):
         execution = wait_execution(platform, caller, execution["id"], wait_ms=wait_ms)
-    ended = str(execution["status"]).lower() in TERMINAL
     where = f"{API}/executions/{execution['id']}"
-    return answer(execution, status=200 if ended else 202, location=where, headers=headers)
+    return answer(execution, status=200 if _ended(execution) else 202, location=where, headers=headers)
+
+
+def _ended(execution: Mapping[str, Any]) -> bool:
+    """Whatever its status is called, an execution that has ended says when."""
+    return bool(execution.get("finishedAt"))
 
 
 def message_id(platform: Platform, given: str | None, key: str | None) -> str:

@@ -11,6 +11,7 @@ from millrace.services.caller import Caller
 from millrace.services.find_version import definitions_of
 from millrace.services.platform import Platform
 from millrace.services.task_references import resolve_tasks
+from millrace.services.transform_check import check_transform
 from millrace.spec import Finding, Workflow, WorkflowTask, check_task, check_workflow, has_errors, in_order, load
 from millrace.spec import Source as DocumentSource
 from millrace.store.definitions import Definitions, Kind
@@ -54,9 +55,9 @@ def check_document(platform: Platform, caller: Caller, kind: Kind, data: bytes, 
         wanted = [task.task_ref for task in document.spec.tasks if task.task_ref is not None]
         resolved = resolve_tasks(definitions, wanted)
         tasks = {reference: item.task for reference, item in resolved.items()}
-        findings += check_workflow(document, loaded.source, tasks=tasks, check_transform=check_steps)
+        findings += check_workflow(document, loaded.source, tasks=tasks, check_transform=check_transform)
     elif isinstance(document, WorkflowTask) and loaded.source is not None:
-        findings += check_task(document, loaded.source, check_transform=check_steps)
+        findings += check_task(document, loaded.source, check_transform=check_transform)
     return Checked(document, loaded.value, in_order(findings), definitions)
 
 

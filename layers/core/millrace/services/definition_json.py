@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
+from millrace.services.times import rfc3339
 from millrace.store.definitions import Head, Version
-
-
-def timestamp(millis: int) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    moment = datetime.fromtimestamp(millis // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis % 1000:03d}Z"
 
 
 def head_json(head: Head) -> dict[str, Any]:
@@ -28,7 +22,7 @@ def head_json(head: Head) -> dict[str, Any]:
         "tags": list(head.side.tags),
         "categories": list(head.side.categories),
         "labels": dict(head.side.labels),
-        "updatedAt": timestamp(head.updated_at),
+        "updatedAt": rfc3339(head.updated_at),
         "updatedBy": head.updated_by,
     }
 
@@ -42,7 +36,7 @@ def version_json(version: Version) -> dict[str, Any]:
         "revision": version.revision,
         "contentHash": version.content_hash,
         "behaviourHash": version.behaviour_hash,
-        "createdAt": timestamp(version.created_at),
+        "createdAt": rfc3339(version.created_at),
         "createdBy": version.created_by,
         "parentRevision": version.parent or None,
         "message": version.message,

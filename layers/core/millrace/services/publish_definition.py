@@ -12,6 +12,7 @@ from millrace.base.errors import (
     InvalidRequest,
     VersionLabelTaken,
 )
+from millrace.base.ids import Millis
 from millrace.ports.documents import Op, Table
 from millrace.services.caller import Caller
 from millrace.services.checked_document import Checked, Media, check_document, refuse
@@ -19,6 +20,7 @@ from millrace.services.definition_json import version_json
 from millrace.services.platform import Platform
 from millrace.services.precondition import check_match
 from millrace.services.reserved_names import RESERVED
+from millrace.services.transform_check import check_transform
 from millrace.services.version_range import FIRST, next_patch
 from millrace.spec import Workflow, WorkflowTask, behaviour_hash, content_hash, references
 from millrace.store.definitions import Definitions, Head, Kind, Side, Version
@@ -86,7 +88,7 @@ class _Try:
     publication: Publication
     claim: Claim | None
     by: str
-    now: int
+    now: Millis
 
 
 def _attempt(this: _Try, head: Head | None, checked: Checked) -> Published:
@@ -146,7 +148,6 @@ def _label(this: _Try, head: Head | None, document: Workflow | WorkflowTask | No
 
 def _draft(kind: Kind, document: Workflow | WorkflowTask, checked: Checked, publication: Publication) -> Draft:
     spec, metadata = document.spec, document.metadata
-    category = spec.category if isinstance(document, WorkflowTask) else None
     return Draft(
         kind=kind,
         name=metadata.name,
@@ -159,7 +160,7 @@ def _draft(kind: Kind, document: Workflow | WorkflowTask, checked: Checked, publ
             description=spec.description or "",
             owner=metadata.owner or "",
             tags=spec.tags,
-            categories=document.spec.categories if isinstance(document, Workflow) else (category,) if category else (),
+            categories=_categories(document),
             labels=metadata.labels,
         ),
         uses=_uses(document),
@@ -167,8 +168,19 @@ def _draft(kind: Kind, document: Workflow | WorkflowTask, checked: Checked, publ
     )
 
 
+def _categories(document: Workflow | WorkflowTask) -> tuple[str, ...]:
+    if isinstance(document, Workflow):
+        return document.spec.categories
+    return (document.spec.category,) if document.spec.category else ()
+
+
 def _uses(document: Workflow | WorkflowTask) -> tuple[Use, ...]:
-    return tuple(Use(found.path, found.kind, found.name, tuple(found.fields)) for found in references(document))
+    """What the document refers to; a reusable task is indexed by its name, whatever the range."""
+    uses = []
+    for found in references(document, check_transform=check_transform):
+        target, _, selector = found.name.partition("@") if found.kind == "taskRef" else (found.name, "", "")
+        uses.append(Use(found.path, found.kind, target, found.fields, selector))
+    return tuple(uses)
 
 
 def _check_name(publication: Publication, name: str) -> None:

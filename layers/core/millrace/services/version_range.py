@@ -61,7 +61,7 @@ def choose(wanted: str, labels: Mapping[str, int]) -> int | None:
 
 def _bound(operator: str, given: list[int]) -> tuple[int, int, int]:
     """The first version past the range."""
-    major, minor, patch = (given + [0, 0])[:3]
+    major, minor, patch = [*given, 0, 0][:3]
     if operator == "^":
         if major > 0 or len(given) == 1:
             return major + 1, 0, 0

@@ -17,17 +17,21 @@ from millrace.base.canonical import dumps, parse_json
 from millrace.ports.documents import Documents, Item, Key, Range, Table, TenantScope
 from millrace.store.definitions import Definitions, Kind, Version, item_key, version_sort
 
+INWARD: Final = frozenset({"task", "input", "config", "trigger", "execution"})
+"""Kinds that stay inside one definition: nothing else can be asked who uses them."""
 _CHUNK_BYTES: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use: the task path that refers (empty for the workflow itself), to what, and the exact fields it reads."""
+    """One use: the task path that refers (empty for the workflow itself), to what, the exact fields it reads, and
+    the version or range that the reference asks for (empty for the active version)."""
 
     path: str
     kind: str
     target: str
     fields: tuple[str, ...] = ()
+    selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +45,27 @@ class UsedBy:
 
 
 def reference_items(version: Version, uses: Iterable[Use]) -> list[Item]:
-    """Both directions of every use, grouped by target and cut at 200 kB an item."""
-    items: list[Item] = []
+    """The forward items of all uses, and the backward items of those that leave the definition, by target; each
+    item holds at most 200 kB."""
     ordered = sorted(uses, key=lambda use: (use.kind, use.target, use.path))
-    for (kind, target), group in itertools.groupby(ordered, key=lambda use: (use.kind, use.target)):
-        for number, chunk in enumerate(_chunks(list(group))):
-            body = dumps([[use.path, list(use.fields)] for use in chunk])
-            forward = Key(Table.DEFINITIONS, _forward(version), f"{kind}\t{target}\t{number:05d}")
-            backward = Key(
-                Table.DEFINITIONS,
-                ("used-by", version.namespace, kind, target),
-                f"{version.kind}\t{version.name}\t{version.revision:010d}\t{version.content_hash}\t{number:05d}",
-            )
-            items += [Item(forward, {"body": body}), Item(backward, {"body": body})]
+    items = [
+        Item(Key(Table.DEFINITIONS, _forward(version), f"{number:05d}"), {"body": _encode(chunk)})
+        for number, chunk in enumerate(_chunks(ordered))
+    ]
+    outward = [use for use in ordered if use.kind not in INWARD]
+    for (kind, target), group in itertools.groupby(outward, key=lambda use: (use.kind, use.target)):
+        partition = ("used-by", version.namespace, kind, target)
+        place = f"{version.kind}\t{version.name}\t{version.revision:010d}\t{version.content_hash}"
+        items += [
+            Item(Key(Table.DEFINITIONS, partition, f"{place}\t{number:05d}"), {"body": _encode(chunk)})
+            for number, chunk in enumerate(_chunks(list(group)))
+        ]
     return items
 
 
 def uses_of(documents: Documents, scope: TenantScope, version: Version) -> list[Use]:
     """What a published version refers to, ordered by kind, target and path."""
-    found = []
-    for item in _all(documents, scope, _forward(version)):
-        kind, target, _ = item.key.sort.split("\t")
-        found += _decode(item, kind, target)
-    return found
+    return [use for item in _all(documents, scope, _forward(version)) for use in _decode(item)]
 
 
 def used_by(definitions: Definitions, kind: str, target: str) -> list[UsedBy]:
@@ -76,7 +78,7 @@ def used_by(definitions: Definitions, kind: str, target: str) -> list[UsedBy]:
     for (parts, item), version in zip(rows, versions, strict=True):
         if version is None or version.attrs.get("contentHash") != parts[3]:
             continue
-        uses = tuple(_decode(item, kind, target))
+        uses = tuple(_decode(item))
         last = found[-1] if found else None
         if last is not None and [last.kind, last.name, f"{last.revision:010d}"] == parts[:3]:
             found[-1] = UsedBy(last.kind, last.name, last.revision, last.uses + uses)
@@ -98,23 +100,32 @@ def _kind(text: str) -> Kind:
     return "workflow" if text == "workflow" else "task"
 
 
-def _decode(item: Item, kind: str, target: str) -> list[Use]:
+def _row(use: Use) -> list[Any]:
+    return [use.path, use.kind, use.target, list(use.fields), use.selector]
+
+
+def _encode(uses: list[Use]) -> bytes:
+    return dumps([_row(use) for use in uses])
+
+
+def _decode(item: Item) -> list[Use]:
     body = item.attrs["body"]
     rows: list[Any] = parse_json(body) if isinstance(body, bytes) else []
-    return [Use(path, kind, target, tuple(fields)) for path, fields in rows]
+    return [Use(path, kind, target, tuple(fields), selector) for path, kind, target, fields, selector in rows]
 
 
 def _chunks(uses: list[Use]) -> Iterator[list[Use]]:
     chunk: list[Use] = []
     size = 0
     for use in uses:
-        weight = len(dumps([use.path, list(use.fields)]))
+        weight = len(dumps(_row(use)))
         if chunk and size + weight > _CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
         chunk.append(use)
         size += weight
-    yield chunk
+    if chunk:
+        yield chunk
 
 
 def _all(documents: Documents, scope: TenantScope, partition: tuple[str, ...]) -> Iterator[Item]:
