@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from millrace.base.scalars import format_duration
 from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, TASK_ALIASES
 from millrace.spec.models import Workflow, WorkflowTask
+from millrace.spec.models.fields import DURATION_SCHEMA
 from millrace.spec.registry import TaskType, all_types
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -45,7 +47,7 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
         _dependencies(holder, definitions)
         _keep(definitions["WorkflowSpec"])
     _keep(holder)
-    _without_titles(schema)
+    _for_readers(schema)
     return {"$schema": DIALECT, "title": kind, **schema}
 
 
@@ -73,17 +75,19 @@ def _keep(holder: dict[str, Any]) -> None:
         holder["properties"].setdefault(key, {"description": "Known, not available yet: kept, and does nothing."})
 
 
-def _without_titles(place: Any) -> None:
-    """Titles that repeat the key's name are noise in an editor."""
+def _for_readers(place: Any) -> None:
+    """Defaults of durations as a document writes them; no titles, since they repeat the keys."""
     if isinstance(place, dict):
+        if place.get("examples") == DURATION_SCHEMA["examples"] and isinstance(place.get("default"), int):
+            place["default"] = format_duration(place["default"])
         if isinstance(place.get("title"), str):
             del place["title"]
         for key, below in place.items():
             if key == "properties":
                 for shape in below.values():
-                    _without_titles(shape)
+                    _for_readers(shape)
             else:
-                _without_titles(below)
+                _for_readers(below)
     elif isinstance(place, list):
         for below in place:
-            _without_titles(below)
+            _for_readers(below)

@@ -16,7 +16,11 @@ from millrace.base.scalars import parse_duration
 NAME_PATTERN: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 TASK_ID_PATTERN: Final = rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{TASK_ID_CHARS - 1}}}"
 RANGE_PATTERN: Final = r"[\^~]?[0-9]+(?:\.[0-9]+){0,2}(?:[-+][0-9A-Za-z.+-]{1,64})?|latest|r[0-9]+"
-SEMVER_PATTERN: Final = r"(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?"
+_NUMBER: Final = r"(?:0|[1-9][0-9]{0,8})"
+SEMVER_PATTERN: Final = (
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}"
+    r"(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?"
+)
 _REF: Final = re.compile(
     rf"(?:marketplace/{NAME_PATTERN}@(?:{RANGE_PATTERN})/{NAME_PATTERN}|{NAME_PATTERN}(?:@(?:{RANGE_PATTERN}))?)"
 )
@@ -81,15 +85,15 @@ def _short(value: str) -> str:
     return f'"{value}"' if len(value) <= 80 else f'"{value[:77]}..."'
 
 
-_DURATION_SCHEMA: Final = {
+DURATION_SCHEMA: Final = {
     "anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}],
     "examples": ["500ms", "30s", "5m", "PT10M", 30],
 }
 
-Duration = Annotated[int, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[int, BeforeValidator(_duration), WithJsonSchema(DURATION_SCHEMA)]
 """Milliseconds of a duration literal."""
 
-Timeout = Annotated[int, BeforeValidator(lambda v: _positive(_duration(v))), WithJsonSchema(_DURATION_SCHEMA)]
+Timeout = Annotated[int, BeforeValidator(lambda v: _positive(_duration(v))), WithJsonSchema(DURATION_SCHEMA)]
 """Milliseconds, more than zero."""
 
 Name = Annotated[
