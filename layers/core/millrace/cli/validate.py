@@ -13,7 +13,7 @@ from millrace.cli.codes import Exit
 from millrace.cli.output import Output
 from millrace.local import documents
 from millrace.local.documents import Document
-from millrace.services.transform_check import check_steps
+from millrace.services.transform_check import check_transform
 from millrace.spec import (
     Finding,
     Loaded,
@@ -78,9 +78,9 @@ def _findings(loaded: Loaded, tasks: dict[str, WorkflowTask]) -> tuple[Finding, 
     if isinstance(loaded.document, Workflow):
         references = {task.task_ref for task in loaded.document.spec.tasks if task.task_ref is not None}
         known = {ref: tasks[name] for ref in references if (name := ref.partition("@")[0]) in tasks}
-        more = check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_steps)
+        more = check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_transform)
     elif loaded.document is not None:
-        more = check_task(loaded.document, loaded.source, check_transform=check_steps)
+        more = check_task(loaded.document, loaded.source, check_transform=check_transform)
     return in_order([*loaded.findings, *more])
 
 

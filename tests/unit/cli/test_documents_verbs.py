@@ -1,0 +1,151 @@
+"""`millrace validate` and `millrace fmt`."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.running import millrace
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = """\
+# a comment
+apiVersion: workflow.io/v1
+kind: Workflow
+metadata: {name: good}
+spec:
+  tasks:
+    - id: shape
+      type: transform
+      input: {items: [1, 2]}
+      transform: [{limit: 1}]
+"""
+TASK = """\
+apiVersion: workflow.io/v1
+kind: WorkflowTask
+metadata: {name: first}
+spec:
+  type: transform
+  transform: [{limit: 1}]
+"""
+USES = GOOD.replace(
+    "type: transform\n      input: {items: [1, 2]}\n      transform: [{limit: 1}]",
+    "taskRef: first@^1\n      input: {items: [1]}",
+)
+BROKEN = GOOD.replace("id: shape", "id: shape\n      frobnicate: 1")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in {"good": GOOD, "broken": BROKEN, "both": f"{TASK}---\n{USES}"}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def test_a_good_document_has_no_findings(folder: Path) -> None:
+    ran = millrace("validate", str(folder / "good.yaml"))
+    assert (0, f"{folder}/good.yaml: no findings\n") == (ran.code, ran.out)
+
+
+def test_a_broken_document_is_shown_with_line_and_caret(folder: Path) -> None:
+    ran = millrace("validate", str(folder / "broken.yaml"))
+    assert 1 == ran.code
+    assert f"{folder}/broken.yaml:8:7: error:" in ran.out
+    assert "          frobnicate: 1\n          ^\n" in ran.out
+
+
+def test_lines_are_those_of_the_file_when_it_holds_several_documents(folder: Path) -> None:
+    path = folder / "two.yaml"
+    path.write_text(f"{GOOD}---\n{BROKEN}")
+    findings = millrace("validate", "--json", str(path)).json[0]["findings"]
+    assert [(8 + GOOD.count("\n") + 1, 7)] == [(one["line"], one["column"]) for one in findings]
+
+
+def test_tasks_are_looked_up_among_the_files_given(folder: Path) -> None:
+    (folder / "uses.yaml").write_text(USES)
+    assert 0 == millrace("validate", str(folder / "both.yaml")).code
+    assert 1 == millrace("validate", str(folder / "uses.yaml")).code
+
+
+def test_a_folder_stands_for_its_files(folder: Path) -> None:
+    (folder / ".hidden.yaml").write_text("x: [")
+    ran = millrace("validate", "--json", str(folder))
+    assert ["both.yaml", "broken.yaml", "good.yaml"] == [Path(one["file"]).name for one in ran.json]
+
+
+def test_sarif_names_the_file_and_the_rule(folder: Path) -> None:
+    import json
+
+    log = json.loads(millrace("validate", "--sarif", str(folder / "broken.yaml")).out)
+    result = log["runs"][0]["results"][0]
+    assert "2.1.0" == log["version"]
+    place = result["locations"][0]["physicalLocation"]
+    assert 8 == place["region"]["startLine"]
+    assert place["artifactLocation"]["uri"].endswith("broken.yaml")
+
+
+@pytest.mark.parametrize("name", ["gone.yaml", "empty"])
+def test_what_cannot_be_read_is_a_usage_error(folder: Path, name: str) -> None:
+    (folder / "empty").mkdir()
+    ran = millrace("validate", str(folder / name))
+    assert 2 == ran.code
+    assert name in ran.err
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"[" * 100_000, b"a: &a [*a]", b"\x00"])
+def test_hostile_bytes_become_findings(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(data)
+    ran = millrace("validate", str(path))
+    assert 1 == ran.code
+    assert "error" in ran.out
+
+
+def test_every_example_is_valid() -> None:
+    assert 0 == millrace("validate", str(ROOT / "docs/examples")).code
+
+
+def test_formatting_keeps_comments_permissions_and_a_second_run_changes_nothing(folder: Path) -> None:
+    path = folder / "good.yaml"
+    path.write_text(GOOD.replace("id: shape", "id: shape\n      if: 'true'"))
+    path.chmod(0o640)
+    assert 1 == millrace("fmt", "--check", str(path)).code
+    first = millrace("fmt", "--json", str(path))
+    assert (0, [str(path)]) == (first.code, first.json["changed"])
+    text = path.read_text()
+    assert text.startswith("# a comment\n")
+    assert "condition:" in text
+    assert 0o640 == stat.S_IMODE(path.stat().st_mode)
+    assert (0, "") == (millrace("fmt", str(path)).code, millrace("fmt", "--check", str(path)).out)
+    assert [] == [left for left in folder.iterdir() if left.name.startswith(".")]
+
+
+def test_check_prints_the_difference_and_writes_nothing(folder: Path) -> None:
+    path = folder / "good.yaml"
+    before = GOOD.replace("id: shape", "id: shape\n      if: 'true'")
+    path.write_text(before)
+    assert "+      condition:" in millrace("fmt", "--check", str(path)).out
+    assert before == path.read_text()
+
+
+def test_several_documents_stay_several(folder: Path) -> None:
+    path = folder / "both.yaml"
+    millrace("fmt", str(path))
+    assert 1 == path.read_text().count("\n---\n")
+    assert 0 == millrace("validate", str(path)).code
+
+
+def test_a_document_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: [")
+    ran = millrace("fmt", str(path))
+    assert (1, "a: [") == (ran.code, path.read_text())
+    assert str(path) in ran.err
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"a: \xff")
+    assert 2 == millrace("fmt", str(path)).code
