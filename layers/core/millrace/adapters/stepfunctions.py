@@ -1,0 +1,58 @@
+"""The Orchestrator on Step Functions: the short Express machine first, the Standard one from the second actor on.
+
+Names make a repeated start harmless: one execution and generation is one name, and Step Functions refuses the second
+of equal names on the Standard machine. Tokens of waits that are over are no error.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from millrace.adapters.aws import judge, unavailable
+from millrace.ports.documents import TenantScope
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+FIRST_GENERATION: Final = 1
+_STARTED: Final = frozenset({"ExecutionAlreadyExists"})
+_OVER: Final = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
+
+
+class StepFunctionsOrchestrator:
+    """``standard`` and ``short`` are ARNs; without ``short`` every actor runs on the Standard machine."""
+
+    def __init__(self, client: SFNClient, *, standard: str, short: str = "") -> None:
+        self._client = client
+        self._standard = standard
+        self._short = short
+
+    def start(self, scope: TenantScope, execution: str, generation: int) -> None:
+        """Raises StoreUnavailable; the reconciler then starts the execution later."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        short = self._short if generation <= FIRST_GENERATION else ""
+        payload = {"tenant": scope.tenant, "execution": execution, "generation": generation}
+        try:
+            self._client.start_execution(
+                stateMachineArn=short or self._standard, name=f"{execution}-{generation}", input=json.dumps(payload)
+            )
+        except (BotoCoreError, ClientError) as error:
+            _unless(error, _STARTED, "starting the state machine")
+
+    def wake(self, scope: TenantScope, execution: str, token: str) -> None:
+        """Raises StoreUnavailable; the reconciler then wakes the execution later."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        del scope, execution  # the token says which wait it is
+        try:
+            self._client.send_task_success(taskToken=token, output="{}")
+        except (BotoCoreError, ClientError) as error:
+            _unless(error, _OVER, "waking the state machine")
+
+
+def _unless(error: Exception, expected: frozenset[str], what: str) -> None:
+    judged = judge(error)
+    if judged is None or judged.code not in expected:
+        raise unavailable(error, what) from error
