@@ -123,7 +123,9 @@ def test_reset_forgets_attempts_and_counts() -> None:
 
 
 def test_flaky_fails_as_often_as_asked_for_each_key() -> None:
-    calls = [("GET", f"/flaky?fails=2&key={key}", {}) for key in ("a", "b", "a", "a", "b", "a")]
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", f"/flaky?fails=2&key={key}", {}) for key in ("a", "b", "a", "a", "b", "a")
+    ]
     answers = ask(*calls, ("POST", "/flaky?fails=0", {}), ("GET", "/_attempts", {}))
     assert [503, 503, 503, 200, 503, 200, 200] == [answer.status_code for answer in answers[:-1]]
     assert "0" == answers[0].headers["retry-after"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from email.message import Message
 from typing import Any, Final
 
 from millrace.adapters.http.refusals import Refused, unreadable
@@ -21,6 +20,7 @@ _TEXT: Final = re.compile(
     r"text/.*|application/(xml|javascript|ecmascript|graphql|x-www-form-urlencoded|x-ndjson|jsonl|yaml|x-yaml|toml"
     r"|[a-z0-9.+-]+\+(xml|yaml))"
 )
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 # Python knows codecs that are no charsets (unicode_escape, idna); a server chooses from this list only.
 CHARSETS: Final = frozenset(
     {"utf-8", "utf8", "us-ascii", "ascii", "utf-16", "utf-16le", "utf-16be", "utf-32"}
@@ -66,12 +66,8 @@ def excerpt(body: bytes, content_type: str) -> Any:
 
 def media_type(content_type: str) -> tuple[str, str]:
     """The media type and charset of a Content-Type value, both in lower case, empty where absent."""
-    message = Message()
-    message["content-type"] = content_type if content_type.isascii() else ""
-    if not content_type.strip():
-        return "", ""
-    charset = message.get_param("charset", "")
-    return content_type.split(";", 1)[0].strip().lower(), charset.lower() if isinstance(charset, str) else ""
+    charset = _CHARSET.search(content_type)
+    return content_type.split(";", 1)[0].strip().lower(), charset[1].lower() if charset else ""
 
 
 def _json(body: bytes) -> Any:

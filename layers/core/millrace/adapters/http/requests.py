@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -173,8 +174,9 @@ def _text(value: Any, where: str) -> str:
             raise _wrong(where, "a text without lone surrogates")
         return value
     if isinstance(value, bool | int | float):
-        return dumps(value).decode()
-    raise _wrong(where, "a text, number or boolean")
+        with contextlib.suppress(InvalidRequest):
+            return dumps(value).decode()
+    raise _wrong(where, "a text, a finite number of at most 38 digits, or a boolean")
 
 
 def _with_query(url: str, query: list[tuple[str, str]]) -> str:

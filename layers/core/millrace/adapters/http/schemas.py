@@ -14,6 +14,7 @@ from millrace.adapters.http.refusals import unreadable
 from millrace.base.canonical import dumps, parse_json
 
 MISMATCHES: Final = 10  # reported at most
+_DATA: Final = frozenset({"const", "enum", "default", "examples"})  # keywords that hold values, not schemas
 
 
 def check_schema(body: Any, schema: Any) -> None:
@@ -62,7 +63,7 @@ def _validator(schema: bytes) -> Any:
         "additionalProperties": _additional_properties,
     }
     for pattern in _patterns(declared):
-        re2.compile(pattern)
+        _compiled(pattern)
     extended: Any = extend
     return extended(Draft202012Validator, linear)(declared, registry=Registry())
 
@@ -73,16 +74,23 @@ def _patterns(schema: Any) -> Iterator[str]:
             yield schema["pattern"]
         if isinstance(schema.get("patternProperties"), dict):
             yield from schema["patternProperties"]
-        schema = list(schema.values())
+        schema = [value for key, value in schema.items() if key not in _DATA]
     if isinstance(schema, list):
         for item in schema:
             yield from _patterns(item)
 
 
-def _matches(pattern: str, text: str) -> bool:
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> Any:
     import re2
 
-    return re2.search(pattern, text) is not None
+    options = re2.Options()
+    options.log_errors = False  # the error is in the finding; the library would also write it to stderr
+    return re2.compile(pattern, options)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return _compiled(pattern).search(text) is not None
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:

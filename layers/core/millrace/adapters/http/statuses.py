@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from millrace.adapters.http.refusals import invalid
@@ -51,8 +50,10 @@ def retry_after_ms(value: str, now_ms: int) -> int | None:
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return int(value) * 1000
-    if not value.isascii():
+    if not value or not value.isascii():
         return None
+    from email.utils import parsedate_to_datetime
+
     try:
         # A date without a zone is read as UTC: HTTP dates are always GMT.
         moment = parsedate_to_datetime(re.sub(r"\s-0000$", " GMT", value))

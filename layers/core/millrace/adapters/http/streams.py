@@ -72,16 +72,13 @@ class Stream(httpcore.AsyncNetworkStream):
         try:
             async with timed(timeout):
                 await self._writer.start_tls(ssl_context, server_hostname=server_hostname or self._name)
-        except ssl.SSLCertVerificationError as error:
-            await self.aclose()
-            raise network(
-                "tls", f"the certificate of {self._name} was refused: {error.verify_message}", retryable=False
-            ) from None
-        except OSError as error:
-            await self.aclose()
-            raise httpcore.ConnectError(f"TLS with {self._name} failed: {error.strerror}") from None
-        except httpcore.ConnectTimeout:
-            await self.aclose()
+        except BaseException as error:  # a cancelled handshake must not leave its socket behind either
+            self._writer.transport.abort()
+            if isinstance(error, ssl.SSLCertVerificationError):
+                message = f"the certificate of {self._name} was refused: {error.verify_message}"
+                raise network("tls", message, retryable=False) from None
+            if isinstance(error, OSError):
+                raise httpcore.ConnectError(f"TLS with {self._name} failed: {error.strerror}") from None
             raise
         return self
 
