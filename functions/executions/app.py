@@ -22,7 +22,7 @@ ONE = f"{BASE}/<execution>"
 
 
 @app.get(BASE, responses=gives(m.ExecutionList))
-def list_all(
+def list_all_executions(
     limit: p.Limit = p.PAGE,
     cursor: p.Cursor = None,
     workflow: p.WorkflowFilter = None,
@@ -44,13 +44,15 @@ def list_all(
 
 
 @app.get(ONE, responses=gives(m.Execution))
-def get_one(execution: p.ExecutionPath) -> Any:
+def read_execution(execution: p.ExecutionPath) -> Any:
     """Read an execution: status, output, and every task."""
     return answer(get_execution(current(), caller(), execution))
 
 
 @app.get(f"{ONE}/events", responses=gives(m.ExecutionEvents))
-def follow(execution: p.ExecutionPath, after: p.After = -1, limit: p.EventLimit = 100, wait: p.Wait = None) -> Any:
+def read_execution_events(
+    execution: p.ExecutionPath, after: p.After = -1, limit: p.EventLimit = 100, wait: p.Wait = None
+) -> Any:
     """Read the history in order; with wait, until there is something new."""
     wait_ms, headers = p.wait_of(wait)
     page = execution_events(current(), caller(), execution, after=after, limit=limit, wait_ms=wait_ms)
@@ -58,7 +60,7 @@ def follow(execution: p.ExecutionPath, after: p.After = -1, limit: p.EventLimit 
 
 
 @app.post(f"{ONE}/cancel", responses=gives(m.Execution, 202))
-def cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p.IdempotencyKey = None) -> Any:
+def request_cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p.IdempotencyKey = None) -> Any:
     """Ask an execution to stop."""
     sent = body or m.CancelRequest()
     message = message_id(current(), sent.message_id, key)
@@ -66,7 +68,7 @@ def cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p.Idempot
 
 
 @app.post(f"{ONE}/signals/<signal>", responses=gives(m.SignalSent, 202))
-def signal_one(
+def send_signal(
     execution: p.ExecutionPath, signal: p.SignalPath, body: p.SignalBody = None, key: p.IdempotencyKey = None
 ) -> Any:
     """Send a signal to an execution."""

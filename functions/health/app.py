@@ -14,7 +14,7 @@ app = Resolver("health")
 
 
 @app.get("/api/v1/health", responses=gives(m.Health, 200, 503))
-def health() -> Any:
+def read_health() -> Any:
     """Whether the platform can serve."""
     found = check_health(current())
     return answer(found, status=200 if found["status"] == "ok" else 503)

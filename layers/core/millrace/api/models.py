@@ -17,7 +17,10 @@ Selector = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Z
 
 
 class Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, strict=True)
+    # Most models only describe; building their validators is put off until one is used, for the sake of cold starts.
+    model_config = ConfigDict(
+        extra="forbid", alias_generator=to_camel, populate_by_name=True, strict=True, defer_build=True
+    )
 
 
 class ActivateRequest(Wire):
@@ -199,7 +202,7 @@ class Graph(Wire):
 class Execution(BaseModel):
     """An execution. A finished one carries its output, or what failed and what was done until then."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     id: str
     status: str
@@ -237,6 +240,7 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(
         extra="allow",
+        defer_build=True,
         alias_generator=to_camel,
         json_schema_extra={
             "examples": [

@@ -13,6 +13,7 @@ _MEANINGS: Final = {
     200: "Done.",
     201: "Created.",
     202: "Accepted; it goes on.",
+    503: "It cannot serve at the moment.",
 }
 
 
@@ -23,7 +24,7 @@ def gives(model: type[BaseModel], *statuses: int) -> dict[int, Any]:
         for status in statuses or (200,)
     }
     problem = {"description": "A problem.", "content": {MEDIA_TYPE: {"model": Problem}}}
-    return {**good, **dict.fromkeys((400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503), problem)}
+    return {**dict.fromkeys((400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503), problem), **good}
 
 
 _TEXT: Final = {"schema": {"type": "string"}}

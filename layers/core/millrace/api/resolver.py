@@ -8,6 +8,7 @@ the access table are decided on the very route that is called.
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,6 +21,7 @@ from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from millrace.api.current import current_or_none, request
 from millrace.base.errors import InvalidRequest, MethodNotAllowed, NotFound
 
+_OPTIONS: Final = tuple(inspect.signature(APIGatewayRestResolver.route).parameters)[3:]
 COMMON_QUERY: Final = frozenset({"namespace"})
 
 
@@ -68,7 +70,15 @@ class Resolver(APIGatewayRestResolver):
         self.concern = concern
         self._building = threading.Lock()
         self._built: dict[int, frozenset[str]] = {}
+        self.documented: dict[tuple[str, str], dict[int, Any]] = {}
         super().__init__(enable_validation=True, debug=False)
+
+    def route(self, rule: str, method: Any, *given: Any, **more: Any) -> Any:
+        """Registers a route. Its answers are kept beside it in ``documented``: they only describe, and the base
+        class would build a validator for each at the first request."""
+        options = {**dict(zip(_OPTIONS, given, strict=False)), **more}
+        self.documented[(method, rule)] = options.pop("responses", None) or {}
+        return super().route(rule, method, **options)
 
     @property
     def routes(self) -> list[Route]:
