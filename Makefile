@@ -82,7 +82,7 @@ docs: $(VENV)/.dev ## Write the generated reference, schemas and OpenAPI documen
 build: .venv-sam/.ready ## Check the template and build what is deployed
 	$(SAM) validate --lint --region us-east-1
 	$(SAM) build
-	@$(PYTHON) tools/compile_layers.py .aws-sam/build
+	@$(PYTHON) tools/finish_build.py .aws-sam/build
 
 .PHONY: e2e-deploy
 e2e-deploy: $(VENV)/.dev .venv-sam/.ready ## Deploy to an emulator on this machine and run the examples there
