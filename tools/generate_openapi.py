@@ -115,7 +115,7 @@ def operation(concern: str, path: str, verb: str, found: dict[str, Any]) -> dict
     template = path.replace("{", "<").replace("}", ">")
     answers = found["responses"]
     good = {status: answer for status, answer in answers.items() if status.startswith("2")}
-    bad = dict.fromkeys((status for status in answers if status[0] in "45"), {"$ref": "#/components/responses/Problem"})
+    bad = {status: {"$ref": "#/components/responses/Problem"} for status in answers if status[0] in "45"}
     if path.endswith("/health"):
         good["503"] = answers["503"]
         bad.pop("503")
