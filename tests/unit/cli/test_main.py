@@ -43,8 +43,18 @@ def test_every_exit_code_is_documented_in_the_same_words() -> None:
     assert set(Exit) == set(MEANING)
 
 
-@pytest.mark.parametrize("arguments", [[], ["nothing"], ["validate"], ["run"], ["version", "--what"], ["dev", "--port", "x"],
-                                       ["dev", "--watch", "/nowhere"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nothing"],
+        ["validate"],
+        ["run"],
+        ["version", "--what"],
+        ["dev", "--port", "x"],
+        ["dev", "--watch", "/nowhere"],
+    ],
+)
 def test_a_wrong_command_line_is_code_2(arguments: list[str]) -> None:
     assert 2 == millrace(*arguments).code
 
