@@ -227,9 +227,11 @@ class Parser:
             name: object = field.value
         elif self.token.kind == "[":
             self._advance()
-            name = self.token.value if self.token.kind == "string" else None
-            self._advance()
-            self._expect("]", 'secrets["name"]')
+            name = None
+            if self.token.kind == "string":
+                name = self.token.value
+                self._advance()
+                self._expect("]", 'secrets["name"]')
         else:
             name = None
         site = self._site(token.start, self._last)

@@ -90,6 +90,8 @@ def read_token(source: str, position: int, limit: int) -> Token:
     if kind == "quote":
         return _string(source, start, text, end, limit)
     if _WORD.match(source, end):
+        if text[0] == ".":  # a dot before a name that begins with a digit, as in tasks.3d
+            return Token(".", ".", start, start + 1)
         raise Site(source, start, end + 1 - start).fault("syntax", "a number runs into a name here")
     if kind == "int":
         digits = text.rstrip("uU")

@@ -111,6 +111,7 @@ def compile_aggregate(value: Any, place: Place, *, grouped: bool) -> Step:
         frame.fuel.spend(len(figures) * (1 + len(items)), NOWHERE)
         for name, (compute, of) in figures.items():
             taken = items if of is None else [_value(of, index, item, frame) for index, item in enumerate(items)]
+            frame.leave()
             row[name] = compute(taken, place)
         return row
 
