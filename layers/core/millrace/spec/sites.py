@@ -45,11 +45,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """All sites, all faults, and what the steps of transforms read from outside: (task index, path, read)."""
+    """All sites, all faults, what the steps of transforms read from outside (task index, path, read), and the keys
+    in templates that hold braces."""
 
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
     step_reads: tuple[tuple[int | None, Path, ReadPath], ...]
+    braced_keys: tuple[Path, ...] = ()
 
 
 def workflow_sites(workflow: Workflow, check_transform: TransformCheck | None = None) -> Sites:
@@ -85,9 +87,10 @@ class _Collector:
         self._sites: list[Site] = []
         self._faults: list[Fault] = []
         self._reads: list[tuple[int | None, Path, ReadPath]] = []
+        self._keys: list[Path] = []
 
     def done(self) -> Sites:
-        return Sites(tuple(self._sites), tuple(self._faults), tuple(self._reads))
+        return Sites(tuple(self._sites), tuple(self._faults), tuple(self._reads), tuple(self._keys))
 
     def condition(self, source: Any, path: Path, task: int, use: Use, scope: Scope) -> None:
         if not isinstance(source, str):
@@ -101,6 +104,7 @@ class _Collector:
 
     def template(self, value: Any, path: Path, task: int | None, use: Use, scope: Scope) -> None:
         for place, text in texts(value):
+            self._keys += [(*path, *place[:-1], key) for key in place[-1:] if isinstance(key, str) and "{{" in key]
             if "{{" not in text:
                 continue
             where = (*path, *place)

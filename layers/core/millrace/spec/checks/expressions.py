@@ -54,6 +54,10 @@ def check_sites(
             _read(report, site, read, environment, ids, shape)
         if site.use in ("condition", "edge"):
             _boolean(report, site, environment)
+    for path in sites.braced_keys:
+        fix = "Build the mapping in an expression: {{ {input.name: 1} }}."
+        at = report.source.key_position(path)
+        report.add("template-key", f"the key {path[-1]} is taken as it is, braces included", path, fix=fix, at=at)
     for _, path, read_path in sites.step_reads:
         if read_path.root == "tasks" and read_path.segments and read_path.segments[0] not in ids:
             _unknown_task(report, path, str(read_path.segments[0]), ids, report.source.position(path))
