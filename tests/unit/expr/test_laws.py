@@ -44,7 +44,12 @@ leaves = paths | st.sampled_from(["1", "0", "2.5", "'a'", "null", "true", "false
 sources = st.recursive(
     leaves,
     lambda inner: st.one_of(
-        st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "%", "==", "!=", "<", ">=", "in", "&&", "||", "??"]), inner),
+        st.builds(
+            "({} {} {})".format,
+            inner,
+            st.sampled_from(["+", "-", "*", "/", "%", "==", "!=", "<", ">=", "in", "&&", "||", "??"]),
+            inner,
+        ),
         st.builds("({} ? {} : {})".format, inner, inner, inner),
         st.builds("!{}".format, inner),
         st.builds("-{}".format, inner),
@@ -84,7 +89,40 @@ def test_any_text_is_a_value_or_an_expression_error(source: str, env: dict[str, 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.sampled_from(["x", "y", ".", "?.", "[", "]", "(", ")", "{", "}", ",", ":", "?", "??", "'a'", "1", "2.5", "+", "-", "&&", "!", "not", "in", "map", "filter", "size", "a-b", "i"])),
+    st.lists(
+        st.sampled_from(
+            [
+                "x",
+                "y",
+                ".",
+                "?.",
+                "[",
+                "]",
+                "(",
+                ")",
+                "{",
+                "}",
+                ",",
+                ":",
+                "?",
+                "??",
+                "'a'",
+                "1",
+                "2.5",
+                "+",
+                "-",
+                "&&",
+                "!",
+                "not",
+                "in",
+                "map",
+                "filter",
+                "size",
+                "a-b",
+                "i",
+            ]
+        )
+    ),
     envs,
 )
 def test_any_run_of_tokens_is_a_value_or_an_expression_error(tokens: list[str], env: dict[str, Any]) -> None:

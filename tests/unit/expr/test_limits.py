@@ -84,6 +84,17 @@ def test_the_deepest_expression_needs_little_of_the_interpreters_stack() -> None
         sys.setrecursionlimit(before)
 
 
+def test_nesting_counts_operators_as_well_as_brackets() -> None:
+    assert "depth" == reason("-(1+" * 40 + "1" + ")" * 40)
+    assert 1 == compile_expression("(" * 63 + "1" + ")" * 63).evaluate({})
+
+
+def test_half_a_surrogate_pair_is_no_character() -> None:
+    assert "syntax" == reason("'\ud800'")
+    assert "syntax" == reason("\ud800")
+    assert "syntax" == reason("1 + \x00")
+
+
 def test_nested_loops_run_out_of_fuel() -> None:
     source = "x.all(a, x.all(b, x.all(c, x.all(d, a + b + c + d >= 0))))"
     assert "fuel" == reason(source, {"x": list(range(100))})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -71,7 +72,7 @@ def test_sort_is_stable_and_a_permutation(items: list[Any], order: str) -> None:
     assert sorted(range(len(items))) == sorted(item["at"] for item in found)
     assert found == run(found, {"sort": {"by": "a", "order": order}})
     keys = [json.dumps(item.get("a", "missing"), sort_keys=True) for item in found]
-    for (one, left), (two, right) in zip(zip(keys, found), zip(keys[1:], found[1:])):
+    for (one, left), (two, right) in pairwise(zip(keys, found, strict=True)):
         if one == two:
             assert left["at"] < right["at"]
 

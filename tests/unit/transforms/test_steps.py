@@ -75,6 +75,7 @@ TABLE: list[tuple[str, Any, list[dict[str, Any]], Any]] = [
     ),
     ("sort two keys", ROWS, [{"sort": ["cat", {"by": "id", "order": "desc"}]}, ID], [3, 1, 2, 4]),
     ("sort list of keys", ROWS, [{"sort": {"by": ["cat", "id"], "order": "desc"}}, ID], [2, 3, 1, 4]),
+    ("sort expression missing", ROWS, [{"sort": "item.cat"}, ID], [1, 3, 2, 4]),
     ("sort expression", ROWS, [{"sort": "0 - id"}, ID], [4, 3, 2, 1]),
     ("sort mixed", MIXED, [{"sort": "item"}], [False, True, 1, 2.5, 3, "a", "b", [1], [2], {"z": 1}, None]),
     (

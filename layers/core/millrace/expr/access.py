@@ -8,6 +8,7 @@ positions and in no other way.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from millrace.base.errors import ExpressionError
@@ -27,20 +28,17 @@ Stage = Callable[[Frame, Any], Any]
 """One step of an access: from the value so far to the next."""
 
 
-def path_reader(source: str, root: nodes.Root, fields: Sequence[nodes.Step]) -> Run:
+def path_reader(source: str, root: nodes.Root, fields: Sequence[nodes.Field]) -> Run:
     """Reads a root and then plain field names."""
     name = root.name
-    names = [step.name for step in fields if isinstance(step, nodes.Field)]
+    names = [step.name for step in fields]
 
     def explained(frame: Frame) -> Any:
         site = Site(source, root.start, root.end - root.start)
         if name not in frame.env:
             raise site.fault("unknown-root", f"{name} is not there", hint="it has no value in this place", read=name)
-        value = frame.env[name]
-        for step in fields:
-            site = Site(source, root.start, step.end - root.start)
-            value = read_field(value, step.name if isinstance(step, nodes.Field) else "", site)
-        return value
+        sites = [Site(source, root.start, step.end - root.start) for step in fields]
+        return reduce(lambda value, at: read_field(value, *at), zip(names, sites, strict=True), frame.env[name])
 
     if len(names) == 1:
         (first,) = names
@@ -138,14 +136,16 @@ def _wrong_key(rule: str, key: Any, site: Site) -> ExpressionError:
 
 def access(compiler: Compiler, node: nodes.Access) -> Run:
     """The closure of a base and its steps."""
-    plain = 0
+    plain: list[nodes.Field] = []
     if isinstance(node.base, nodes.Root):
-        while plain < len(node.steps) and isinstance(node.steps[plain], nodes.Field) and not node.steps[plain].safe:
-            plain += 1
-        base = path_reader(compiler.source, node.base, node.steps[:plain])
+        for step in node.steps:
+            if not isinstance(step, nodes.Field) or step.safe:
+                break
+            plain.append(step)
+        base = path_reader(compiler.source, node.base, plain)
     else:
         base = compiler.operand(node.base)
-    steps = node.steps[plain:]
+    steps = node.steps[len(plain) :]
     if not steps:
         return base
     parts = [base]
@@ -182,7 +182,7 @@ def access(compiler: Compiler, node: nodes.Access) -> Run:
     return compiler.folded(safe, parts)
 
 
-def _stage(compiler: Compiler, node: nodes.Access, step: nodes.Step, parts: list[Run]) -> Stage:
+def _stage(compiler: Compiler, node: nodes.Access, step: nodes.AnyStep, parts: list[Run]) -> Stage:
     """The closure of one step; what it evaluates besides is added to ``parts``."""
     site = Site(compiler.source, node.start, step.end - node.start)
     if isinstance(step, nodes.Field):
@@ -200,7 +200,6 @@ def _stage(compiler: Compiler, node: nodes.Access, step: nodes.Step, parts: list
         if name == "matches":
             compiler.check_pattern(args[0], at)
         return lambda frame, value: method(at, frame.fuel, value, *[arg(frame) for arg in args])
-    assert isinstance(step, nodes.Macro)
     body = compiler.compile(step.body) if step.name == "map" else compiler.operand(step.body)
     test = None if step.test is None else compiler.operand(step.test)
     parts.extend([body] if test is None else [body, test])

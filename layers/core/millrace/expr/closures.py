@@ -218,10 +218,10 @@ class Compiler:
 
     def has(self, node: nodes.Has) -> Run:
         target = node.target
-        last = target.steps[-1]
+        last = node.last
         base = nodes.Access(target.start, last.start, target.base, target.steps[:-1])
         holder = self.access(base) if base.steps else self.operand(target.base)
-        key = self._constant(last.name) if isinstance(last, nodes.Field) else self.operand(_key(last))
+        key = self._constant(last.name) if isinstance(last, nodes.Field) else self.operand(last.key)
         site = self.site(node)
 
         def present(frame: Frame) -> Any:
@@ -235,14 +235,7 @@ class Compiler:
         return self.folded(present, [holder, key])
 
     def access(self, node: nodes.Access) -> Run:
-        if isinstance(node.base, nodes.Secret):
-            raise secret_fault(self.site(node.base))
         return access(self, node)
-
-
-def _key(step: nodes.Step) -> nodes.Node:
-    assert isinstance(step, nodes.Index)
-    return step.key
 
 
 _COMPILERS: Final[dict[type, Callable[..., Run]]] = {

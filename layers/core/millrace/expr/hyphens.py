@@ -24,7 +24,7 @@ def not_a_method(field: Token, site: Site) -> ExpressionError:
 
 
 def judged_hyphen(
-    scope: Scope | None, name: str, base: nodes.Node, steps: Sequence[nodes.Step], site: Site
+    scope: Scope | None, name: str, base: nodes.Node, steps: Sequence[nodes.AnyStep], site: Site
 ) -> list[Note]:
     """The notes on a hyphenated field after ``steps``. Raises ExpressionError (``ambiguous-hyphen``)."""
     names = [step.name for step in steps if isinstance(step, nodes.Field)]

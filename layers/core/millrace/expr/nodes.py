@@ -96,7 +96,10 @@ class Call(Node):
 
 @dataclass(slots=True)
 class Has(Node):
+    """``last`` is the field that is asked for, in what the rest of ``target`` gives."""
+
     target: Access
+    last: Field | Index
 
 
 @dataclass(slots=True)
@@ -132,7 +135,10 @@ class Macro(Step):
     body: Node
 
 
+AnyStep = Field | Index | Method | Macro
+
+
 @dataclass(slots=True)
 class Access(Node):
     base: Node
-    steps: list[Step]
+    steps: list[AnyStep]

@@ -218,7 +218,7 @@ class Parser:
                 message = f"{name} is another spelling of {path[0]}"
                 self.notes.append(Note("alias", "hint", token.start, len(name), message, path[0]))
             return base
-        steps: list[nodes.Step] = [nodes.Field(token.start, token.end, False, part) for part in path[1:]]
+        steps: list[nodes.AnyStep] = [nodes.Field(token.start, token.end, False, part) for part in path[1:]]
         return nodes.Access(token.start, token.end, base, steps)
 
     def _secret(self, token: Token) -> Node:
@@ -279,12 +279,12 @@ class Parser:
         if not isinstance(target, nodes.Access) or not isinstance(last, nodes.Field | nodes.Index) or last.safe:
             site = self._site(target.start, target.end)
             raise site.fault("syntax", "has asks for a field: has(value.field)", hint="name the field to look for")
-        return self._grown(nodes.Has(token.start, self._last, target), args)
+        return self._grown(nodes.Has(token.start, self._last, target, last), args)
 
     # --- what follows an operand
 
     def _access(self, base: Node) -> Node:
-        steps: list[nodes.Step] = []
+        steps: list[nodes.AnyStep] = []
         children = [base]
         if isinstance(base, nodes.Access):
             steps, children, base = list(base.steps), [base.base, base], base.base
@@ -315,7 +315,7 @@ class Parser:
     def _at_bracket(self) -> bool:
         return read_token(self.source, self.token.end, self.limit).kind == "["
 
-    def _dotted(self, safe: bool, base: Node, steps: list[nodes.Step], children: list[Node]) -> None:
+    def _dotted(self, safe: bool, base: Node, steps: list[nodes.AnyStep], children: list[Node]) -> None:
         field = self._field()
         if self.token.kind == "(":
             if "-" in field.value:
@@ -335,7 +335,7 @@ class Parser:
         self.token = read_token(self.source, field.end, self.limit)
         return field
 
-    def _method(self, field: Token, safe: bool, children: list[Node]) -> nodes.Step:
+    def _method(self, field: Token, safe: bool, children: list[Node]) -> nodes.AnyStep:
         name = MACROS.get(field.value)
         if name is None:
             args = self._arguments()

@@ -149,7 +149,7 @@ class PathAnalysis:
                 else:
                     self._use(origins)
                 origins = self._consume(*step.args)
-            elif isinstance(step, nodes.Macro):
+            else:
                 origins = self._macro(step, origins)
         return origins
 

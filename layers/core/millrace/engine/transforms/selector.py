@@ -38,10 +38,6 @@ class Selector:
     def reads(self) -> tuple[Read | ReadPath, ...]:
         return (ReadPath(ITEM, self.names),) if self.expression is None else self.expression.reads
 
-    @property
-    def slots(self) -> int:
-        return 0 if self.expression is None else self.expression.slots
-
     def take(self, frame: ItemFrame) -> Any:
         """The value for the item in the frame, or MISSING. Raises ExpressionError, TransformError."""
         if self.expression is not None:

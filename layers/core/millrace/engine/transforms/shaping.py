@@ -75,7 +75,8 @@ def compile_select(value: Any, place: Place) -> Step:
     def run(items: list[Any], frame: ItemFrame) -> list[Any]:
         made = []
         for index, item in enumerate(items):
-            frame.enter(index, fields_of(item, place))
+            frame.enter(index, item)
+            fields_of(item, place)
             frame.fuel.spend(1 + len(chosen), NOWHERE)
             row = {name: selector.take(frame) for name, selector in chosen.items()}
             made.append({name: entry for name, entry in row.items() if entry is not MISSING})
