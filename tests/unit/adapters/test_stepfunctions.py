@@ -1,0 +1,78 @@
+"""Starting and waking on Step Functions: which machine, which name, and which refusals are no error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from millrace.adapters.stepfunctions import StepFunctionsOrchestrator
+from millrace.base.errors import StoreUnavailable
+from millrace.ports.documents import TenantScope
+
+SCOPE = TenantScope("acme")
+
+
+class Recorder:
+    """Keeps each call, and fails as it is told to."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self._error = error
+
+    def _call(self, **arguments: Any) -> None:
+        self.calls.append(arguments)
+        if self._error:
+            raise self._error
+
+    start_execution = _call
+    send_task_success = _call
+
+
+def refused(code: str, status: int = 400) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}, "X")  # type: ignore[typeddict-item]
+
+
+def orchestrator(client: Recorder, short: str = "short") -> StepFunctionsOrchestrator:
+    return StepFunctionsOrchestrator(client, standard="standard", short=short)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("generation", "short", "machine"), [(1, "short", "short"), (1, "", "standard"), (2, "short", "standard")]
+)
+def test_the_first_actor_is_short_and_every_later_one_standard(generation: int, short: str, machine: str) -> None:
+    client = Recorder()
+    orchestrator(client, short).start(SCOPE, "e1", generation)
+    (call,) = client.calls
+    assert (machine, f"e1-{generation}") == (call["stateMachineArn"], call["name"])
+    assert {"tenant": "acme", "execution": "e1", "generation": generation} == json.loads(call["input"])
+
+
+def test_a_repeated_start_is_a_start() -> None:
+    client = Recorder(refused("ExecutionAlreadyExists"))
+    orchestrator(client).start(SCOPE, "e1", 1)
+    assert 1 == len(client.calls)
+
+
+def test_a_wake_completes_its_token() -> None:
+    client = Recorder()
+    orchestrator(client).wake(SCOPE, "e1", "token")
+    assert [{"taskToken": "token", "output": "{}"}] == client.calls
+
+
+@pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
+def test_a_wait_that_is_over_is_no_error(code: str) -> None:
+    client = Recorder(refused(code))
+    orchestrator(client).wake(SCOPE, "e1", "token")
+    assert 1 == len(client.calls)
+
+
+@pytest.mark.parametrize(
+    "error", [refused("Throttling", 429), refused("AccessDenied", 403), EndpointConnectionError(endpoint_url="x")]
+)
+def test_every_other_failure_is_said_to_the_caller(error: Exception) -> None:
+    for call in (lambda o: o.start(SCOPE, "e1", 1), lambda o: o.wake(SCOPE, "e1", "t")):
+        with pytest.raises(StoreUnavailable):
+            call(orchestrator(Recorder(error)))
