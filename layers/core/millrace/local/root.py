@@ -11,10 +11,10 @@ TEMPLATE: Final = "template.yaml"
 _PACKAGE: Final = Path(__file__).resolve().parent
 
 
-def find_root(start: Path | None = None) -> Path:
-    """The nearest folder above the package, else above ``start`` (default: the working directory), that holds
-    `template.yaml` and `functions/`. Raises NotFound."""
-    for begin in (_PACKAGE, (start or Path.cwd()).resolve()):
+def find_root(*places: Path) -> Path:
+    """The nearest folder at or above one of ``places`` that holds `template.yaml` and `functions/`. Without places:
+    above this package, else above the working directory. Raises NotFound."""
+    for begin in places or (_PACKAGE, Path.cwd()):
         for folder in (begin, *begin.parents):
             if (folder / TEMPLATE).is_file() and (folder / "functions").is_dir():
                 return folder

@@ -1,0 +1,84 @@
+"""The local server, whole, in this process: the platform behind the gateway that `template.yaml` describes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from millrace.base.errors import Conflict, Unavailable
+from millrace.local.client import Client
+from millrace.local.listener import bind, port_of
+from millrace.local.root import find_root
+from millrace.local.server import LocalServer
+from millrace.wiring.folder import holder
+from millrace.wiring.settings import Settings
+
+HELLO = (find_root() / "docs/examples/hello/workflow.yaml").read_bytes()
+
+
+def settings(folder: Path) -> Settings:
+    return Settings(data=folder, port=0, demo_port=0, sync="normal")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    with LocalServer(settings(tmp_path_factory.mktemp("data"))) as found:
+        yield found
+
+
+def test_a_workflow_is_published_once_run_and_remembered(server: LocalServer) -> None:
+    client = server.client
+    assert (201, 200) == (
+        client.publish("Workflow", HELLO, media="yaml")[0], client.publish("Workflow", HELLO, media="yaml")[0],
+    )  # fmt: skip
+    status, execution = client.call(
+        "POST", "/workflows/hello/executions", value={"input": {"userId": 3}}, query={"wait": "20s"}
+    )
+    assert (200, "succeeded") == (status, execution["status"])
+    name = json.loads(Client(server.demo_port).send("GET", "/users/3").body)["name"]
+    assert {"greeting": f"Hello, {name}!"} == execution["output"]
+    events = client.call("GET", f"/executions/{execution['id']}/events")[1]["items"]
+    assert list(range(len(events))) == [event["position"] - events[0]["position"] for event in events]
+
+
+def test_curl_needs_no_content_type(server: LocalServer) -> None:
+    server.client.publish("Workflow", HELLO, media="yaml")
+    reply = server.client.send(
+        "POST",
+        "/api/v1/workflows/hello/executions?wait=20s",
+        body=b'{"input":{"userId":1}}',
+        headers={"content-type": "application/x-www-form-urlencoded", "user-agent": "curl/8"},
+    )
+    assert 200 == reply.status
+
+
+def test_a_broken_document_is_422_with_line_and_column(server: LocalServer) -> None:
+    broken = HELLO.replace(b"type: http", b"type: htpp")
+    reply = server.client.send("POST", "/api/v1/workflows", body=broken, headers={"content-type": "application/yaml"})
+    finding = reply.json()["findings"][0]
+    assert 422 == reply.status
+    assert 0 < finding["line"]
+    assert 0 < finding["column"]
+
+
+def test_the_folder_says_where_the_server_listens(server: LocalServer) -> None:
+    held = holder(server.settings.data)
+    assert held is not None
+    assert server.port == held.port
+
+
+def test_a_second_server_on_the_same_folder_is_refused(server: LocalServer) -> None:
+    with pytest.raises(Conflict, match=str(server.port)):
+        LocalServer(settings(server.settings.data)).start()
+
+
+def test_a_taken_port_gives_the_folder_back(tmp_path: Path) -> None:
+    with bind(0, variable="MILLRACE_PORT") as taken:
+        for wanted in ({"port": port_of(taken)}, {"demo_port": port_of(taken)}):
+            blocked = LocalServer(Settings(**{"data": tmp_path, "port": 0, "demo_port": 0, **wanted}))
+            with pytest.raises(Unavailable, match="in use"):
+                blocked.start()
+            assert holder(tmp_path) is None
