@@ -22,7 +22,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "D
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 KEYS: Final = frozenset(
     {"method", "url", "headers", "query", "body", "form", "bodyText", "auth", "successCodes", "responseSchema"}
-    | {"followRedirects", "capture", "idempotencyHeader"}
+    | {"followRedirects", "capture"}
 )
 # These follow from the connection and the body; setting them is how requests are smuggled.
 RESERVED: Final = frozenset(
@@ -47,7 +47,7 @@ def check_config(config: Any) -> dict[str, Any]:
     """The configuration with absent keys left out. Raises Refused on a wrong shape, or a secret in the URL."""
     if not isinstance(config, dict):
         raise _wrong("the request", "an object")
-    config = {key: value for key, value in config.items() if value is not None or key == "idempotencyHeader"}
+    config = {key: value for key, value in config.items() if value is not None}
     unknown = sorted(str(key) for key in config.keys() - KEYS)
     if unknown:
         raise invalid(
@@ -62,8 +62,6 @@ def check_config(config: Any) -> dict[str, Any]:
     for key in ("headers", "query", "form", "auth"):
         if not isinstance(config.get(key, {}), dict):
             raise _wrong(key, "an object")
-    if not isinstance(config.get("idempotencyHeader", ""), str | None):
-        raise _wrong("idempotencyHeader", "the name of a header, or null")
     if sum(key in config for key in ("body", "form", "bodyText")) > 1:
         raise invalid("config", "the request has more than one of body, form and bodyText", "Keep one.")
     return {**config, "auth": _with_references(config["auth"])} if "auth" in config else config
@@ -78,12 +76,11 @@ def build(config: dict[str, Any], defaults: Defaults) -> tuple[Request, set[str]
     carriers = _authorize(config.get("auth", {}), headers, query)
     body, content_type = _body(config)
     given = {name.lower() for name, _ in headers}
-    key_header = config.get("idempotencyHeader", "Idempotency-Key") or ""
     for name, value in (
         ("Content-Type", content_type),
         ("Accept", "application/json, */*;q=0.8"),
         ("User-Agent", defaults.user_agent),
-        (key_header, defaults.idempotency_key if key_header else ""),
+        ("Idempotency-Key", defaults.idempotency_key),
         ("traceparent", defaults.traceparent),
     ):
         if value and name.lower() not in given:
