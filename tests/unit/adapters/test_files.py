@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,26 @@ def test_a_blob_store_below_a_dangling_link_is_unavailable_and_not_endless(tmp_p
         DirectoryBlobs(tmp_path).put(SCOPE, ("a",), b"x")
     with pytest.raises(BlobMissing):
         DirectoryBlobs(tmp_path).get(SCOPE, ("a",))
+
+
+def test_a_put_beside_a_delete_of_the_same_folder_always_succeeds(tmp_path: Path) -> None:
+    blobs = DirectoryBlobs(tmp_path, sync=False)
+    done = threading.Event()
+
+    def delete() -> None:
+        while not done.is_set():
+            blobs.delete_prefix(SCOPE, ())
+
+    deleter = threading.Thread(target=delete)
+    deleter.start()
+    try:
+        for number in range(300):
+            blobs.put(SCOPE, ("run", str(number % 3), "a"), b"x")
+    finally:
+        done.set()
+        deleter.join()
+    blobs.put(SCOPE, ("run", "last"), b"x")
+    assert b"x" == blobs.get(SCOPE, ("run", "last"))
 
 
 @pytest.fixture

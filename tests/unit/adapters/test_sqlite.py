@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,8 +15,17 @@ from pathlib import Path
 import pytest
 
 from millrace.adapters.sqlite import FolderLock, Holder, SqliteDocuments
+from millrace.adapters.sqlite.log import lost_commits
 from millrace.adapters.sqlite.readers import above
-from millrace.base.errors import ConditionRefused, Conflict, Corrupt, OutcomeUnknown, StoreUnavailable, TooLarge
+from millrace.base.errors import (
+    ConditionRefused,
+    Conflict,
+    Corrupt,
+    InvalidRequest,
+    OutcomeUnknown,
+    StoreUnavailable,
+    TooLarge,
+)
 from millrace.ports.documents import ABSENT, Check, Index, IndexKey, Put, Range, Require, Table, TenantScope, Update
 from tests.conformance.documents.builders import attrs, item, key, put, sorts
 
@@ -251,6 +261,74 @@ def test_damage_that_is_met_later_is_an_error_of_that_read(tmp_path: Path) -> No
     store.close()
 
 
+def _log_left_by_a_crash(folder: Path, crashed: Path) -> Path:
+    """A copy of a live store of twenty commits and its log, as a crash would leave them; answers the log."""
+    store = SqliteDocuments(folder)
+    for number in range(20):
+        store.write(SCOPE, [put(f"{number:02}", {"v": "x" * 3000})])
+    shutil.copytree(folder, crashed)
+    (crashed / "millrace.db-shm").unlink()
+    store.close()
+    return crashed / "millrace.db-wal"
+
+
+def _stored(folder: Path, **options: str) -> int:
+    store = SqliteDocuments(folder, **options)
+    count = len(store.query(SCOPE, Table.HISTORY, ("thing",)).rows)
+    store.close()
+    return count
+
+
+def test_a_whole_log_is_replayed(tmp_path: Path) -> None:
+    log = _log_left_by_a_crash(tmp_path / "a", tmp_path / "b")
+    assert 0 == lost_commits(log)
+    assert 20 == _stored(tmp_path / "b")
+    assert 0 == lost_commits(log)
+
+
+@pytest.mark.parametrize("place", [5, 40, 8_000, 40_000])
+def test_damage_in_the_middle_of_the_log_is_not_taken_for_its_end(tmp_path: Path, place: int) -> None:
+    log = _log_left_by_a_crash(tmp_path / "a", tmp_path / "b")
+    byte = log.read_bytes()[place]
+    _damage(log, place, bytes([byte ^ 1]))
+    with pytest.raises(Corrupt) as caught:
+        SqliteDocuments(tmp_path / "b")
+    assert 1 < caught.value.facts["commits"]
+    assert "copy" in caught.value.hint
+    assert 20 > _stored(tmp_path / "b", synchronous="NORMAL")
+
+
+def test_a_log_cut_off_in_its_last_commit_is_what_a_crash_leaves(tmp_path: Path) -> None:
+    log = _log_left_by_a_crash(tmp_path / "a", tmp_path / "b")
+    size = log.stat().st_size
+    _damage(log, size - 100, b"\xff" * 100)
+    assert 1 == lost_commits(log)
+    assert 19 == _stored(tmp_path / "b")
+
+
+def test_opening_moves_the_log_into_the_file(tmp_path: Path) -> None:
+    log = _log_left_by_a_crash(tmp_path / "a", tmp_path / "b")
+    store = SqliteDocuments(tmp_path / "b")
+    assert 0 == log.stat().st_size
+    assert 20 == len(store.query(SCOPE, Table.HISTORY, ("thing",)).rows)
+    store.close()
+
+
+def test_a_log_that_ends_within_a_frame_or_before_its_header_is_no_damage(tmp_path: Path) -> None:
+    log = _log_left_by_a_crash(tmp_path / "a", tmp_path / "b")
+    os.truncate(log, log.stat().st_size - 1000)
+    assert 19 == _stored(tmp_path / "b")
+    for content in (b"", b"\0" * 20, b"\0" * 5000):
+        log.write_bytes(content)
+        assert 0 == lost_commits(log)
+
+
+def test_a_log_that_cannot_be_read_is_an_error_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "millrace.db-wal").mkdir()
+    with pytest.raises(StoreUnavailable):
+        SqliteDocuments(tmp_path)
+
+
 def test_a_file_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     SqliteDocuments(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "millrace.db")
@@ -287,6 +365,13 @@ def test_full_is_the_default_and_normal_the_choice(tmp_path: Path) -> None:
         work = store.committer.submit(lambda connection: connection.execute("PRAGMA synchronous").fetchone()[0])
         assert expected == work.result()
         store.close()
+
+
+def test_a_counter_never_passes_38_digits(store: SqliteDocuments) -> None:
+    store.write(SCOPE, [put("a", {"n": 10**38 - 1})])
+    with pytest.raises(InvalidRequest):
+        store.add(SCOPE, key("a"), {"n": 1})
+    assert {"n": 10**38 - 1} == attrs(store, SCOPE, key("a"))
 
 
 def test_expired_items_stay_until_they_are_swept(store: SqliteDocuments) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from millrace.adapters.aws import judge, unavailable
 from millrace.adapters.names import blob_parts, part, segment
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+PAGE_KEYS: Final = 1000
+"""What S3 lists, and deletes, in one request."""
+
+
 class S3Blobs:
     """Objects ``<tenant>/<part>/<part>`` of one bucket. With ``kms_key`` they are encrypted under that key, without
     under the bucket's own. On a versioned bucket a delete leaves old versions to the bucket's lifecycle rule."""
 
-    def __init__(self, client: S3Client, bucket: str, *, kms_key: str = "") -> None:
+    def __init__(self, client: S3Client, bucket: str, *, kms_key: str = "", page: int = PAGE_KEYS) -> None:
         self._client = client
         self._bucket = bucket
+        self._page = page
         self._encryption: dict[str, Any] = (
             {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key}
             if kms_key
@@ -83,7 +88,9 @@ class S3Blobs:
         start = self._name(parts)
         paginator = self._client.get_paginator("list_objects_v2")
         for prefix in (start, f"{start}/"):
-            for page in paginator.paginate(Bucket=self._bucket, Prefix=prefix):
+            for page in paginator.paginate(
+                Bucket=self._bucket, Prefix=prefix, PaginationConfig={"PageSize": 1 if prefix == start else self._page}
+            ):
                 names = [entry["Key"] for entry in page.get("Contents", [])]
                 kept = [name for name in names if name == start] if prefix == start else names
                 if kept:

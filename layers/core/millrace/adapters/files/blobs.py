@@ -16,7 +16,7 @@ from millrace.base.errors import BlobMissing, StoreUnavailable
 from millrace.ports.documents import TenantScope
 
 _LEAF: Final = "~"
-_PUT_ATTEMPTS: Final = 3
+_PUT_ATTEMPTS: Final = 20
 """A delete may remove an empty folder between our making it and our writing into it."""
 
 
@@ -36,16 +36,16 @@ class DirectoryBlobs:
 
     def put(self, scope: TenantScope, key: tuple[str, ...], data: bytes) -> None:
         path = self._leaf(blob_parts(scope, key))
-        for attempt in range(1, _PUT_ATTEMPTS + 1):
+        for _ in range(_PUT_ATTEMPTS):
             try:
                 durable.make_folder(path.parent, sync=self._sync)
                 durable.write(path, data, sync=self._sync)
-                return
-            except FileNotFoundError as error:
-                if attempt == _PUT_ATTEMPTS:
-                    raise StoreUnavailable(f"the blob cannot be written: {error.strerror}") from error
+            except FileNotFoundError:
+                continue
             except OSError as error:
                 raise StoreUnavailable(f"the blob cannot be written: {error.strerror}") from error
+            return
+        raise StoreUnavailable("the blob cannot be written: its folder keeps vanishing")
 
     def get(self, scope: TenantScope, key: tuple[str, ...]) -> bytes:
         try:

@@ -47,7 +47,7 @@ class Committer:
     def __init__(self, database: Database, *, queue_jobs: int = QUEUE_JOBS) -> None:
         self.commits = 0
         self._database = database
-        self._connection: sqlite3.Connection | None = database.writer()
+        self._connection: sqlite3.Connection | None = database.first_writer()
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._queue_jobs = queue_jobs
         self._lock = threading.Lock()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from millrace.adapters.sqlite.log import lost_commits
 from millrace.base.errors import Conflict, Corrupt, MillraceError, StoreUnavailable
 from millrace.base.limits import MIB
 
@@ -90,7 +91,7 @@ class Database:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {self.synchronous}")
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            connection.execute("PRAGMA wal_autocheckpoint = 2000")
             connection.execute("PRAGMA temp_store = MEMORY")
             self._prepare(connection)
         except sqlite3.Error as error:
@@ -100,6 +101,33 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def first_writer(self) -> sqlite3.Connection:
+        """`writer` for a process that begins: looks for damage in the log, then moves the log into the file and empties
+        it, so that what a later crash leaves is never mixed with what this one found."""
+        self.check_log()
+        connection = self.writer()
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            connection.close()
+            raise translated(error, self.path) from error
+        return connection
+
+    def check_log(self) -> None:
+        """Raises Corrupt when the log of a file written with FULL holds acknowledged commits behind damage."""
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            lost = lost_commits(log) if self.synchronous == "FULL" else 0
+        except OSError as error:
+            raise StoreUnavailable(f"{log} cannot be read: {error.strerror}") from error
+        if lost > 1:
+            raise Corrupt(
+                f"{log} is damaged: {lost} commits lie behind the damage and cannot be read",
+                hint=f"put back a copy of {self.path.name} and its -wal file, or accept the loss of what lies behind "
+                "the damage by opening once with synchronous NORMAL (MILLRACE_SYNC=normal)",
+                facts={"path": str(log), "commits": lost},
+            )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
