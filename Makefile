@@ -10,7 +10,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 HASHED := --require-hashes --no-deps
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
-export PATH := $(shell $(PYTHON) tools/find_python.py 3.13):$(PATH)
 
 SEEDS ?= 100000
 EXAMPLE ?= hello
@@ -81,8 +80,8 @@ docs: $(VENV)/.dev ## Write the generated reference, schemas and OpenAPI documen
 .PHONY: build
 build: .venv-sam/.ready ## Check the template and build what is deployed
 	$(SAM) validate --lint --region us-east-1
-	$(SAM) build
-	@$(PYTHON) tools/finish_build.py .aws-sam/build
+	PATH="$$($(PYTHON) tools/find_python.py 3.13):$$PATH" $(SAM) build
+	@PATH="$$($(PYTHON) tools/find_python.py 3.13):$$PATH" $(PYTHON) tools/finish_build.py .aws-sam/build
 
 .PHONY: e2e-deploy
 e2e-deploy: $(VENV)/.dev .venv-sam/.ready ## Deploy to an emulator on this machine and run the examples there

@@ -13,11 +13,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PURE = ("base", "expr", "spec", "engine")
 MODULES = frozenset({
-    "time", "random", "secrets", "uuid", "os", "io", "socket", "subprocess", "pathlib", "tempfile", "shutil", "asyncio",
+    "time", "random", "secrets", "uuid", "os", "socket", "subprocess", "pathlib", "tempfile", "shutil", "asyncio",
     "threading", "multiprocessing", "http", "urllib.request", "httpx", "boto3", "botocore", "sqlite3", "logging",
 })  # fmt: skip
 CALLS = frozenset({
-    "open", "input", "print", "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "os.environ",
+    "open", "input", "print", "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "os.environ", "io.open",
     "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today",
 })  # fmt: skip
 NOWHERE = frozenset(
@@ -38,8 +38,17 @@ def dotted(node: ast.expr) -> str:
 def problems_in(text: str, *, pure: bool) -> list[tuple[int, str]]:
     """Line and problem, for one module."""
     found: list[tuple[int, str]] = []
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    imported = {
+        (alias.asname or alias.name).split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
         name = dotted(node.func) if isinstance(node, ast.Call) else ""
+        if "." in name and name.split(".")[0] not in imported:  # an object of the module's own, whatever it is called
+            name = ""
         if name in NOWHERE or (pure and name in CALLS):
             found.append((node.lineno, f"calls {name}"))
         if not pure:
