@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from millrace.api.current import Request
 from millrace.base.errors import MillraceError
@@ -11,13 +11,23 @@ from millrace.base.errors import MillraceError
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+_CHOSEN: dict[str, Level] = {"level": "WARNING"}
+
+
+def use_level(level: Level) -> None:
+    """The level of the loggers made from now on. `millrace.wiring` calls it with the setting before the first
+    request; until then it is WARNING, at which a request that went well writes nothing."""
+    _CHOSEN["level"] = level
+    logger.cache_clear()
+
 
 @functools.cache
 def logger(concern: str) -> Logger:
-    """The function's logger. Made at the first request; its level is POWERTOOLS_LOG_LEVEL (default WARNING)."""
+    """The function's logger, made at the first request."""
     from aws_lambda_powertools import Logger
 
-    return Logger(service=f"millrace-{concern}", level=None, use_rfc3339=True, utc=True)
+    return Logger(service=f"millrace-{concern}", level=_CHOSEN["level"], use_rfc3339=True, utc=True)
 
 
 def observe(concern: str, request: Request, *, status: int, seconds: float, error: BaseException | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from millrace.base.errors import ConditionRefused, Conflict
+from millrace.base.errors import ConditionRefused, Conflict, OutcomeUnknown
 from millrace.services.caller import Caller
 from millrace.services.definition_json import head_json
 from millrace.services.find_version import definitions_of, find_head, find_version
@@ -24,15 +24,18 @@ def activate_definition(
     ``version`` is a label, range, ``rN`` or ``latest``. Raises NotFound, PreconditionFailed.
     """
     definitions = definitions_of(platform, caller)
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         head = find_head(definitions, kind, name)
-        check_match(if_match, head)
         wanted = find_version(definitions, head, version)
+        if attempt and wanted.revision == head.active:
+            # Our own write, whose acknowledgement was lost, or another's to the same end.
+            return head_json(head), str(head.etag)
+        check_match(if_match, head)
         if wanted.revision == head.active:
             return head_json(head), str(head.etag)
         try:
             activate(definitions, head, wanted, by=caller.principal, now=platform.clock.now())
-        except ConditionRefused:
+        except (ConditionRefused, OutcomeUnknown):
             continue  # somebody else was first: read again
         moved = find_head(definitions, kind, name)
         return head_json(moved), str(moved.etag)

@@ -10,6 +10,7 @@ from millrace.base.errors import (
     ConditionRefused,
     Conflict,
     InvalidRequest,
+    OutcomeUnknown,
     VersionLabelTaken,
 )
 from millrace.base.ids import Millis
@@ -25,7 +26,7 @@ from millrace.services.version_range import FIRST, next_patch
 from millrace.spec import Workflow, WorkflowTask, behaviour_hash, content_hash, references
 from millrace.store.definitions import Definitions, Head, Kind, Side, Version
 from millrace.store.idempotency import Claim, checked_key, earlier_answer, record
-from millrace.store.publishing import Draft, activate, next_version, publish
+from millrace.store.publishing import Draft, Stamp, activate, next_version, publish
 from millrace.store.references import Use
 
 _TRIES: Final = 100
@@ -75,7 +76,8 @@ def publish_definition(platform: Platform, caller: Caller, kind: Kind, publicati
         head = definitions.head(kind, draft.name)
         check_match(publication.if_match, head)
         try:
-            return _attempt(_Try(definitions, draft, publication, claim, caller.principal, now), head, checked)
+            this = _Try(definitions, draft, publication, claim, caller.principal, now, platform.ids.new())
+            return _attempt(this, head, checked)
         except ConditionRefused:
             continue  # another publisher was first: read again
     raise Conflict(f"too many others publish {draft.name} at this moment", hint="Try again in a moment.")
@@ -89,6 +91,7 @@ class _Try:
     claim: Claim | None
     by: str
     now: Millis
+    write_id: str
 
 
 def _attempt(this: _Try, head: Head | None, checked: Checked) -> Published:
@@ -101,10 +104,17 @@ def _attempt(this: _Try, head: Head | None, checked: Checked) -> Published:
     label = _label(this, head, checked.document)
     now_active = this.publication.activate
     etag = 1 if head is None else head.etag + 1
-    version = next_version(this.definitions, this.draft, head, label=label, by=this.by, now=this.now)
+    stamp = Stamp(this.by, this.now, this.write_id)
+    version = next_version(this.definitions, this.draft, head, label=label, stamp=stamp)
     body = version_json(version) | {"active": now_active, "findings": checked.findings_json()}
     answer = Published(created=True, body=body, etag=str(etag))
-    publish(this.definitions, this.draft, version, head, activate=now_active, also=_kept(this, answer))
+    try:
+        publish(this.definitions, this.draft, version, head, activate=now_active, also=_kept(this, answer))
+    except (ConditionRefused, OutcomeUnknown):
+        # A lost acknowledgement of our own write looks like another's win; what stands there tells them apart.
+        stored = this.definitions.version(version.kind, version.name, version.revision)
+        if stored is None or stored.write_id != version.write_id:
+            raise
     return answer
 
 
@@ -137,7 +147,11 @@ def _label(this: _Try, head: Head | None, document: Workflow | WorkflowTask | No
         if head is None:
             return FIRST
         return next_patch(head.latest_label, this.definitions.labels(this.draft.kind, this.draft.name))
-    if this.definitions.revision_of_label(this.draft.kind, this.draft.name, wanted) is not None:
+    taken = this.definitions.revision_of_label(this.draft.kind, this.draft.name, wanted)
+    if taken is not None:
+        holder = this.definitions.version(this.draft.kind, this.draft.name, taken)
+        if holder is not None and holder.content_hash == this.draft.content_hash:
+            raise ConditionRefused("the same content was published at this moment")
         raise VersionLabelTaken(
             f"version {wanted} of {this.draft.name} is published already, with other content",
             hint="Raise spec.version, or leave it out to get the next patch.",

@@ -31,7 +31,8 @@ _READ_DEPTH: Final = 128
 @dataclass(frozen=True, slots=True)
 class Version:
     """One immutable version. ``created_at`` in ms since the epoch; ``parent`` is the revision that was the latest
-    when this one was published, 0 for the first; ``media`` is that of the source text."""
+    when this one was published, 0 for the first; ``media`` is that of the source text; ``write_id`` is
+    the writer's own mark."""
 
     kind: Kind
     namespace: str
@@ -45,6 +46,7 @@ class Version:
     parent: int
     message: str
     media: str
+    write_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def _version(item: Item) -> Version:
         parent=_number(item, "parent"),
         message=attrs["message"],
         media=attrs["media"],
+        write_id=attrs.get("writeId", ""),
     )
 
 

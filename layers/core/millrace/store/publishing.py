@@ -46,9 +46,16 @@ class Draft:
     message: str = ""
 
 
-def next_version(
-    definitions: Definitions, draft: Draft, head: Head | None, *, label: str, by: str, now: int
-) -> Version:
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who writes, when (ms since the epoch), and an id by which a writer knows its own write again."""
+
+    by: str
+    at: int
+    write_id: str
+
+
+def next_version(definitions: Definitions, draft: Draft, head: Head | None, *, label: str, stamp: Stamp) -> Version:
     """The version that a draft becomes after ``head``, not yet written."""
     return Version(
         kind=draft.kind,
@@ -58,8 +65,9 @@ def next_version(
         label=label,
         content_hash=draft.content_hash,
         behaviour_hash=draft.behaviour_hash,
-        created_by=by,
-        created_at=now,
+        created_by=stamp.by,
+        created_at=stamp.at,
+        write_id=stamp.write_id,
         parent=0 if head is None else head.latest,
         message=draft.message,
         media=draft.media,
@@ -151,6 +159,7 @@ def _items(version: Version, draft: Draft) -> list[Op]:
         "createdAt": version.created_at,
         "parent": version.parent,
         "message": version.message,
+        "writeId": version.write_id,
         "media": version.media,
     }
     return [
