@@ -38,6 +38,7 @@ class Index(StrEnum):
     LIST = "list"
     WORKFLOW = "workflow"
     STATUS = "status"
+    STATE = "state"
     SUBJECT = "subject"
     TRIGGER = "trigger"
     ORIGIN = "origin"

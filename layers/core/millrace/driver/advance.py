@@ -1,0 +1,81 @@
+"""`advance`: run one execution until it is done, must wait, or the time given is nearly over.
+
+    load actor and log ─► take over ─► ┌ settle ─► commit ─► perform ┐ ─► done | again | wait
+                                       └──────── results ◄───────────┘
+
+True DAG semantics: a task starts the moment its own dependencies are done. An attempt is performed only after the
+segment with its AttemptStarted is acknowledged. Results that arrive while a commit is in flight form the next one.
+"""
+
+from __future__ import annotations
+
+from millrace.base.errors import FenceLost
+from millrace.base.limits import SLEEP_IN_DRIVER_MS
+from millrace.driver.loading import load_actor, load_state
+from millrace.driver.session import MARGIN_MS, Session
+from millrace.driver.world import Advanced, Again, Done, DriverWorld, Poke, Wait
+from millrace.ports.documents import TenantScope
+
+
+async def advance(
+    world: DriverWorld,
+    scope: TenantScope,
+    execution: str,
+    *,
+    deadline: int | None = None,
+    poke: Poke | None = None,
+) -> Advanced:
+    """Drive one execution; ``deadline`` in ms since the epoch, ``poke`` set when the inbox has something new.
+
+    Answers `Done`, `Again` (call again; another driver may hold the lease until ``not_before``) or `Wait` (park).
+    Raises StoreUnavailable, Corrupt and NotFound as the ports do; nothing is lost by that.
+    """
+    poke = poke or Poke()
+    poke.is_set = False  # what it announced is read now
+    actor = await world.io.call(load_actor, world, scope, execution)
+    if actor is None:
+        return Done("unknown")
+    if actor.done:
+        return Done("done")
+    now = world.clock.now()
+    if not world.exclusive and actor.owner not in ("", world.owner) and actor.lease_until > now:
+        return Again(actor.lease_until, "leased")
+    state = await world.io.call(load_state, world, scope, execution, actor)
+    session = Session(world, scope, execution, state, actor, poke)
+    try:
+        return await _drive(session, deadline)
+    except FenceLost as lost:
+        return Again(0, str(lost))
+    finally:
+        await session.close()
+
+
+async def _drive(session: Session, deadline: int | None) -> Advanced:
+    await session.take_up()
+    while True:
+        await session.settle(deadline)
+        session.commit()
+        if not session.busy():
+            if session.state.finished is not None:
+                return Done(session.state.finished.status)
+            outcome = _idle(session, deadline)
+            if outcome is not None:
+                if isinstance(outcome, Again):
+                    await session.release()
+                return outcome
+        await session.wait(deadline)
+
+
+def _idle(session: Session, deadline: int | None) -> Advanced | None:
+    """What to answer when nothing runs and nothing is to be written; None to sleep here for a moment."""
+    now = session.world.clock.now()
+    due = session.next_due()
+    if session.held:
+        return Again(0, "deadline")
+    if due is None:
+        return Wait(None, session.seen_seq)
+    if due - now > SLEEP_IN_DRIVER_MS:
+        return Wait(due, session.seen_seq)
+    if deadline is not None and due > deadline - MARGIN_MS:
+        return Again(0, "deadline")
+    return None

@@ -1,0 +1,104 @@
+"""Performing attempts: each one task on the loop, each result handed back to the one that drives the execution."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from millrace.base.ids import idempotency_key
+from millrace.driver.world import DriverWorld
+from millrace.engine.commands import StartAttempt
+from millrace.engine.plan import Node
+from millrace.ports.runners import Attempt, Failure, Outcome, TaskFailed, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one attempt; ``started_at`` is when it was really performed (ms)."""
+
+    path: str
+    attempt: int
+    started_at: int
+    outcome: Outcome | TaskFailed
+
+
+class Attempts:
+    """The attempts of one execution that are under way, and the results not yet absorbed."""
+
+    def __init__(self, world: DriverWorld, tenant: str, execution: str, on_result: Callable[[], None]) -> None:
+        self._world = world
+        self._tenant = tenant
+        self._execution = execution
+        self._on_result = on_result
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self.results: list[Result] = []
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, node: Node, command: StartAttempt, *, limit_ms: int, value: Any, config: Any, trace: str) -> None:
+        """Begin an attempt whose AttemptStarted event is durable; it may take ``limit_ms``."""
+        attempt = Attempt(
+            tenant=self._tenant,
+            execution=self._execution,
+            path=command.path,
+            number=command.attempt,
+            type=node.type,
+            config=config,
+            input=value,
+            idempotency_key=idempotency_key(self._execution, command.path),
+            deadline_ms=limit_ms,
+            traceparent=trace,
+        )
+        self._running[command.path] = asyncio.get_running_loop().create_task(self._perform(attempt))
+
+    async def _perform(self, attempt: Attempt) -> None:
+        started_at = self._world.clock.now()
+        outcome: Outcome | TaskFailed
+        try:
+            async with asyncio.timeout(attempt.deadline_ms / 1000):
+                outcome = await self._world.runners[attempt.type].run(attempt)
+        except TaskFailed as failed:
+            outcome = failed
+        except TimeoutError:
+            outcome = TaskFailed(
+                Failure(
+                    "timeout",
+                    "attempt-timeout",
+                    f"Attempt {attempt.number} of task {attempt.path!r} took longer than {attempt.deadline_ms} ms.",
+                    retryable=True,
+                ),
+                usage=Usage(latency_ms=attempt.deadline_ms),
+            )
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # a defect in a runner must fail its task, not the driver
+            outcome = TaskFailed(
+                Failure("task", "runner-error", f"The runner of {attempt.type!r} broke: {error!r}", retryable=False)
+            )
+        self._running.pop(attempt.path, None)
+        self.results.append(Result(attempt.path, attempt.number, started_at, outcome))
+        self._on_result()
+
+    def stop(self, path: str) -> None:
+        """Cancel the attempt of a task that is done by now (its deadline passed, or the execution was cancelled)."""
+        task = self._running.pop(path, None)
+        if task is not None:
+            task.cancel()
+
+    async def stop_all(self) -> None:
+        """Cancel everything and wait until it has ended, so that nothing outlives its driver."""
+        tasks = list(self._running.values())
+        self._running.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def without_output(result: Result, failure: Failure) -> Result:
+    """The same result as a failure, for an output that cannot be stored."""
+    usage = result.outcome.usage
+    return replace(result, outcome=TaskFailed(failure, usage=usage, exchange=result.outcome.exchange))

@@ -1,0 +1,119 @@
+"""The committer of one execution: appends to its run log behind the fence, one write in flight.
+
+A write whose acknowledgement is lost is judged by reading the segment back: ours means success, another's means that
+the log belongs to somebody else, nothing means that it may be submitted again with the same write id, which is
+harmless because both would claim the same position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from millrace.base.errors import ConditionRefused, FenceLost, OutcomeUnknown, StoreUnavailable, Throttled
+from millrace.base.limits import TRANSACTION_BYTES, TRANSACTION_OPS
+from millrace.driver.world import DriverWorld
+from millrace.engine.events import Event
+from millrace.ports.documents import Op, Put, TenantScope
+from millrace.store.runlog import Stamp, segment_puts, wrote
+
+RETRY_DELAYS_S = (0.05, 0.2, 0.8, 2.0, 5.0)
+"""Pauses between submissions of a write that the store did not take; after the last the error is raised."""
+
+
+class ExtraRefused(FenceLost):
+    """The log is still ours to write, but an operation beside the segment was refused."""
+
+
+class Journal:
+    """``position`` is the number of events that are durable; ``size`` how many bytes this journal has written."""
+
+    def __init__(self, world: DriverWorld, scope: TenantScope, execution: str) -> None:
+        self._world = world
+        self._scope = scope
+        self._execution = execution
+        self.position = 0
+        self.size = 0
+
+    async def append(
+        self, events: Sequence[Event], *, blobs: dict[tuple[str, ...], bytes], extra: Sequence[Op]
+    ) -> None:
+        """Make ``events`` durable at the present position, together with ``extra`` operations in the last write.
+
+        ``blobs`` are written first. Raises FenceLost when somebody else has written here or holds the lease, and
+        StoreUnavailable when the store stays away.
+        """
+        world = self._world
+        for key, data in blobs.items():
+            await self._put_blob(key, data)
+        stamp = Stamp(world.owner, world.ids.new())
+        puts = segment_puts(self._execution, self.position, events, stamp)
+        for group in _groups(puts, len(extra)):
+            last = group[-1] is puts[-1]
+            await self._submit(group, [*group, *extra] if last else group, stamp)
+        self.position += len(events)
+
+    async def _put_blob(self, key: tuple[str, ...], data: bytes) -> None:
+        for pause in (*RETRY_DELAYS_S, None):
+            try:
+                await self._world.io.call(self._world.blobs.put, self._scope, key, data)
+            except (StoreUnavailable, OutcomeUnknown, Throttled):
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    async def _submit(self, puts: Sequence[Put], ops: Sequence[Op], stamp: Stamp) -> None:
+        world = self._world
+        for pause in (*RETRY_DELAYS_S, None):
+            try:
+                await world.io.commit(self._scope, ops)
+            except (StoreUnavailable, Throttled):
+                if pause is None:
+                    raise
+            except (ConditionRefused, OutcomeUnknown) as error:
+                if await self._is_ours(puts, stamp):
+                    break
+                if isinstance(error, ConditionRefused) and error.index >= len(puts):
+                    raise ExtraRefused(f"A write beside the log of {self._execution} was refused.") from error
+                if isinstance(error, ConditionRefused):
+                    raise FenceLost(f"The log of {self._execution} belongs to another driver now.") from error
+                if pause is None:
+                    raise StoreUnavailable("The store does not acknowledge writes.") from error
+            else:
+                break
+            await asyncio.sleep(pause)
+        self.size += sum(len(put.item.attrs["body"]) for put in puts if isinstance(put.item.attrs["body"], bytes))
+
+    async def _is_ours(self, puts: Sequence[Put], stamp: Stamp) -> bool:
+        """Whether the first segment of the write stands in the log as ours. Raises FenceLost if it is another's."""
+        world = self._world
+        key = puts[0].item.key
+        for pause in (*RETRY_DELAYS_S, None):
+            try:
+                ours = await world.io.call(wrote, world.documents, self._scope, key, stamp)
+            except (StoreUnavailable, OutcomeUnknown, Throttled):
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                if ours is False:
+                    raise FenceLost(f"The log of {self._execution} belongs to another driver now.")
+                return bool(ours)
+        return False
+
+
+def _groups(puts: list[Put], extras: int) -> list[list[Put]]:
+    """Segments in atomic groups within the limits of one transaction; the last leaves room for ``extras``."""
+    groups: list[list[Put]] = []
+    size = 0
+    for put in puts:
+        body = put.item.attrs["body"]
+        length = len(body) if isinstance(body, bytes) else 0
+        if not groups or len(groups[-1]) >= TRANSACTION_OPS - extras or size + length > TRANSACTION_BYTES // 2:
+            groups.append([])
+            size = 0
+        groups[-1].append(put)
+        size += length
+    return groups

@@ -1,0 +1,86 @@
+"""Taking up an execution: its actor item, its latest snapshot, the rest of its log, its inbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from millrace.base.errors import BlobMissing, Corrupt
+from millrace.driver.world import DriverWorld
+from millrace.engine import events as ev
+from millrace.engine.evolve import evolve
+from millrace.engine.snapshot import thaw
+from millrace.engine.state import RUNNING, State
+from millrace.ports.documents import Range, Table, TenantScope
+from millrace.store.executions import Actor, Message, inbox_partition, message_of, read_actor
+from millrace.store.runlog import read_events, read_segments
+
+
+@dataclass(slots=True)
+class Loaded:
+    actor: Actor
+    state: State
+
+
+def snapshot_key(execution: str, position: int) -> tuple[str, ...]:
+    return ("execution", execution, "snapshot", f"{position:012d}")
+
+
+def load_actor(world: DriverWorld, scope: TenantScope, execution: str) -> Actor | None:
+    return read_actor(world.documents, scope, execution)
+
+
+def load_state(world: DriverWorld, scope: TenantScope, execution: str, actor: Actor) -> State:
+    """The state at the end of the log. Raises Corrupt for a log that does not begin with its start."""
+    state = _from_snapshot(world, scope, execution, actor.snapshot) if actor.snapshot else None
+    segments = read_segments(world.documents, scope, execution, first=state.position if state else 0)
+    for segment in segments:
+        for event in segment.events:
+            if state is None:
+                state = State(world.plans(scope, _start_of(execution, event)))
+            evolve(state, event)
+    if state is None:
+        raise Corrupt(f"The log of {execution} is empty.", hint="The execution was deleted, or never started.")
+    return state
+
+
+def _start_of(execution: str, event: ev.Event) -> ev.ExecutionStarted:
+    if not isinstance(event, ev.ExecutionStarted):
+        raise Corrupt(f"The log of {execution} does not begin with its start event.")
+    return event
+
+
+def _from_snapshot(world: DriverWorld, scope: TenantScope, execution: str, position: int) -> State | None:
+    """A snapshot is a cache: whatever is wrong with it, the log decides."""
+    try:
+        data = world.blobs.get(scope, snapshot_key(execution, position))
+    except BlobMissing:
+        return None
+    first = read_events(world.documents, scope, execution, after=-1, limit=1)
+    if not first:
+        return None
+    plan = world.plans(scope, _start_of(execution, first[0][2]))
+    return thaw(plan, data)
+
+
+def take_over(state: State, now: int) -> list[ev.AttemptUnknown]:
+    """The events that record which started attempts have no result. Not yet folded."""
+    nodes = state.plan.nodes
+    return [
+        ev.AttemptUnknown(at=now, path=nodes[index].id, attempt=task.attempt)
+        for index, task in enumerate(state.tasks)
+        if task.status == RUNNING
+    ]
+
+
+def load_messages(world: DriverWorld, scope: TenantScope, execution: str) -> list[Message]:
+    """Everything in the inbox, in order of id."""
+    messages: list[Message] = []
+    cursor = None
+    while True:
+        page = world.documents.query(
+            scope, Table.HISTORY, inbox_partition(execution), within=Range(limit=100), cursor=cursor
+        )
+        messages.extend(message_of(row.item) for row in page.rows)
+        cursor = page.cursor
+        if cursor is None:
+            return messages

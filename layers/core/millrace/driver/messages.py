@@ -1,0 +1,30 @@
+"""From inbox messages to events, and their removal once they are history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from millrace.base.limits import TRANSACTION_OPS
+from millrace.driver.values import ValueCodec
+from millrace.engine import events as ev
+from millrace.ports.documents import Delete, Key, Op, Table
+from millrace.store.executions import Message, inbox_partition
+
+
+def event_of(message: Message, now: int, codec: ValueCodec) -> ev.Event:
+    """The event that makes a message part of the log; its id makes a second delivery fold to nothing."""
+    if message.kind == "cancel":
+        return ev.CancelRequested(at=now, message=message.id, reason=message.reason, principal=message.principal)
+    return ev.SignalReceived(
+        at=now,
+        message=message.id,
+        signal=message.name,
+        payload=codec.encode(message.payload),
+        principal=message.principal,
+    )
+
+
+def message_deletes(execution: str, ids: Sequence[str]) -> list[list[Op]]:
+    """Writes, each within the limit of one transaction, that empty the inbox of messages that are history."""
+    deletes: list[Op] = [Delete(Key(Table.HISTORY, inbox_partition(execution), identifier)) for identifier in ids]
+    return [deletes[at : at + TRANSACTION_OPS] for at in range(0, len(deletes), TRANSACTION_OPS)]

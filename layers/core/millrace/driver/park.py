@@ -1,0 +1,47 @@
+"""Parking: an execution in which nothing runs goes to sleep until its next timer or a message.
+
+Send and park cannot miss each other: a sender counts the message and only then reads the token; the parker stores
+its token only if the count is still the one it acted on. If it is not, the parker wakes itself. The token is never
+removed: completing one that nobody waits for is harmless.
+"""
+
+from __future__ import annotations
+
+from millrace.base.errors import ConditionRefused, OutcomeUnknown
+from millrace.ports.documents import Check, Documents, Index, TenantScope, Update
+from millrace.store.executions import CHECK_GRACE_MS, actor_key, live_index, read_actor
+
+NEVER_MS = 400 * 24 * 3600 * 1000
+"""An execution that waits for nothing but messages is still looked at by the reconciler, once in this time."""
+
+
+def park(
+    documents: Documents,
+    scope: TenantScope,
+    execution: str,
+    *,
+    token: str,
+    wake_at: int | None,
+    seen_seq: int,
+    now: int,
+) -> bool:
+    """Store ``token`` as the way to wake this execution. False means: do not wait, something has come in already.
+
+    Raises StoreUnavailable; a lost acknowledgement is resolved by reading back.
+    """
+    check_at = (wake_at if wake_at is not None else now + NEVER_MS) + CHECK_GRACE_MS
+    update = Update(
+        actor_key(execution),
+        set={"token": token, "parkId": token, "wakeAt": wake_at or 0, "seenSeq": seen_seq},
+        remove=("owner", "leaseUntil"),
+        indexes={Index.LIVE: live_index(execution, check_at)},
+        when=(Check("exists"), Check("missing", "done"), Check("eq", "inboxSeq", seen_seq)),
+    )
+    try:
+        documents.write(scope, [update])
+    except ConditionRefused:
+        return False
+    except OutcomeUnknown:
+        actor = read_actor(documents, scope, execution)
+        return actor is not None and actor.token == token and actor.inbox_seq == seen_seq
+    return True

@@ -1,0 +1,355 @@
+"""One driver's hold on one execution, from take-up to release: the state it folds and the writes it makes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+
+from millrace.base.errors import FenceLost, UserError
+from millrace.base.ids import Millis
+from millrace.base.limits import SNAPSHOT_BYTES, SNAPSHOT_EVENTS
+from millrace.driver.attempts import Attempts, Result
+from millrace.driver.journal import ExtraRefused, Journal
+from millrace.driver.loading import load_messages, snapshot_key, take_over
+from millrace.driver.messages import event_of, message_deletes
+from millrace.driver.results import finished_event
+from millrace.driver.terminal import terminal_ops
+from millrace.driver.values import ValueCodec, load_value, with_secrets
+from millrace.driver.world import DriverWorld, Poke
+from millrace.engine import events as ev
+from millrace.engine.commands import StartAttempt
+from millrace.engine.evolve import evolve
+from millrace.engine.settle import settle
+from millrace.engine.snapshot import freeze
+from millrace.engine.state import State, next_due
+from millrace.ports.documents import AnyOf, Check, Condition, Index, Op, TenantScope, Update
+from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, live_index, read_actor
+
+MARGIN_MS = 5_000
+"""What is kept back of a deadline for the last commits."""
+
+
+class Session:
+    """``held`` counts attempts that were not started because the time left is too short for them."""
+
+    def __init__(
+        self, world: DriverWorld, scope: TenantScope, execution: str, state: State, actor: Actor, poke: Poke
+    ) -> None:
+        self.world = world
+        self.scope = scope
+        self.execution = execution
+        self.state = state
+        self.plan = state.plan
+        self.held = 0
+        self.seen_seq = actor.seen_seq
+        self._actor = actor
+        self._journal = Journal(world, scope, execution)
+        self._journal.position = state.position
+        self._codec = ValueCodec(execution)
+        self._wake = asyncio.Event()
+        self._poke = poke
+        poke.listener = self._wake.set
+        self._attempts = Attempts(world, scope.tenant, execution, self._wake.set)
+        self._pending: list[ev.Event] = []
+        self._starts: list[StartAttempt] = []
+        self._commands: dict[str, StartAttempt] = {}
+        self._committing: asyncio.Task[None] | None = None
+        self._claimed = False
+        self._lease_until = 0
+        self._actor_sets: dict[str, int] = {}
+        self._to_delete: list[str] = []
+        self._polled_at: Millis = world.clock.now()
+        self._snapshot_at = actor.snapshot
+        self._snapshot_size = 0
+        self._snapshotting: asyncio.Task[None] | None = None
+
+    async def take_up(self) -> None:
+        """Record what the last driver left without a result, and take in the inbox."""
+        for event in take_over(self.state, self.world.clock.now()):
+            self._fold(event)
+        await self._take_messages(self._actor.inbox_seq)
+
+    def _fold(self, event: ev.Event) -> None:
+        evolve(self.state, event)
+        self._pending.append(event)
+
+    async def settle(self, deadline: int | None) -> None:
+        """Absorb results, decide what follows, fetch what that needs."""
+        while True:
+            for result in self._take_results():
+                self._absorb(result)
+            now = self.world.clock.now()
+            allow = None if deadline is None else partial(self._fits, now=now, deadline=deadline)
+            settled = settle(self.plan, self.state, now, encode=self._codec.encode, allow=allow)
+            self.held = settled.held
+            self._pending.extend(settled.events)
+            self._starts.extend(settled.starts)
+            if len(self._attempts):
+                for event in settled.events:
+                    if type(event) is ev.TaskFinished:
+                        self._attempts.stop(event.path)
+            if not settled.fetches:
+                return
+            for value in settled.fetches:
+                content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
+                self.state.resolve(value, content)
+
+    def _take_results(self) -> list[Result]:
+        results, self._attempts.results = self._attempts.results, []
+        return results
+
+    def _absorb(self, result: Result) -> None:
+        now = self.world.clock.now()
+        task = self.state.tasks[self.plan.index[result.path]]
+        if task.attempt != result.attempt or task.status != "running":
+            return
+        event, content = finished_event(result, now, self._codec)
+        if event.output is not None:
+            self.state.contents[event.output.sha256] = content
+        self._fold(event)
+
+    def _limit_ms(self, command: StartAttempt, now: int) -> int:
+        """How long an attempt may take: its own timeout, and what is left of the task's and the workflow's."""
+        index = self.plan.index[command.path]
+        node = self.plan.nodes[index]
+        limit = node.attempt_timeout_ms
+        task = self.state.tasks[index]
+        if node.timeout_ms is not None:
+            begun = task.started_at or now
+            limit = min(limit, begun + node.timeout_ms - now)
+        if self.plan.timeout_ms is not None and self.state.started is not None:
+            limit = min(limit, self.state.started.at + self.plan.timeout_ms - now)
+        return max(limit, 1)
+
+    def _fits(self, command: StartAttempt, *, now: int, deadline: int) -> bool:
+        return now + self._limit_ms(command, now) <= deadline - MARGIN_MS
+
+    def commit(self) -> None:
+        """Begin to make the pending events durable, unless a commit is in flight already."""
+        if self._committing is not None or not (self._pending or self._to_delete):
+            return
+        events, self._pending = self._pending, []
+        starts, self._starts = self._starts, []
+        blobs, self._codec.blobs = self._codec.blobs, {}
+        extra = self._extra_ops(events)
+        deletes, self._to_delete = self._to_delete, []
+        self._committing = asyncio.get_running_loop().create_task(self._commit(events, starts, blobs, extra, deletes))
+
+    async def _commit(
+        self,
+        events: list[ev.Event],
+        starts: list[StartAttempt],
+        blobs: dict[tuple[str, ...], bytes],
+        extra: list[Op],
+        deletes: list[str],
+    ) -> None:
+        try:
+            if events:
+                await self._append(events, blobs, extra)
+            for command in starts:
+                await self._perform(command)
+            for ops in message_deletes(self.execution, deletes):
+                await self.world.io.commit(self.scope, ops)
+        finally:
+            self._wake.set()
+
+    async def _append(self, events: list[ev.Event], blobs: dict[tuple[str, ...], bytes], extra: list[Op]) -> None:
+        try:
+            await self._journal.append(events, blobs=blobs, extra=extra)
+        except ExtraRefused as refused:
+            if _is_terminal(events) and len(events) > 1:
+                # A message came in after the last look: keep what happened, and end again after reading it.
+                claim = Update(actor_key(self.execution), when=self._lease_condition(self.world.clock.now()))
+                await self._journal.append(events[:-1], blobs={}, extra=[claim])
+            raise FenceLost(refused.message) from refused
+
+    def _extra_ops(self, events: list[ev.Event]) -> list[Op]:
+        """What else the segment's transaction writes: the claim of the lease, and the end of the execution.
+
+        An execution ends only if its inbox holds nothing that is not history, so that no acknowledged message is
+        lost."""
+        if not events:
+            return []
+        now = self.world.clock.now()
+        if _is_terminal(events):
+            position = self._journal.position + len(events)
+            guard = (*self._lease_condition(now), Check("eq", "inboxSeq", self.seen_seq))
+            return terminal_ops(self.state, self._actor_sets, position=position, when=guard)
+        if self._claimed and not self._actor_sets:
+            return []
+        sets: dict[str, str | int] = {**self._actor_sets}
+        self._actor_sets = {}
+        when: tuple[Condition, ...] = ()
+        indexes = {}
+        if not self._claimed:
+            when = self._lease_condition(now)
+            self._lease_until = now + self.world.lease_ms
+            sets |= {"owner": self.world.owner, "leaseUntil": self._lease_until}
+            indexes = {Index.LIVE: live_index(self.execution, self._lease_until + CHECK_GRACE_MS)}
+            self._claimed = True
+        return [Update(actor_key(self.execution), set=dict(sets), indexes=dict(indexes), when=when)]
+
+    def _lease_condition(self, now: int) -> tuple[Condition, ...]:
+        if self.world.exclusive:
+            return (Check("exists"),)
+        free = AnyOf(
+            (
+                Check("missing", "owner"),
+                Check("eq", "owner", self.world.owner),
+                Check("le", "leaseUntil", now),
+            )
+        )
+        return (Check("exists"), free)
+
+    async def _perform(self, command: StartAttempt) -> None:
+        index = self.plan.index[command.path]
+        node = self.plan.nodes[index]
+        task = self.state.tasks[index]
+        if task.status != "running" or task.attempt != command.attempt:
+            return
+        first = self._commands.setdefault(command.path, command) if node.retry.declared else command
+        value, config = first.input, first.config
+        if first.attempt > 1:
+            value, config = await self._recorded(index)
+        assert self.state.started is not None  # a log begins with it
+        self._attempts.start(
+            node,
+            command,
+            limit_ms=self._limit_ms(command, self.world.clock.now()),
+            value=value,
+            config=config,
+            trace=self.state.started.traceparent,
+        )
+
+    async def _recorded(self, index: int) -> tuple[object, object]:
+        """The input and config that the first attempt recorded, for one that another driver had started."""
+        task = self.state.tasks[index]
+        found: list[object] = []
+        for value in (task.input, task.config):
+            if value is None:
+                found.append(None)
+            else:
+                content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
+                found.append(with_secrets(content, value.secrets))
+        return found[0], found[1]
+
+    def busy(self) -> bool:
+        return bool(
+            self._committing or self._pending or self._to_delete or len(self._attempts) or self._attempts.results
+        )
+
+    def next_due(self) -> int | None:
+        return next_due(self.state)
+
+    async def wait(self, deadline: int | None) -> None:
+        """Until something happens: a result, an acknowledgement, a timer, a message, a renewal of the lease."""
+        if not self._attempts.results and not self._reap():
+            await self._sleep(deadline)
+            self._reap()
+        self._wake.clear()
+        now = self.world.clock.now()
+        if self._poke.is_set or now - self._polled_at >= self.world.poll_ms:
+            self._poke.is_set = False
+            await self._look_around(now)
+        self._begin_snapshot()
+
+    def _reap(self) -> bool:
+        """Whether the commit in flight has ended; raises its error."""
+        if self._committing is not None and self._committing.done():
+            task, self._committing = self._committing, None
+            task.result()
+            return True
+        return False
+
+    async def _sleep(self, deadline: int | None) -> None:
+        now = self.world.clock.now()
+        until = self._polled_at + self.world.poll_ms
+        due = self.next_due()
+        if due is not None and not self.held:
+            until = min(until, due)
+        if deadline is not None:
+            until = min(until, deadline)
+        timer = asyncio.get_running_loop().call_later(max(until - now, 0) / 1000, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    async def _look_around(self, now: Millis) -> None:
+        """Read the actor item: new messages, a lost lease, a lease to renew."""
+        self._polled_at = now
+        actor = await self.world.io.call(read_actor, self.world.documents, self.scope, self.execution)
+        if actor is None or actor.done:
+            if self.state.finished is None:
+                raise FenceLost(f"The execution {self.execution} was ended elsewhere.")
+            return
+        if self._claimed and self._committing is None and actor.owner not in ("", self.world.owner):
+            raise FenceLost(f"The lease of {self.execution} belongs to {actor.owner} now.")
+        if actor.inbox_seq > self.seen_seq:
+            await self._take_messages(actor.inbox_seq)
+        if self._claimed and self._lease_until - now < self.world.lease_ms // 2:
+            self._lease_until = now + self.world.lease_ms
+            renewal = Update(
+                actor_key(self.execution),
+                set={"owner": self.world.owner, "leaseUntil": self._lease_until},
+                indexes={Index.LIVE: live_index(self.execution, self._lease_until + CHECK_GRACE_MS)},
+                when=(*self._lease_condition(now), Check("missing", "done")),
+            )
+            await self.world.io.commit(self.scope, [renewal])
+
+    async def _take_messages(self, inbox_seq: int) -> None:
+        """Fold what is in the inbox; ``inbox_seq`` was read before, so nothing up to it can be missed."""
+        if inbox_seq <= self.seen_seq or self.state.finished is not None:
+            return
+        now = self.world.clock.now()
+        messages = await self.world.io.call(load_messages, self.world, self.scope, self.execution)
+        for message in messages:
+            if message.id not in self.state.seen:
+                self._fold(event_of(message, now, self._codec))
+            self._to_delete.append(message.id)
+        self.seen_seq = inbox_seq
+        self._actor_sets["seenSeq"] = inbox_seq
+
+    def _begin_snapshot(self) -> None:
+        """Write a snapshot in the background when the log has grown enough and everything folded is durable."""
+        if self._snapshotting is not None or self._committing is not None or self._pending:
+            return
+        grown = self._journal.position - self._snapshot_at >= SNAPSHOT_EVENTS
+        if (grown or self._journal.size - self._snapshot_size >= SNAPSHOT_BYTES) and self.state.finished is None:
+            self._snapshot_size = self._journal.size
+            position = self._journal.position
+            data = freeze(self.state)
+            self._snapshotting = asyncio.get_running_loop().create_task(self._snapshot(position, data))
+
+    async def _snapshot(self, position: int, data: bytes) -> None:
+        await self.world.io.call(self.world.blobs.put, self.scope, snapshot_key(self.execution, position), data)
+        self._snapshot_at = position
+        self._actor_sets["snapshot"] = position
+        self._snapshotting = None
+
+    async def release(self) -> None:
+        """Give the lease up, so that whoever is next need not wait for it to expire."""
+        if not self._claimed:
+            return
+        update = Update(
+            actor_key(self.execution),
+            set=dict(self._actor_sets),
+            remove=("owner", "leaseUntil"),
+            when=(Check("eq", "owner", self.world.owner),),
+        )
+        self._actor_sets = {}
+        self._claimed = False
+        with contextlib.suppress(UserError):
+            await self.world.io.commit(self.scope, [update])
+
+    async def close(self) -> None:
+        """Stop what is under way. A commit in flight is awaited, since it cannot be taken back."""
+        await self._attempts.stop_all()
+        for task in (self._committing, self._snapshotting):
+            if task is not None:
+                await asyncio.gather(task, return_exceptions=True)
+
+
+def _is_terminal(events: list[ev.Event]) -> bool:
+    return type(events[-1]) is ev.ExecutionFinished

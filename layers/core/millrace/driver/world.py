@@ -1,0 +1,93 @@
+"""Everything a driver touches, as one record of arguments: nothing is reached for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from millrace.engine.events import ExecutionStarted
+from millrace.engine.plan import Plan
+from millrace.ports.blobs import Blobs
+from millrace.ports.documents import Documents, Op, TenantScope
+from millrace.ports.runners import Runner
+from millrace.ports.world import Clock, Ids
+
+T = TypeVar("T")
+
+
+class DriverIO(Protocol):
+    """How the driver calls sync ports from its event loop: it never calls one on the loop itself."""
+
+    async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """A blocking call in a bounded pool."""
+        ...
+
+    def commit(self, scope: TenantScope, ops: Sequence[Op]) -> Awaitable[None]:
+        """`Documents.submit`, awaited: ends when the write is durable, or with its error."""
+        ...
+
+
+class PlanSource(Protocol):
+    def __call__(self, scope: TenantScope, started: ExecutionStarted) -> Plan:
+        """The plan of the version that an execution is pinned to. Blocking; cached by the implementation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriverWorld:
+    """``exclusive`` says that the store belongs to this process alone (its folder is locked), so that leases of
+    other owners are void. ``owner`` names this driver in leases and segments; ``lease_ms`` and ``poll_ms`` are how
+    long a lease lasts and how often the inbox is looked at while attempts run."""
+
+    documents: Documents
+    blobs: Blobs
+    clock: Clock
+    ids: Ids
+    io: DriverIO
+    plans: PlanSource
+    runners: Mapping[str, Runner]
+    owner: str
+    exclusive: bool = False
+    lease_ms: int = 30_000
+    poll_ms: int = 2_000
+    charges: dict[str, int] = field(default_factory=dict)
+
+
+class Poke:
+    """Tells a running driver that its inbox has something new. `set` belongs on the driver's loop."""
+
+    __slots__ = ("is_set", "listener")
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self.listener: Callable[[], None] | None = None
+
+    def set(self) -> None:
+        self.is_set = True
+        if self.listener is not None:
+            self.listener()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Call `advance` again, not before ``not_before`` (ms, 0 for at once)."""
+
+    not_before: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing runs. Park until ``wake_at`` (ms; None: only a message can help) unless ``seen_seq`` is outdated."""
+
+    wake_at: int | None
+    seen_seq: int
+
+
+Advanced = Done | Again | Wait

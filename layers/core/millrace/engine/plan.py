@@ -1,0 +1,83 @@
+"""The compiled graph that `decide` walks: made once per version, frozen, shared by all its executions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.base.limits import DEFAULT_ATTEMPT_TIMEOUT_MS
+from millrace.expr import Expression, Template
+
+Compute = Callable[[Any, Mapping[str, Any]], Any]
+"""A pure task: rendered input and scope in, output out. Raises UserError."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """``declared`` is False for the policy of a task that names none: then only a driver crash repeats it."""
+
+    max_attempts: int = 1
+    strategy: str = "exponential"
+    interval_ms: int = 1000
+    multiplier: float = 2.0
+    max_interval_ms: int = 60_000
+    jitter: str = "full"
+    retry_on: tuple[str, ...] = ()
+    max_duration_ms: int | None = None
+    respect_retry_after: bool = True
+    declared: bool = False
+
+
+NO_RETRY = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCondition:
+    """A dependency that counts only while ``condition`` is true."""
+
+    need: int
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One task. ``needs`` and ``dependents`` are indexes into the plan's nodes; ``reads`` are the ids of tasks whose
+    output its expressions read. ``config`` is rendered in the workflow's scope, or, for a reusable task, in the
+    task's own scope where ``input`` is the rendered task input (``own_scope``)."""
+
+    index: int
+    id: str
+    type: str
+    effect: str = "unknown"
+    needs: tuple[int, ...] = ()
+    dependents: tuple[int, ...] = ()
+    reads: tuple[str, ...] = ()
+    priority: int = 0
+    condition: Expression | None = None
+    edges: tuple[EdgeCondition, ...] = ()
+    input: Template | None = None
+    config: Template | None = None
+    own_scope: bool = False
+    compute: Compute | None = None
+    output: Template | None = None
+    retry: RetryPolicy = NO_RETRY
+    timeout_ms: int | None = None
+    attempt_timeout_ms: int = DEFAULT_ATTEMPT_TIMEOUT_MS
+    continue_on_error: bool = False
+    keyed: bool = True
+    task_hash: str = ""
+    response_schema: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    nodes: tuple[Node, ...]
+    index: Mapping[str, int]
+    workflow: str = ""
+    parallel_limit: int | None = None
+    timeout_ms: int | None = None
+    output: Template | None = None
+    output_reads: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    leaves: tuple[str, ...] = ()

@@ -1,0 +1,94 @@
+"""From commands to events: the one place where a decision becomes history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from millrace.engine import events as ev
+from millrace.engine.commands import FinishExecution, FinishTask, RetryLater, StartAttempt
+from millrace.engine.plan import Plan
+from millrace.engine.state import State
+from millrace.engine.values import Value
+
+Encode = Callable[[Any], Value]
+"""Makes the Value of a user value. Raises TooLarge or InvalidRequest for what cannot be stored."""
+
+Recordable = StartAttempt | RetryLater | FinishTask | FinishExecution
+
+
+def record(plan: Plan, state: State, command: Recordable, *, now: int, encode: Encode) -> ev.Event:
+    """The event that remembers ``command``."""
+    return _RECORDERS[type(command)](plan, state, command, now, encode)
+
+
+def _start(plan: Plan, state: State, command: StartAttempt, now: int, encode: Encode) -> ev.Event:
+    index = plan.index[command.path]
+    if command.attempt > 1:
+        return ev.AttemptStarted(at=now, path=command.path, attempt=command.attempt)
+    node = plan.nodes[index]
+    return ev.AttemptStarted(
+        at=now,
+        path=command.path,
+        attempt=1,
+        input=None if command.input is None else encode(command.input),
+        config=None if command.config is None else encode(command.config),
+        task_type=node.type,
+        task_hash=node.task_hash,
+        effect=node.effect,
+        ready_at=state.tasks[index].ready_at,
+        queued_at=command.queued_at,
+        queued_why=command.queued_why,
+    )
+
+
+def _retry(_plan: Plan, _state: State, command: RetryLater, now: int, _encode: Encode) -> ev.Event:
+    return ev.RetryScheduled(
+        at=now,
+        path=command.path,
+        attempt=command.attempt,
+        due=command.due,
+        delay_ms=command.delay_ms,
+        why=command.why,
+    )
+
+
+def _finish(plan: Plan, state: State, command: FinishTask, now: int, encode: Encode) -> ev.Event:
+    index = plan.index[command.path]
+    if not (command.own_output or command.skip or command.input is not None):
+        return ev.TaskFinished(at=now, path=command.path, status=command.status, failure=command.failure)
+    node = plan.nodes[index]
+    task = state.tasks[index]
+    pure = not task.attempt
+    return ev.TaskFinished(
+        at=now,
+        path=command.path,
+        status=command.status,
+        output=encode(command.output) if command.own_output else None,
+        failure=command.failure,
+        skip=command.skip,
+        input=None if command.input is None else encode(command.input),
+        task_type=node.type if pure else "",
+        task_hash=node.task_hash if pure else "",
+        effect=node.effect if pure else "",
+        ready_at=task.ready_at if pure else 0,
+    )
+
+
+def _conclude(_plan: Plan, _state: State, command: FinishExecution, now: int, encode: Encode) -> ev.Event:
+    succeeded = command.status == "succeeded"
+    return ev.ExecutionFinished(
+        at=now,
+        status=command.status,
+        output=encode(command.output) if succeeded else None,
+        failure=command.failure,
+        failed_task=command.failed_task,
+    )
+
+
+_RECORDERS: dict[type, Callable[[Plan, State, Any, int, Encode], ev.Event]] = {
+    StartAttempt: _start,
+    RetryLater: _retry,
+    FinishTask: _finish,
+    FinishExecution: _conclude,
+}

@@ -1,0 +1,81 @@
+"""Decide and evolve in turn until nothing more follows at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from millrace.base.errors import UserError
+from millrace.engine import events as ev
+from millrace.engine.commands import Command, Fetch, FinishExecution, FinishTask, StartAttempt
+from millrace.engine.decide import decide
+from millrace.engine.evolve import evolve
+from millrace.engine.plan import Plan
+from millrace.engine.record import Encode, Recordable, record
+from millrace.engine.state import FAILED, State
+from millrace.engine.values import Value
+
+Allow = Callable[[StartAttempt], bool]
+
+
+@dataclass(slots=True)
+class Settled:
+    """``events`` are folded already and have to be committed; ``starts`` may be performed once they are durable;
+    ``fetches`` are needed before anything more can be decided about some tasks; ``held`` starts were refused."""
+
+    events: list[ev.Event] = field(default_factory=list)
+    starts: list[StartAttempt] = field(default_factory=list)
+    fetches: list[Value] = field(default_factory=list)
+    held: int = 0
+
+
+def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow | None = None) -> Settled:
+    """Carry out everything that follows from ``state`` at ``now`` but the attempts themselves."""
+    settled = Settled()
+    while True:
+        commands = decide(plan, state, now)
+        progressed = False
+        settled.fetches = []
+        settled.held = 0
+        for command in commands:
+            if type(command) is Fetch:
+                settled.fetches.append(command.value)
+            elif type(command) is StartAttempt and allow is not None and not allow(command):
+                settled.held += 1
+            else:
+                _carry_out(plan, state, command, now, encode, settled)
+                progressed = True
+        if not progressed:
+            return settled
+
+
+def _carry_out(plan: Plan, state: State, command: Command, now: int, encode: Encode, settled: Settled) -> None:
+    assert not isinstance(command, Fetch)  # the caller sorts those out
+    try:
+        event = record(plan, state, command, now=now, encode=encode)
+    except UserError as error:
+        command = _unstorable(command, error)
+        event = record(plan, state, command, now=now, encode=encode)
+    if type(command) is StartAttempt:
+        settled.starts.append(command)
+    elif type(command) is FinishTask and command.own_output:
+        assert isinstance(event, ev.TaskFinished)  # what FinishTask is recorded as
+        assert event.output is not None  # own_output says so
+        state.contents[event.output.sha256] = command.output
+    evolve(state, event)
+    settled.events.append(event)
+
+
+def _unstorable(command: Command, error: UserError) -> Recordable:
+    """What a command becomes when its value cannot be stored: a permanent failure that names the task."""
+    failure = ev.Failure(
+        kind="too-large" if error.code == "too-large" else "task",
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+        details=error.facts,
+    )
+    if isinstance(command, FinishExecution):
+        return FinishExecution(status="failed", failure=failure)
+    assert isinstance(command, StartAttempt | FinishTask)  # no other command carries a value
+    return FinishTask(path=command.path, status=FAILED, failure=failure)

@@ -1,0 +1,134 @@
+"""Snapshots: State as bytes, so that a long log need not be folded from its beginning.
+
+A snapshot is a cache of the fold. It names the build that made it; any other build folds in full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from heapq import heapify
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from millrace.engine.events import CancelRequested, ExecutionFinished, ExecutionStarted
+from millrace.engine.evolve import expose, scope_of
+from millrace.engine.plan import Plan
+from millrace.engine.state import DONE, ENDED, INDEX_MASK, READY, RETRYING, State, TaskState, ready_key
+from millrace.engine.values import Value
+
+
+class _Snapshot(msgspec.Struct):
+    build: str
+    position: int
+    started: ExecutionStarted
+    finished: ExecutionFinished | None
+    cancel: CancelRequested | None
+    tasks: list[TaskState]
+    running: int
+    failed: int | None
+    seen: list[str]
+    signals: dict[str, list[Value]]
+
+
+@cache
+def build_hash() -> str:
+    """A hash of the engine's own source: two builds that differ never share snapshots."""
+    digest = hashlib.sha256()
+    package = files("millrace.engine")
+    for entry in sorted(package.iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".py"):
+            digest.update(entry.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def freeze(state: State) -> bytes:
+    """The snapshot of a started execution."""
+    assert state.started is not None  # nobody snapshots an empty log
+    return msgspec.json.encode(
+        _Snapshot(
+            build=build_hash(),
+            position=state.position,
+            started=state.started,
+            finished=state.finished,
+            cancel=state.cancel,
+            tasks=state.tasks,
+            running=state.running,
+            failed=state.failed,
+            seen=sorted(state.seen),
+            signals=state.signals,
+        )
+    )
+
+
+def thaw(plan: Plan, data: bytes) -> State | None:
+    """The state that a snapshot holds, or None when another build made it or it cannot be read."""
+    try:
+        held = msgspec.json.decode(data, type=_Snapshot)
+    except msgspec.MsgspecError:
+        return None
+    if held.build != build_hash() or len(held.tasks) != len(plan.nodes):
+        return None
+    state = State(plan)
+    state.position = held.position
+    state.started = held.started
+    state.finished = held.finished
+    state.cancel = held.cancel
+    state.tasks = held.tasks
+    state.running = held.running
+    state.failed = held.failed
+    state.seen = set(held.seen)
+    state.signals = held.signals
+    state.env = scope_of(state, held.started)
+    _rebuild(state)
+    return state
+
+
+def _rebuild(state: State) -> None:
+    """Everything that follows from the tasks: heaps, counters, the view of expressions."""
+    state.open = 0
+    for node, task in zip(state.plan.nodes, state.tasks, strict=True):
+        if task.status in DONE:
+            expose(state, node, task)
+            continue
+        state.open += 1
+        if task.status == READY:
+            state.ready.append(ready_key(node.priority, node.index))
+        elif task.status == ENDED:
+            state.ended[node.index] = None
+        elif task.status == RETRYING:
+            state.retries.append((task.due, node.index))
+        if task.started_at and node.timeout_ms is not None:
+            state.deadlines.append((task.started_at + node.timeout_ms, node.index))
+    heapify(state.ready)
+    heapify(state.retries)
+    heapify(state.deadlines)
+
+
+def equal(one: State, other: State) -> list[str]:
+    """The names of what differs between two states, for tests and for `millrace` developers; empty when equal."""
+
+    def shape(state: State) -> dict[str, Any]:
+        return {
+            "position": state.position,
+            "tasks": msgspec.to_builtins(state.tasks),
+            "ready": sorted(key & INDEX_MASK for key in state.ready if _still(state, key & INDEX_MASK, READY)),
+            "ended": sorted(state.ended),
+            "retries": sorted((due, index) for due, index in state.retries if _still(state, index, RETRYING)),
+            "running": state.running,
+            "open": state.open,
+            "failed": state.failed,
+            "seen": state.seen,
+            "view": state.view,
+            "unresolved": set(state.unresolved),
+            "env": {key: value for key, value in state.env.items() if key != "tasks"},
+        }
+
+    left, right = shape(one), shape(other)
+    return [name for name, value in left.items() if value != right[name]]
+
+
+def _still(state: State, index: int, status: str) -> bool:
+    return state.tasks[index].status == status

@@ -1,0 +1,26 @@
+"""Cancelling: a request in the inbox, which the driver turns into the end of the execution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from millrace.services.caller import Caller
+from millrace.services.get_execution import get_execution, known_actor
+from millrace.services.platform import Platform
+from millrace.services.send_message import send_message
+from millrace.store.executions import Message
+
+
+def cancel_execution(
+    platform: Platform, caller: Caller, execution: str, *, reason: str, message_id: str
+) -> dict[str, Any]:
+    """The execution as JSON, as it is when the request is recorded; an execution that has ended stays as it is.
+
+    Raises NotFound.
+    """
+    if not known_actor(platform, caller, execution).done:
+        message = Message(
+            id=message_id, kind="cancel", reason=reason, principal=caller.principal, at=platform.clock.now()
+        )
+        send_message(platform, caller, execution, message)
+    return get_execution(platform, caller, execution)

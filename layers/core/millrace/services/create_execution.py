@@ -1,0 +1,63 @@
+"""The first write of an execution: its log, summary, actor and idempotency record in one transaction.
+
+The actor starts after it. A process that dies in between loses nothing: the reconciler finds the execution in the
+live index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable
+from millrace.engine.events import ExecutionStarted
+from millrace.ports.documents import Op, TenantScope
+from millrace.services.platform import Platform
+from millrace.store.executions import label_puts, new_actor, new_summary, read_actor
+from millrace.store.idempotency import Claim, record
+from millrace.store.runlog import Stamp, segment_puts
+
+TRIES = 3
+
+
+def create_execution(
+    platform: Platform,
+    scope: TenantScope,
+    started: ExecutionStarted,
+    *,
+    blobs: Mapping[tuple[str, ...], bytes],
+    claim: Claim | None,
+) -> bool:
+    """Make the execution exist and start its actor. False when ``claim`` belongs to an earlier request.
+
+    Raises StoreUnavailable when the store does not take the write; nothing has been started then.
+    """
+    for key, data in blobs.items():
+        platform.blobs.put(scope, key, data)
+    execution = started.execution
+    ops: list[Op] = [
+        *segment_puts(execution, 0, [started], Stamp(started.principal, platform.ids.new())),
+        new_actor(execution, started.at),
+        new_summary(started),
+        *label_puts(started),
+    ]
+    if claim is not None:
+        ops.append(record(claim, {"id": execution}, now=platform.clock.now()))
+    if not _write(platform, scope, execution, ops):
+        return False
+    platform.orchestrator.start(scope, execution, 1)
+    return True
+
+
+def _write(platform: Platform, scope: TenantScope, execution: str, ops: list[Op]) -> bool:
+    for _ in range(TRIES):
+        try:
+            platform.documents.write(scope, ops)
+        except (ConditionRefused, OutcomeUnknown) as error:
+            # Our own lost acknowledgement, or another request with the same key: what stands there tells.
+            if read_actor(platform.documents, scope, execution) is not None:
+                return True
+            if isinstance(error, ConditionRefused):
+                return False
+        else:
+            return True
+    raise StoreUnavailable("The store does not acknowledge writes.", hint="Send the request again.")

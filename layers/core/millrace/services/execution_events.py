@@ -1,0 +1,74 @@
+"""The history of an execution, in order, by position; with a long poll for what comes next."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from millrace.engine.events import ExecutionFinished
+from millrace.services.caller import Caller
+from millrace.services.get_execution import known_actor
+from millrace.services.platform import Platform
+from millrace.services.times import rfc3339
+from millrace.store.runlog import read_events
+
+LOOK_S = 0.1
+
+
+def execution_events(
+    platform: Platform, caller: Caller, execution: str, *, after: int, limit: int, wait_ms: int
+) -> dict[str, Any]:
+    """``items`` with a position above ``after`` (-1 for all), at most ``limit``; ``next`` is the ``after`` of the
+    following call, ``complete`` says that nothing will follow. Waits up to ``wait_ms`` when there is nothing yet.
+    Raises NotFound."""
+    known_actor(platform, caller, execution)
+    end = time.monotonic() + wait_ms / 1000
+    while True:
+        found = read_events(platform.documents, caller.scope, execution, after=after, limit=limit)
+        left = end - time.monotonic()
+        if found or left <= 0 or known_actor(platform, caller, execution).done:
+            break
+        time.sleep(min(LOOK_S, left))
+    items = []
+    for position, segment, event in found:
+        body = msgspec.to_builtins(event, str_keys=True)
+        body["position"] = position
+        body["stream"] = segment.stream
+        body["owner"] = segment.owner
+        body["schema"] = segment.v
+        body["time"] = rfc3339(event.at)
+        items.append(_readable(body))
+    complete = bool(found) and isinstance(found[-1][2], ExecutionFinished)
+    return {"items": items, "next": found[-1][0] if found else after, "complete": complete}
+
+
+def _readable(body: Any) -> Any:
+    """Inline values as JSON in place of their stored bytes; keys in camelCase."""
+    if isinstance(body, dict):
+        if "sha256" in body and "size" in body:
+            return _value(body)
+        return {_camel(key): _readable(value) if key not in _USER_KEYS else value for key, value in body.items()}
+    if isinstance(body, list | tuple):
+        return [_readable(item) for item in body]
+    return body
+
+
+def _value(body: dict[str, Any]) -> dict[str, Any]:
+    shown = {"sha256": body["sha256"], "size": body["size"]}
+    if body.get("inline"):
+        shown["inline"] = msgspec.json.decode(body["inline"])
+    if body.get("blob"):
+        shown["ref"] = "/".join(body["blob"])
+    if body.get("secrets"):
+        shown["secrets"] = [{"path": list(path), "parts": parts} for path, parts in body["secrets"]]
+    return shown
+
+
+_USER_KEYS = frozenset({"labels", "trigger", "details", "env"})
+
+
+def _camel(key: str) -> str:
+    head, *rest = key.split("_")
+    return head + "".join(part.capitalize() for part in rest)

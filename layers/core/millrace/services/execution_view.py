@@ -1,0 +1,149 @@
+"""What people see of an execution, derived from its events on read and stored nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from millrace.base.errors import Corrupt
+from millrace.engine import events as ev
+from millrace.engine.values import Value
+from millrace.services.times import rfc3339
+
+Content = Callable[[Value], Any]
+
+
+def view(events: Iterable[ev.Event], content: Content) -> dict[str, Any]:
+    """An execution as JSON: ``status``, ``output`` or ``failedTask``, ``errorMessage`` and ``partialOutput``, and
+    ``tasks`` by path. Raises Corrupt for a log without its start."""
+    viewer = _Viewer(content)
+    for event in events:
+        viewer.take(event)
+    return viewer.result()
+
+
+class _Viewer:
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._body: dict[str, Any] | None = None
+        self._tasks: dict[str, dict[str, Any]] = {}
+        self._outputs: dict[str, Value | None] = {}
+        self._began = 0
+
+    def take(self, event: ev.Event) -> None:
+        match event:
+            case ev.ExecutionStarted():
+                self._began = event.at
+                self._body = self._head(event)
+            case ev.AttemptStarted():
+                task = self._task(event.path)
+                task["status"] = "running"
+                task["attempts"] = event.attempt
+                task.setdefault("startedAt", rfc3339(event.at))
+                task.setdefault("_started", event.at)
+                if event.input is not None:
+                    task["input"] = self._content(event.input)
+                if event.queued_why:
+                    task["queued"] = {"since": rfc3339(event.queued_at), "why": event.queued_why}
+            case ev.AttemptFinished():
+                self._attempt_finished(event)
+            case ev.RetryScheduled():
+                task = self._task(event.path)
+                task["status"] = "retrying"
+                task["retryAt"] = rfc3339(event.due)
+            case ev.TaskFinished():
+                self._task_finished(event)
+            case ev.ExecutionFinished():
+                self._finished(event)
+            case _:
+                pass
+
+    def _head(self, event: ev.ExecutionStarted) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "id": event.execution,
+            "workflow": event.workflow,
+            "version": event.version,
+            "revision": event.revision,
+            "contentHash": event.content_hash,
+            "namespace": event.namespace,
+            "status": "running",
+            "startedAt": rfc3339(event.at),
+            "principal": event.principal,
+            "trigger": event.trigger,
+            "labels": event.labels,
+            "mode": event.mode,
+            "input": self._content(event.input),
+        }
+        if event.parent is not None:
+            body["parent"] = {"execution": event.parent.execution, "path": event.parent.path}
+        return body
+
+    def _task(self, path: str) -> dict[str, Any]:
+        return self._tasks.setdefault(path, {"status": "pending", "attempts": 0})
+
+    def _attempt_finished(self, event: ev.AttemptFinished) -> None:
+        task = self._task(event.path)
+        self._outputs[event.path] = event.output
+        if event.failure is not None:
+            task.setdefault("failures", []).append(
+                {"attempt": event.attempt, "at": rfc3339(event.at), **_failure(event.failure)}
+            )
+
+    def _task_finished(self, event: ev.TaskFinished) -> None:
+        task = self._task(event.path)
+        task.pop("retryAt", None)
+        task["status"] = event.status
+        task["finishedAt"] = rfc3339(event.at)
+        task["durationMs"] = event.at - task.pop("_started", event.at)
+        task.setdefault("startedAt", rfc3339(event.at))
+        if event.input is not None:
+            task["input"] = self._content(event.input)
+        if event.output is not None:
+            self._outputs[event.path] = event.output
+        if event.status == "succeeded":
+            value = self._outputs.get(event.path)
+            task["output"] = None if value is None else self._content(value)
+        if event.failure is not None:
+            task["error"] = _failure(event.failure)
+        if event.skip is not None:
+            task["skip"] = {"reason": event.skip.reason, "origin": event.skip.origin}
+        if event.degraded:
+            task["degraded"] = True
+
+    def _finished(self, event: ev.ExecutionFinished) -> None:
+        assert self._body is not None  # a log begins with its start
+        body = self._body
+        body["status"] = event.status
+        body["finishedAt"] = rfc3339(event.at)
+        body["durationMs"] = event.at - self._began
+        if event.output is not None:
+            body["output"] = self._content(event.output)
+        if event.status != "succeeded":
+            body["failedTask"] = event.failed_task or None
+            body["errorMessage"] = event.failure.message if event.failure else event.status
+            body["error"] = _failure(event.failure) if event.failure else None
+            body["partialOutput"] = {
+                path: task["output"] for path, task in self._tasks.items() if task["status"] == "succeeded"
+            }
+
+    def result(self) -> dict[str, Any]:
+        if self._body is None:
+            raise Corrupt("The log does not begin with its start event.")
+        for task in self._tasks.values():
+            task.pop("_started", None)
+        self._body["tasks"] = self._tasks
+        return self._body
+
+
+def _failure(failure: ev.Failure) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "kind": failure.kind,
+        "code": failure.code,
+        "message": failure.message,
+        "retryable": failure.retryable,
+    }
+    if failure.hint:
+        body["hint"] = failure.hint
+    if failure.details:
+        body["details"] = failure.details
+    return body

@@ -1,0 +1,42 @@
+"""Sending a message to an execution: count it, then wake whoever waits. Cancel and signals are both messages."""
+
+from __future__ import annotations
+
+from millrace.base.errors import ConditionRefused, Conflict, OutcomeUnknown
+from millrace.ports.documents import Key, Table
+from millrace.services.caller import Caller
+from millrace.services.get_execution import known_actor
+from millrace.services.platform import Platform
+from millrace.store.executions import Message, inbox_partition, message_puts
+
+TRIES = 4
+
+
+def send_message(platform: Platform, caller: Caller, execution: str, message: Message) -> None:
+    """Make sure that ``message`` becomes part of the execution's log. A repeated id is harmless.
+
+    Raises NotFound, and Conflict when the execution has ended already.
+    """
+    for _ in range(TRIES):
+        actor = known_actor(platform, caller, execution)
+        if actor.done:
+            raise Conflict(
+                f"The execution {execution} has ended; it takes no more messages.",
+                hint=f"GET /api/v1/executions/{execution} shows how.",
+            )
+        try:
+            platform.documents.write(caller.scope, message_puts(execution, message))
+            break
+        except ConditionRefused:
+            if _is_there(platform, caller, execution, message.id):
+                break
+        except OutcomeUnknown:
+            continue
+    # The token is read after the message is counted: a parker that stores it later sees the count and wakes itself.
+    token = known_actor(platform, caller, execution).token
+    platform.orchestrator.wake(caller.scope, execution, token)
+
+
+def _is_there(platform: Platform, caller: Caller, execution: str, identifier: str) -> bool:
+    key = Key(Table.HISTORY, inbox_partition(execution), identifier)
+    return platform.documents.get(caller.scope, key) is not None

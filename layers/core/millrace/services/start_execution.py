@@ -1,0 +1,115 @@
+"""Starting: a version is chosen, the input checked against its schema, and a log begun, once per idempotency key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.base.canonical import sha256
+from millrace.base.errors import InvalidInput, StoreUnavailable
+from millrace.driver.values import ValueCodec
+from millrace.engine.events import ExecutionStarted, Manifest
+from millrace.ports.documents import Table
+from millrace.services.caller import Caller
+from millrace.services.create_execution import create_execution
+from millrace.services.get_execution import get_execution
+from millrace.services.platform import Platform
+from millrace.services.resolve_version import Resolved, resolve_version
+from millrace.spec import validate_input
+from millrace.store.idempotency import Claim, checked_key, earlier_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a caller asks for. ``trigger`` is ``{kind, id, slot, delivery}`` as far as known; ``env`` the tenant's
+    allow-listed values."""
+
+    workflow: str
+    input: Any
+    version: str | None = None
+    idempotency_key: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    trigger: dict[str, Any] = field(default_factory=lambda: {"kind": "api"})
+    traceparent: str | None = None
+    subject_key: str = ""
+
+
+def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[str, Any]:
+    """The execution as JSON: a new one, or that of the earlier request with the same key.
+
+    Raises NotFound, InvalidInput, IdempotencyMismatch, StoreUnavailable.
+    """
+    claim = _claim(caller, start)
+    earlier = _earlier(platform, caller, claim)
+    if earlier is not None:
+        return earlier
+    resolved = resolve_version(
+        platform, caller, start.workflow, version=start.version, subject_key=start.subject_key or None
+    )
+    value = _checked_input(resolved, start.input)
+    execution = platform.ids.new()
+    codec = ValueCodec(execution)
+    started = _event(platform, caller, start, resolved, execution, codec.encode(value))
+    if not create_execution(platform, caller.scope, started, blobs=codec.blobs, claim=claim):
+        earlier = _earlier(platform, caller, claim)
+        if earlier is None:
+            raise StoreUnavailable("The execution could not be started.", hint="Send the request again.")
+        return earlier
+    return get_execution(platform, caller, execution)
+
+
+def _claim(caller: Caller, start: Start) -> Claim | None:
+    if start.idempotency_key is None:
+        return None
+    body = [caller.namespace, start.workflow, start.version, start.input, start.labels, start.subject_key]
+    return Claim(Table.HISTORY, f"start {start.workflow}", checked_key(start.idempotency_key), sha256(body))
+
+
+def _earlier(platform: Platform, caller: Caller, claim: Claim | None) -> dict[str, Any] | None:
+    if claim is None:
+        return None
+    answer = earlier_answer(platform.documents, caller.scope, claim, now=platform.clock.now())
+    return None if answer is None else get_execution(platform, caller, answer["id"])
+
+
+def _checked_input(resolved: Resolved, value: Any) -> Any:
+    """The input with its schema's defaults filled in."""
+    result = validate_input(resolved.workflow.spec.input, value)
+    if not result.valid:
+        raise InvalidInput(
+            f"The input does not fit the schema of workflow {resolved.name!r}.",
+            hint=result.suggested_prompt or "Correct the fields named here and send the request again.",
+            facts=result.to_json(),
+        )
+    return result.value
+
+
+def _event(
+    platform: Platform, caller: Caller, start: Start, resolved: Resolved, execution: str, value: Any
+) -> ExecutionStarted:
+    metadata = resolved.workflow.metadata
+    return ExecutionStarted(
+        at=platform.clock.now(),
+        tenant=caller.tenant,
+        namespace=caller.namespace,
+        execution=execution,
+        workflow=resolved.name,
+        revision=resolved.revision,
+        version=resolved.version,
+        content_hash=resolved.content_hash,
+        behaviour_hash=resolved.behaviour_hash,
+        input=value,
+        routing_reason=resolved.routing_reason,
+        manifest=tuple(Manifest(**entry) for entry in resolved.manifest),
+        principal=caller.principal,
+        trigger=start.trigger,
+        subject_key=start.subject_key,
+        region=platform.region,
+        labels={**metadata.labels, **start.labels},
+        owner_team=metadata.owner or "",
+        team=metadata.labels.get("team", ""),
+        traceparent=start.traceparent or "",
+        idempotency_key=start.idempotency_key or "",
+        seed=platform.random.bits(53),
+        env=dict(platform.env),
+    )

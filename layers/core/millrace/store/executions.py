@@ -1,0 +1,258 @@
+"""Executions as stored beside their log: the actor item, the summary item, the inbox.
+
+The actor item says who runs an execution and how to wake it; the summary is what lists show; the inbox holds
+messages that the driver has not yet made part of the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from millrace.base.errors import ConditionRefused
+from millrace.engine.events import ExecutionStarted
+from millrace.ports.documents import (
+    ABSENT,
+    Attr,
+    Check,
+    Documents,
+    Index,
+    IndexKey,
+    Item,
+    Key,
+    Put,
+    Range,
+    SystemScope,
+    Table,
+    TenantScope,
+    Update,
+)
+
+LIVE_SHARDS: Final = 16
+LIST_SHARDS: Final = 4
+CHECK_GRACE_MS: Final = 30_000
+"""How long after its lease or wake time an execution is looked at by the reconciler."""
+
+
+def actor_key(execution: str) -> Key:
+    return Key(Table.HISTORY, ("execution", execution), "actor")
+
+
+def summary_key(execution: str) -> Key:
+    return Key(Table.HISTORY, ("execution", execution), "summary")
+
+
+def inbox_partition(execution: str) -> tuple[str, ...]:
+    return ("inbox", execution)
+
+
+def shard(execution: str, count: int) -> str:
+    return str(zlib.crc32(execution.encode()) % count)
+
+
+def live_index(execution: str, check_at: int) -> IndexKey:
+    """Where the reconciler finds an execution from ``check_at`` (ms) on."""
+    return IndexKey((shard(execution, LIVE_SHARDS),), f"{check_at:015d}#{execution}")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """``lease_until`` and ``wake_at`` are ms; ``snapshot`` is the log position of the latest snapshot, 0 for none."""
+
+    generation: int = 1
+    owner: str = ""
+    lease_until: int = 0
+    inbox_seq: int = 0
+    seen_seq: int = 0
+    park_id: str = ""
+    token: str = ""
+    wake_at: int = 0
+    snapshot: int = 0
+    done: bool = False
+    stalled: str = ""
+
+
+def read_actor(documents: Documents, scope: TenantScope, execution: str) -> Actor | None:
+    item = documents.get(scope, actor_key(execution))
+    return None if item is None else actor_of(item)
+
+
+def actor_of(item: Item) -> Actor:
+    attrs: Mapping[str, Any] = item.attrs
+    return Actor(
+        generation=attrs.get("generation", 1),
+        owner=attrs.get("owner", ""),
+        lease_until=attrs.get("leaseUntil", 0),
+        inbox_seq=attrs.get("inboxSeq", 0),
+        seen_seq=attrs.get("seenSeq", 0),
+        park_id=attrs.get("parkId", ""),
+        token=attrs.get("token", ""),
+        wake_at=attrs.get("wakeAt", 0),
+        snapshot=attrs.get("snapshot", 0),
+        done=attrs.get("done", False),
+        stalled=attrs.get("stalled", ""),
+    )
+
+
+def new_actor(execution: str, now: int) -> Put:
+    """The actor item of a fresh execution: nobody runs it, and the reconciler looks at it soon."""
+    item = Item(
+        key=actor_key(execution),
+        attrs={"generation": 1, "inboxSeq": 0, "seenSeq": 0},
+        indexes={Index.LIVE: live_index(execution, now + CHECK_GRACE_MS)},
+    )
+    return Put(item, when=ABSENT)
+
+
+def month(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y%m")
+
+
+def by_start(at: int, execution: str) -> str:
+    return f"{at:015d}#{execution}"
+
+
+def new_summary(started: ExecutionStarted, *, expires_at: int | None = None) -> Put:
+    """The summary item and every index of a fresh execution."""
+    sort = by_start(started.at, started.execution)
+    trigger = started.trigger
+    indexes: dict[Index, IndexKey] = {
+        Index.LIST: IndexKey((month(started.at), shard(started.execution, LIST_SHARDS)), sort),
+        Index.WORKFLOW: IndexKey((started.namespace, started.workflow), sort),
+        **status_indexes(started, "running"),
+    }
+    if started.subject_key:
+        indexes[Index.SUBJECT] = IndexKey((started.subject_key,), sort)
+    if trigger.get("id"):
+        indexes[Index.TRIGGER] = IndexKey((str(trigger["id"]),), sort)
+    origin = started.replay_of or started.fork_of
+    if origin is not None:
+        indexes[Index.ORIGIN] = IndexKey((origin.execution,), sort)
+    attrs: dict[str, Attr] = {
+        "id": started.execution,
+        "namespace": started.namespace,
+        "workflow": started.workflow,
+        "revision": started.revision,
+        "version": started.version,
+        "contentHash": started.content_hash,
+        "status": "running",
+        "startedAt": started.at,
+        "principal": started.principal,
+        "triggerKind": str(trigger.get("kind", "")),
+        "labels": dict(started.labels),
+        "mode": started.mode,
+        "position": 1,
+    }
+    return Put(
+        Item(key=summary_key(started.execution), attrs=attrs, indexes=indexes, expires_at=expires_at), when=ABSENT
+    )
+
+
+def label_puts(started: ExecutionStarted) -> list[Put]:
+    """One index item per label, so that executions are found by label in order of start."""
+    sort = by_start(started.at, started.execution)
+    return [
+        Put(Item(Key(Table.HISTORY, ("label", key, value), sort), {"id": started.execution}))
+        for key, value in started.labels.items()
+    ]
+
+
+def status_indexes(started: ExecutionStarted, status: str) -> dict[Index, IndexKey]:
+    sort = by_start(started.at, started.execution)
+    return {
+        Index.STATUS: IndexKey((started.namespace, started.workflow, started.version, status), sort),
+        Index.STATE: IndexKey((started.namespace, status), sort),
+    }
+
+
+def finish_summary(
+    started: ExecutionStarted, *, status: str, at: int, position: int, facts: Mapping[str, Attr]
+) -> Update:
+    """The summary's change at the end of an execution; ``position`` is the length of the log."""
+    return Update(
+        summary_key(started.execution),
+        set={
+            "status": status,
+            "finishedAt": at,
+            "durationMs": at - started.at,
+            "position": position,
+            **facts,
+        },
+        indexes=dict(status_indexes(started, status)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message to an execution: ``kind`` is cancel or signal, ``id`` makes a repeated send harmless."""
+
+    id: str
+    kind: str
+    name: str = ""
+    payload: Any = None
+    reason: str = ""
+    principal: str = ""
+    at: int = 0
+
+
+def message_puts(execution: str, message: Message) -> list[Put | Update]:
+    """The two writes of one send: the message if its id is new, and the count that tells the driver."""
+    body = msgspec.json.encode(message)
+    put = Put(Item(Key(Table.HISTORY, inbox_partition(execution), message.id), {"body": body}), when=ABSENT)
+    count = Update(actor_key(execution), add={"inboxSeq": 1}, when=(Check("exists"), Check("missing", "done")))
+    return [put, count]
+
+
+def message_of(item: Item) -> Message:
+    body = item.attrs["body"]
+    assert isinstance(body, bytes)  # written above
+    return msgspec.json.decode(body, type=Message)
+
+
+STALLED_CHECK_MS: Final = 3_600_000
+"""How often the reconciler tries a stalled execution again."""
+
+
+def mark_stalled(documents: Documents, scope: TenantScope, execution: str, cause: str, now: int) -> None:
+    """Give an execution that cannot go on its sign: on the actor item, and in lists. Harmless when it has ended."""
+    actor = Update(
+        actor_key(execution),
+        set={"stalled": cause[:1000]},
+        remove=("owner", "leaseUntil"),
+        indexes={Index.LIVE: live_index(execution, now + STALLED_CHECK_MS)},
+        when=(Check("exists"), Check("missing", "done")),
+    )
+    summary = Update(
+        summary_key(execution),
+        set={"status": "stalled", "errorMessage": cause[:1000]},
+        when=(Check("exists"), Check("eq", "status", "running")),
+    )
+    for update in (actor, summary):
+        with contextlib.suppress(ConditionRefused):
+            documents.write(scope, [update])
+
+
+def live_executions(documents: Documents, *, until: int) -> Iterator[tuple[TenantScope, str, Actor]]:
+    """Every unfinished execution that is to be looked at by ``until`` (ms), of every tenant."""
+    for number in range(LIVE_SHARDS):
+        cursor = None
+        while True:
+            page = documents.query_index(
+                SystemScope(),
+                Table.HISTORY,
+                Index.LIVE,
+                (str(number),),
+                within=Range(last=f"{until:015d}$"),
+                cursor=cursor,
+            )
+            for row in page.rows:
+                yield TenantScope(row.tenant), row.item.key.partition[1], actor_of(row.item)
+            cursor = page.cursor
+            if cursor is None:
+                break

@@ -1,0 +1,167 @@
+"""The production code, broken on purpose in one place each: what the simulator must be able to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from millrace.adapters import inprocess
+from millrace.driver import advance, loading, session
+from millrace.driver.session import Session
+from millrace.store import executions, runlog
+
+from .faults import Process
+from .world import World
+
+Mutant = Callable[[], Any]
+
+
+@contextmanager
+def no_fence() -> Iterator[None]:
+    """Segments are written whatever stands at their position."""
+    with mock.patch.object(runlog, "ABSENT", ()):
+        yield
+
+
+@contextmanager
+def perform_before_acknowledgement() -> Iterator[None]:
+    """Attempts begin when they are decided, not when their event is durable."""
+    real = Session.commit
+
+    def commit(self: Session) -> None:
+        real(self)
+        for command in self._eager:
+            self._start(command)
+        self._eager = []
+
+    async def perform(self: Session, command: Any) -> None:
+        return None
+
+    settle = Session.settle
+
+    async def settle_and_keep(self: Session, deadline: int | None) -> None:
+        before = len(self._starts)
+        await settle(self, deadline)
+        self._eager = [command for command in self._starts[before:] if command.attempt == 1]
+
+    def start(self: Session, command: Any) -> None:
+        node = self.plan.nodes[self.plan.index[command.path]]
+        self._attempts.start(node, command, limit_ms=60_000, value=command.input, config=None, trace="")
+
+    with (
+        mock.patch.object(Session, "commit", commit),
+        mock.patch.object(Session, "settle", settle_and_keep),
+        mock.patch.object(Session, "_start", start, create=True),
+        mock.patch.object(Session, "_eager", [], create=True),
+        mock.patch.object(Session, "_perform", perform),
+    ):
+        yield
+
+
+@contextmanager
+def drop_a_message() -> Iterator[None]:
+    """The inbox is emptied, but what was in it does not become history."""
+
+    async def take(self: Session, inbox_seq: int) -> None:
+        if inbox_seq > self.seen_seq:
+            self.seen_seq = inbox_seq
+            self._actor_sets["seenSeq"] = inbox_seq
+
+    with mock.patch.object(Session, "_take_messages", take):
+        yield
+
+
+@contextmanager
+def acknowledge_before_commit() -> Iterator[None]:
+    """A write that is lost on its way is reported as durable."""
+    real = Process.commit
+
+    async def commit(self: Process, scope: Any, ops: Any) -> None:
+        from millrace.base.errors import OutcomeUnknown, StoreUnavailable
+
+        try:
+            await real(self, scope, ops)
+        except (OutcomeUnknown, StoreUnavailable):
+            self.on_ack(self, scope, ops)
+
+    with mock.patch.object(Process, "commit", commit):
+        yield
+
+
+@contextmanager
+def ignore_the_lease() -> Iterator[None]:
+    """A driver takes up whatever it is given, though another holds the lease."""
+    real = World.driver_world
+
+    def world(self: World, process: Process) -> Any:
+        return replace(real(self, process), exclusive=True)
+
+    with mock.patch.object(World, "driver_world", world):
+        yield
+
+
+@contextmanager
+def end_without_looking() -> Iterator[None]:
+    """The end of an execution does not ask whether a message has come in since."""
+    real = session.terminal_ops
+
+    def ops(*args: Any, when: tuple[Any, ...], **kwargs: Any) -> Any:
+        return real(*args, when=tuple(c for c in when if getattr(c, "attr", "") != "inboxSeq"), **kwargs)
+
+    with mock.patch.object(session, "terminal_ops", ops):
+        yield
+
+
+@contextmanager
+def park_without_looking() -> Iterator[None]:
+    """Parking does not ask whether a message has come in since."""
+    real = inprocess.park
+
+    def park(documents: Any, scope: Any, execution: str, **kwargs: Any) -> bool:
+        actor = executions.read_actor(documents, scope, execution)
+        return real(documents, scope, execution, **{**kwargs, "seen_seq": actor.inbox_seq if actor else 0})
+
+    with mock.patch.object(inprocess, "park", park):
+        yield
+
+
+@contextmanager
+def forget_the_unfinished() -> Iterator[None]:
+    """A driver that takes over does not ask which attempts have no result."""
+    with mock.patch.object(session, "take_over", lambda state, now: []):
+        yield
+
+
+@contextmanager
+def start_again_after_the_result() -> Iterator[None]:
+    """A driver that takes over runs again what has a result already."""
+    real = loading.load_state
+
+    def load(*args: Any) -> Any:
+        state = real(*args)
+        for index, task in enumerate(state.tasks):
+            if task.status == "succeeded" and task.attempt and state.finished is None:
+                task.status, task.unknown = "ended", True
+                state.ended[index] = None
+                state.open += 1
+                break
+        return state
+
+    with mock.patch.object(advance, "load_state", load):
+        yield
+
+
+MUTANTS: dict[str, Mutant] = {
+    "no fence": no_fence,
+    "perform before acknowledgement": perform_before_acknowledgement,
+    "drop a message": drop_a_message,
+    "acknowledge before commit": acknowledge_before_commit,
+    "ignore the lease": ignore_the_lease,
+    "end without looking at the inbox": end_without_looking,
+    "park without looking at the inbox": park_without_looking,
+    "forget unfinished attempts": forget_the_unfinished,
+    "start again after the result": start_again_after_the_result,
+}

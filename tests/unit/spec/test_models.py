@@ -1,0 +1,227 @@
+"""What the models take, refuse and say."""
+
+import pytest
+from pydantic import BaseModel
+
+from millrace.spec import (
+    Workflow,
+    WorkflowTask,
+    find_type,
+    known_types,
+    load,
+    reference_name,
+    register_type,
+    unregister_type,
+)
+from millrace.spec.model_findings import described
+from millrace.spec.registry import TaskType
+from millrace.spec.tasks import HTTP
+from millrace.spec.tasks.http import HttpRequest, SecretRef
+from tests.unit.spec.builders import HEAD, HTTP as CALL, TASK_HEAD, flow, judge, task_document, workflow_of
+
+
+def messages(text: str) -> list[str]:
+    return [finding.message for finding in judge(text) if finding.severity == "error"]
+
+
+def test_a_workflow_has_typed_tasks_with_durations_in_milliseconds() -> None:
+    workflow, _ = workflow_of(
+        flow(
+            f"id: a.b, {CALL}, timeout: 1h, attemptTimeout: 14m, retry: {{interval: PT2S, retryOn: [timeout, 5xx, 429, '*']}}"
+        )
+    )
+    task = workflow.spec.tasks[0]
+    assert task.retry is not None
+    assert (3_600_000, 840_000, 2_000) == (task.timeout, task.attempt_timeout, task.retry.interval)
+    assert ("timeout", "5xx", 429, "*") == task.retry.retry_on
+
+
+def test_a_dependency_is_an_id_or_a_mapping() -> None:
+    workflow, _ = workflow_of(flow(f"id: a, {CALL}", f"id: b, {CALL}, dependsOn: [a, {{task: a, condition: true}}]"))
+    assert [("a", None), ("a", True)] == [(need.task, need.condition) for need in workflow.spec.tasks[1].depends_on]
+
+
+def test_aliases_become_our_keys_in_tasks_and_in_dependencies() -> None:
+    loaded = load(flow(f"id: a, {CALL}", f"id: b, {CALL}, needs: [{{task: a, when: true}}]").encode(), media="yaml")
+    assert isinstance(loaded.document, Workflow)
+    assert True is loaded.document.spec.tasks[1].depends_on[0].condition
+    assert {"task": "a", "condition": True} == loaded.value["spec"]["tasks"][1]["dependsOn"][0]
+    assert ["alias-spelling", "alias-spelling"] == [finding.code for finding in loaded.findings]
+
+
+def test_the_block_of_a_task_is_validated_and_kept_as_written() -> None:
+    workflow, _ = workflow_of(
+        flow("id: a, type: http, request: {url: x, method: POST, auth: {bearer: {secretRef: k}}}")
+    )
+    task = workflow.spec.tasks[0]
+    assert isinstance(task.block, HttpRequest)
+    assert task.block.auth is not None
+    assert SecretRef(secretRef="k") == task.block.auth.bearer
+    assert {"url": "x", "method": "POST", "auth": {"bearer": {"secretRef": "k"}}} == task.block_json
+
+
+def test_a_reusable_task_has_its_block() -> None:
+    assert isinstance(task_document().spec.block, HttpRequest)
+
+
+def test_a_task_by_reference_has_no_block() -> None:
+    workflow, _ = workflow_of(flow("id: a, taskRef: get@^1.2"))
+    assert (None, None) == (workflow.spec.tasks[0].block, workflow.spec.tasks[0].block_json)
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("id: a, type: http", 'a task of type http needs "request"'),
+        ("id: a", 'the task has neither "type" nor "taskRef"'),
+        (f"id: a, {CALL}, taskRef: get", 'a task has both "type" and "taskRef"'),
+        ("id: a, type: 5", '"type" is the number 5, expected text'),
+        ("id: a, taskRef: 'Get!'", '"Get!" is not a reference to a task'),
+        (f"id: {'x' * 129}, {CALL}", f'"{"x" * 77}..." is not a task id'),
+        (f"id: a, {CALL}, timeout: 0s", "a time limit of zero"),
+        (f"id: a, {CALL}, retry: {{retryOn: [42]}}", "42 is not an HTTP status"),
+        (f"id: a, {CALL}, retry: {{retryOn: [timeot]}}", '"timeot" is not a kind of failure. Did you mean "timeout"?'),
+        (f"id: a, {CALL}, retry: {{maxAttempts: 0}}", '"maxAttempts": input should be greater than or equal to 1'),
+        (
+            "id: a, type: http, request: {url: x, method: get}",
+            '"method" is \'get\', which it cannot be. Did you mean "GET"?',
+        ),
+        ("id: a, type: http, request: {url: x, auth: {}}", "auth names 0 ways to authenticate"),
+        ("id: a, type: http, request: {url: x, body: 1, form: {}}", "a request has 2 bodies"),
+        ("id: a, type: http, request: {url: x, successCodes: [2xx, 99]}", "99 is not an HTTP status"),
+        ("id: a, type: http, request: {url: x, successCodes: [oops]}", "'oops' is not an HTTP status"),
+        ("id: a, type: http, request: {url: x, headers: {'a b': c}}", "'a b' is not a header name"),
+        ("id: a, type: http, request: []", '"request" is a list, expected a mapping'),
+        (
+            "id: a, type: transform, transform: []",
+            '"transform": tuple should have at least 1 item after validation, not 0',
+        ),
+        ("id: a, type: transform, transform: [{a: 1, b: 2}]", "a step has 2 keys"),
+        (f"id: a, {CALL}, transform: []", '"transform" belongs to tasks of type transform'),
+        (f"id: a, {CALL}, dependsOn: b", '"dependsOn" is the text "b", expected a list'),
+        (f"id: a, {CALL}, condition: 5", '"condition" is the number 5, expected text or true or false'),
+        (f"id: a, {CALL}, retry: {{retryOn: [{'x' * 50}]}}", f'"{"x" * 50}" is not a kind of failure.'),
+        (f"id: a, {CALL}, zzzzzz: 1", '"zzzzzz" is not a key of "tasks".'),
+        ("id: a, type: http, request: {url: x, auth: {oauth2: {}, bearer: x}}", '"oauth2" is known, not available yet'),
+        ("id: a, type: http, request: {url: x, paging: {}}", '"paging" is known, not available yet'),
+        ("id: a, type: http, request: {url: x, auth: x}", '"auth" is the text "x", expected a mapping'),
+        (f"id: a, {CALL}, fallback: {{value: 1}}", '"fallback" is known, not available yet'),
+        ("id: a, type: llm, prompt: x", 'the task type "llm" is known, not available yet'),
+    ],
+)
+def test_a_mistake_in_a_task_is_one_sentence(task: str, message: str) -> None:
+    assert [message] == messages(flow(task))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HEAD.replace("name: flow", "name: Flow") + f"  tasks: [{{id: a, {CALL}}}]\n", ['"Flow" is not a name']),
+        (
+            HEAD.replace("name: flow", "name: f, labels: {'-': x}") + f"  tasks: [{{id: a, {CALL}}}]\n",
+            ["'-' is not a label name"],
+        ),
+        (
+            HEAD.replace("name: flow", f"name: f, labels: {{a: {'x' * 257}}}") + f"  tasks: [{{id: a, {CALL}}}]\n",
+            ["the label a has 257 characters"],
+        ),
+        (HEAD.replace("name: flow", "name: f, labels: {a: b}") + "  version: '1.0'\n  tasks: [7]\n", None),
+        (
+            "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: x}\nspec: 5\n",
+            ['"spec" is the number 5, expected a mapping'],
+        ),
+        ("apiVersion: workflow.io/v1\nkind: Workflow\n", ['"metadata" is required', '"spec" is required']),
+        (HEAD + "  tasks: {a: 1}\n", ['"tasks" is a mapping, expected a list']),
+        (HEAD + "  triggers: []\n  tasks: []\n", ['"triggers" is known, not available yet']),
+        (TASK_HEAD + "  description: x\n", ['the task has no "type"', '"type" is required']),
+        (TASK_HEAD + "  type: http\n  request: {url: x}\n  fallback: {}\n", ['"fallback" is known, not available yet']),
+    ],
+)
+def test_a_mistake_beside_the_tasks_is_one_sentence(text: str, expected: list[str] | None) -> None:
+    if expected is None:
+        expected = ['"1.0" is not a version', '"tasks" is the number 7, expected a mapping']
+    assert expected == messages(text)
+
+
+def test_kept_blocks_stay_in_the_value() -> None:
+    loaded = load(flow(f"id: a, {CALL}, cache: {{ttl: 5m}}", more="  slo: {p99: 1s}\n").encode(), media="yaml")
+    assert loaded.document is not None
+    assert ["kept-for-later", "kept-for-later"] == [finding.code for finding in loaded.findings]
+    assert ({"p99": "1s"}, {"ttl": "5m"}) == (loaded.value["spec"]["slo"], loaded.value["spec"]["tasks"][0]["cache"])
+
+
+@pytest.mark.parametrize(
+    ("method", "effect"),
+    [("GET", "read"), ("HEAD", "read"), ("OPTIONS", "read"), ("POST", "write"), ("DELETE", "write")],
+)
+def test_the_effect_of_a_request_is_that_of_its_method(method: str, effect: str) -> None:
+    assert effect == HTTP.effect(HttpRequest.model_validate({"url": "x", "method": method}))
+
+
+def test_the_effect_of_a_transform_is_pure() -> None:
+    kind = find_type("transform")
+    assert kind is not None
+    assert "pure" == kind.effect(None)
+
+
+def test_a_registered_type_can_be_used_until_it_is_forgotten() -> None:
+    class Nap(BaseModel):
+        seconds: int
+
+    text = flow("id: a, type: nap, nap: {seconds: 5}")
+    kind = TaskType("nap", lambda _: "pure", block="nap", config=Nap)
+    register_type(kind)
+    register_type(kind)
+    try:
+        assert ("http", "nap", "transform") == known_types()
+        assert () == judge(text)
+        with pytest.raises(ValueError, match="registered already"):
+            register_type(TaskType("nap", lambda _: "read"))
+        with pytest.raises(ValueError, match="belongs to the task type nap"):
+            register_type(TaskType("sleep", lambda _: "read", block="nap"))
+    finally:
+        unregister_type("nap")
+    assert ["unknown-type", "unknown-key"] == [finding.code for finding in judge(text)]
+
+
+def test_a_type_without_a_block_needs_none() -> None:
+    register_type(TaskType("noop", lambda _: "pure"))
+    try:
+        assert () == judge(flow("id: a, type: noop"))
+        assert () == judge(TASK_HEAD + "  type: noop\n")
+    finally:
+        unregister_type("noop")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "empty"),
+        (True, "true"),
+        (False, "false"),
+        (1.5, "the number 1.5"),
+        ([], "a list"),
+        ({}, "a mapping"),
+        ("y", 'the text "y"'),
+    ],
+)
+def test_a_value_is_described_in_a_few_words(value: object, words: str) -> None:
+    assert words == described(value)
+
+
+def test_a_long_text_is_described_by_its_beginning() -> None:
+    assert f'the text "{"x" * 37}..."' == described("x" * 100)
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [("get", "get"), ("get@^2", "get"), ("marketplace/pack@1.0/task", "marketplace/pack@1.0/task")],
+)
+def test_a_reference_has_a_name(reference: str, name: str) -> None:
+    assert name == reference_name(reference)
+
+
+def test_a_document_of_another_kind_is_another_model() -> None:
+    assert isinstance(
+        load(TASK_HEAD.encode() + b"  type: http\n  request: {url: x}\n", media="yaml").document, WorkflowTask
+    )
