@@ -7,6 +7,7 @@ import inspect
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from millrace.adapters.aws import judge, unavailable
 
@@ -100,10 +101,14 @@ def test_every_botocore_error_has_a_meaning(kind: type) -> None:
     error = _made(kind)
     judged = judge(error)
     unsent = (exceptions.ConnectTimeoutError, exceptions.EndpointConnectionError)
-    lost = (exceptions.HTTPClientError, exceptions.IncompleteReadError)
+    lost = (exceptions.HTTPClientError, exceptions.IncompleteReadError, exceptions.SSLError)
     expected = "unsent" if issubclass(kind, unsent) else "lost" if issubclass(kind, lost) else "broken"
     assert expected == judged.verdict
     assert judged.code == unavailable(error, "the call").facts["code"]
+
+
+def test_an_answer_that_cannot_be_parsed_is_a_lost_answer() -> None:
+    assert "lost" == judge(ResponseParserError("no JSON")).verdict
 
 
 def test_the_table_walks_many_kinds() -> None:

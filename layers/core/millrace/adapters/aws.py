@@ -43,17 +43,27 @@ class Judged:
     """Code and message per operation of a cancelled transaction."""
 
 
+def client_errors() -> tuple[type[Exception], ...]:
+    """Everything a botocore client raises about a call; a function, so that importing this module stays cheap."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    return BotoCoreError, ClientError, ResponseParserError
+
+
 def judge(error: BaseException) -> Judged | None:
     """The meaning of a botocore error; None when it is none."""
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, exceptions.ClientError):
         cause = error.__cause__
         response: Any = cause.response if isinstance(cause, exceptions.ClientError) else error.response
         return _answer(response)
+    lost = exceptions.HTTPClientError | exceptions.IncompleteReadError | exceptions.SSLError | ResponseParserError
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.EndpointConnectionError):
         return Judged("unsent", type(error).__name__, str(error))
-    if isinstance(error, exceptions.HTTPClientError | exceptions.IncompleteReadError):
+    if isinstance(error, lost):
         return Judged("lost", type(error).__name__, str(error))
     if isinstance(error, exceptions.BotoCoreError):
         return Judged("broken", type(error).__name__, str(error))

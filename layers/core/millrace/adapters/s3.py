@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from millrace.adapters.aws import judge, unavailable
+from millrace.adapters.aws import client_errors, judge, unavailable
 from millrace.adapters.names import blob_parts, part, segment
 from millrace.base.errors import BlobMissing, StoreUnavailable
 from millrace.ports.documents import TenantScope
@@ -37,29 +37,23 @@ class S3Blobs:
         return "/".join(segment(part) for part in parts)
 
     def put(self, scope: TenantScope, key: tuple[str, ...], data: bytes) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         name = self._name(blob_parts(scope, key))
         try:
             self._client.put_object(Bucket=self._bucket, Key=name, Body=data, **self._encryption)
-        except (BotoCoreError, ClientError) as error:
+        except client_errors() as error:
             raise unavailable(error, "writing the blob") from error
 
     def get(self, scope: TenantScope, key: tuple[str, ...]) -> bytes:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         name = self._name(blob_parts(scope, key))
         try:
             return self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
-        except (BotoCoreError, ClientError) as error:
+        except client_errors() as error:
             judged = judge(error)
             if judged is not None and judged.verdict == "absent":
                 raise BlobMissing("the blob is not in the store", facts={"key": list(key)}) from error
             raise unavailable(error, "reading the blob") from error
 
     def delete_prefix(self, scope: TenantScope, prefix: tuple[str, ...]) -> int:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         gone = 0
         try:
             for names in self._pages(blob_parts(scope, prefix, whole=False)):
@@ -70,17 +64,15 @@ class S3Blobs:
                     code = answer["Errors"][0].get("Code", "")
                     raise StoreUnavailable(f"deleting blobs failed ({code})", facts={"code": code})
                 gone += len(names)
-        except (BotoCoreError, ClientError) as error:
+        except client_errors() as error:
             raise unavailable(error, "deleting blobs") from error
         return gone
 
     def keys(self, scope: TenantScope, prefix: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             for names in self._pages(blob_parts(scope, prefix, whole=False)):
                 yield from (tuple([part(piece) for piece in name.split("/")[1:]]) for name in names)
-        except (BotoCoreError, ClientError) as error:
+        except client_errors() as error:
             raise unavailable(error, "listing blobs") from error
 
     def _pages(self, parts: tuple[str, ...]) -> Iterator[list[str]]:

@@ -6,7 +6,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Final
 
-from millrace.adapters.aws import judge, unavailable
+from millrace.adapters.aws import client_errors, judge, unavailable
 from millrace.adapters.names import secret_name, segment
 from millrace.base.errors import Corrupt, NotFound
 from millrace.ports.documents import TenantScope
@@ -43,8 +43,6 @@ class ManagedSecrets:
         return self._folder(scope) + secret_name(scope, name)
 
     def get(self, scope: TenantScope, name: str) -> Secret:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         full, now = self._name(scope, name), self._clock.now()
         with self._lock:
             until, kept = self._kept.get(full, (now, None))
@@ -52,7 +50,7 @@ class ManagedSecrets:
             return kept
         try:
             text = self._client.get_secret_value(SecretId=full)["SecretString"]
-        except (BotoCoreError, ClientError) as error:
+        except client_errors() as error:
             self._forget(full)
             if _code(error) in (_MISSING, _LEAVING):
                 raise NotFound(f"there is no secret {name!r}", hint="create it, or correct the name") from error
@@ -63,42 +61,36 @@ class ManagedSecrets:
         return found
 
     def put(self, scope: TenantScope, name: str, secret: Secret) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         full = self._name(scope, name)
         text = json.dumps({"value": secret.value, "hosts": list(secret.hosts)})
         try:
             try:
                 self._client.create_secret(Name=full, SecretString=text)
-            except ClientError as error:
+            except client_errors() as error:
                 if _code(error) != _TAKEN:
                     raise
                 self._client.put_secret_value(SecretId=full, SecretString=text)
-        except (BotoCoreError, ClientError) as error:
+        except client_errors() as error:
             raise unavailable(error, "writing the secret") from error
         finally:
             self._forget(full)
 
     def delete(self, scope: TenantScope, name: str) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         full = self._name(scope, name)
         try:
             self._client.delete_secret(SecretId=full, ForceDeleteWithoutRecovery=True)
-        except (BotoCoreError, ClientError) as error:
+        except client_errors() as error:
             if _code(error) not in (_MISSING, _LEAVING):
                 raise unavailable(error, "deleting the secret") from error
         finally:
             self._forget(full)
 
     def names(self, scope: TenantScope) -> list[str]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         folder = self._folder(scope)
         try:
             pages = self._client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [folder]}])
             found = [entry["Name"] for page in pages for entry in page["SecretList"]]
-        except (BotoCoreError, ClientError) as error:
+        except client_errors() as error:
             raise unavailable(error, "listing secrets") from error
         # The filter ignores case and is no promise of a prefix.
         return sorted(name.removeprefix(folder) for name in found if name.startswith(folder))

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from millrace.adapters.aws import Judged, judge
+from millrace.adapters.aws import Judged, client_errors, judge
 from millrace.base.errors import (
     ConditionRefused,
     InvalidRequest,
@@ -31,6 +31,8 @@ BACKOFF_CAP_S: Final = 2.0
 CONNECT_TIMEOUT_S: Final = 1.0
 READ_TIMEOUT_S: Final = 5.0
 
+_CLEAR: Final = frozenset({"throttled", "busy", "unsent"})
+"""It certainly did not happen, and may succeed later."""
 _READS: Final = frozenset({"GetItem", "BatchGetItem", "Query"})
 
 
@@ -91,31 +93,28 @@ class Caller:
 
         Raises ConditionRefused, StoreUnavailable (it did not happen), OutcomeUnknown (it may have), TooLarge,
         InvalidRequest."""
+        reading = operation in _READS
         maybe_done = False
-        for attempt in range(ATTEMPTS):
-            judged = self._once(operation, arguments)
-            if isinstance(judged, dict):
-                return judged
-            reading = operation in _READS
-            maybe_done = maybe_done or (judged.verdict in ("ambiguous", "lost") and not reading)
-            again = judged.verdict in ("throttled", "busy", "unsent") or (
-                judged.verdict in ("ambiguous", "lost") and (reading or (repeatable and judged.verdict == "ambiguous"))
+        attempt = 0
+        while not isinstance(judged := self._once(operation, arguments), dict):
+            unanswered = judged.verdict in ("ambiguous", "lost")
+            maybe_done = maybe_done or (unanswered and not reading)
+            again = (
+                reading or (repeatable and judged.verdict == "ambiguous") if unanswered else judged.verdict in _CLEAR
             )
-            if not again or attempt == ATTEMPTS - 1:
+            attempt += 1
+            if not again or attempt == ATTEMPTS:
                 raise _translated(operation, judged, maybe_done)
-            self.pause(attempt)
-        raise AssertionError("unreachable")
+            self.pause(attempt - 1)
+        return judged
 
     def _once(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any] | Judged:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             answer = self.connection().dispatch(operation, dict(arguments))
-        except (BotoCoreError, ClientError) as error:
-            judged = judge(error)
-            if judged is None:
-                raise
-            return judged
+        except client_errors() as error:
+            if (judged := judge(error)) is not None:
+                return judged
+            raise
         self.consumed.count(operation, answer)
         return answer
 

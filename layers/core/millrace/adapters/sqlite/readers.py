@@ -71,18 +71,24 @@ class Readers:
         if self._closed:
             raise StoreUnavailable("the local store is closed")
         try:
-            connection = self._idle.pop() if self._idle else self._database.reader()
-        except IndexError:
-            connection = self._database.reader()
-        except sqlite3.Error as error:
-            raise translated(error, self._database.path) from error
-        try:
-            yield connection
-        except sqlite3.Error as error:
-            connection.close()
-            raise translated(error, self._database.path) from error
-        else:
+            connection = self._take()
+            try:
+                yield connection
+            except sqlite3.Error:
+                connection.close()
+                raise
+            except BaseException:
+                self._give_back(connection)
+                raise
             self._give_back(connection)
+        except sqlite3.Error as error:
+            raise translated(error, self._database.path) from error
+
+    def _take(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._database.reader()
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         self._idle.append(connection)
