@@ -17,7 +17,8 @@ from millrace.spec.model_findings import described
 from millrace.spec.registry import TaskType
 from millrace.spec.tasks import HTTP
 from millrace.spec.tasks.http import HttpRequest, SecretRef
-from tests.unit.spec.builders import HEAD, HTTP as CALL, TASK_HEAD, flow, judge, task_document, workflow_of
+from tests.unit.spec.builders import HEAD, TASK_HEAD, flow, judge, task_document, workflow_of
+from tests.unit.spec.builders import HTTP as CALL
 
 
 def messages(text: str) -> list[str]:
@@ -132,8 +133,11 @@ def test_a_mistake_in_a_task_is_one_sentence(task: str, message: str) -> None:
         ),
         ("apiVersion: workflow.io/v1\nkind: Workflow\n", ['"metadata" is required', '"spec" is required']),
         (HEAD + "  tasks: {a: 1}\n", ['"tasks" is a mapping, expected a list']),
-        (HEAD + "  triggers: []\n  tasks: []\n", ['"triggers" is known, not available yet']),
-        (TASK_HEAD + "  description: x\n", ['the task has no "type"', '"type" is required']),
+        (
+            HEAD + "  triggers: []\n  tasks: [{id: a, wait: {}}]\n",
+            ['"triggers" is known, not available yet', '"wait" is known, not available yet'],
+        ),
+        (TASK_HEAD + "  description: x\n", ['"type" is required']),
         (TASK_HEAD + "  type: http\n  request: {url: x}\n  fallback: {}\n", ['"fallback" is known, not available yet']),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_stream_of_documents_keeps_positions_of_the_stream() -> None:
 
 
 def test_a_stream_that_cannot_be_read_is_an_invalid_document() -> None:
-    with pytest.raises(InvalidDocument, match="line 3"):
+    with pytest.raises(InvalidDocument, match="line 4"):
         parse_documents(b"a: 1\n---\na: [\n")
 
 

@@ -37,8 +37,8 @@ def model_findings(
         (_path(source.value, detail["loc"], missing=detail["type"] == "missing"), detail)
         for detail in error.errors(include_url=False)
     ]
-    details = [(path, detail) for path, detail in details if not _covered(path, said)]
     paths = [path for path, _ in details]
+    details = [(path, detail) for path, detail in details if not _covered(path, said)]
     wrong: dict[Path, list[str]] = {}
     findings: list[Finding] = []
     for path, detail in details:

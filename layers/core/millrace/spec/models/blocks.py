@@ -82,10 +82,9 @@ def _choice_errors(data: dict[str, Any], kind: TaskType | None, refs: bool) -> l
         out.append(_detail(refusal(message, fix, "unknown-type"), ("type",), given))
     if refs and "type" in data and "taskRef" in data:
         out.append(_detail(refusal('a task has both "type" and "taskRef"', "Keep one of them."), ("taskRef",), data))
-    if "type" not in data and not (refs and "taskRef" in data):
-        wanted = 'neither "type" nor "taskRef"' if refs else 'no "type"'
-        fix = f"Add type ({', '.join(known_types())})" + (" or taskRef." if refs else ".")
-        out.append(_detail(refusal(f"the task has {wanted}", fix, "missing-key"), (), data))
+    if refs and "type" not in data and "taskRef" not in data:
+        fix = f"Add type ({', '.join(known_types())}) or taskRef."
+        out.append(_detail(refusal('the task has neither "type" nor "taskRef"', fix, "missing-key"), (), data))
     return out
 
 
