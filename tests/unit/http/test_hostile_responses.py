@@ -83,8 +83,20 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
         coded(gzip.compress(b"\0" * 60_000) * 2, "gzip"),
         coded(zlib.compress(b"\0" * 50_000_000), "deflate"),
         coded(gzip.compress(bytes(range(256)) * 4, 0) * 200, "gzip"),
+        endless(OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"x"), b"\0" * 1024),
     ],
-    ids=["plain", "10-GB-length", "18-digit-length", "chunked", "until-close", "gzip", "members", "deflate", "stored"],
+    ids=[
+        "plain",
+        "10-GB-length",
+        "18-digit-length",
+        "chunked",
+        "until-close",
+        "gzip",
+        "members",
+        "deflate",
+        "stored",
+        "padding",
+    ],
 )
 def test_a_response_beyond_the_cap_is_cut_off(answer: Answer) -> None:
     assert ("too-large", "response-bytes", False) == slug(against(answer))

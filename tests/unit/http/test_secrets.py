@@ -70,6 +70,8 @@ def leaks(text: str, value: str = CANARY) -> list[str]:
         base64.b64encode(raw).decode().rstrip("="),
         base64.urlsafe_b64encode(raw).decode(),
         base64.b64encode(b"me:" + raw).decode()[5:-4],
+        base64.b64encode(b"x" + raw).decode()[3:-4],
+        base64.b64encode(b"xx" + raw).decode()[4:-4],
         raw.hex(),
         raw.hex().upper(),
         quote(value),
@@ -308,3 +310,24 @@ def test_a_body_that_cannot_be_read_is_scrubbed_as_bytes() -> None:
     assert ("schema", "invalid-json", False) == slug(result)
     assert result.exchange is not None
     assert b"{[secret:key]" == result.exchange.response_body
+
+
+def test_a_request_body_is_scrubbed_before_it_is_cut() -> None:
+    text = SecretText(("a" * (65_536 - 5), SecretRef("key")))
+    result, seen = run({"method": "POST", "bodyText": text}, reply(), "a.test")
+    assert isinstance(result, Outcome)
+    assert result.exchange is not None
+    assert b"a[secr" == result.exchange.request_body[-6:]
+    assert CANARY.encode() in seen.requests[0][1]
+
+
+def test_a_header_that_carried_a_secret_is_redacted_whole() -> None:
+    config = {
+        "headers": {"X-Any": SecretText(("Key ", SecretRef("key"), "!")), "X-Plain": "p"},
+        "auth": {"apiKey": {"name": "X-Odd", "value": {"secretRef": "key"}}},
+    }
+    result, _ = run(config, reply(), "a.test")
+    assert isinstance(result, Outcome)
+    assert result.exchange is not None
+    sent = dict(result.exchange.request_headers)
+    assert ("[redacted]", "[redacted]", "p") == (sent["X-Any"], sent["X-Odd"], sent["X-Plain"])
