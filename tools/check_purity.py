@@ -17,8 +17,8 @@ MODULES = frozenset({
     "threading", "multiprocessing", "http", "urllib.request", "httpx", "boto3", "botocore", "sqlite3", "logging",
 })  # fmt: skip
 CALLS = frozenset({
-    "open", "input", "print", "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "os.environ", "io.open",
-    "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today",
+    "open", "input", "print", "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "os.environ",
+    "io.open", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today",
 })  # fmt: skip
 NOWHERE = frozenset(
     {"eval", "exec", "compile", "__import__", "pickle.loads", "pickle.load", "marshal.loads", "yaml.load"}

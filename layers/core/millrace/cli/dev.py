@@ -6,6 +6,8 @@ import argparse
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import millrace
@@ -34,10 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
     value = read_input(arguments.input)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with LocalServer(settings_of(arguments)) as server:
+    with interrupts() as stop, LocalServer(settings_of(arguments)) as server:
         output.say(
             f"Millrace {millrace.__version__} listens on http://{HOST}:{server.port} "
             f"(data in {server.settings.data}, demo service on port {server.demo_port})"
@@ -55,13 +54,25 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             watcher.start()
             output.say(f"watching {arguments.watch}")
         if arguments.run:
-            _run_once(server, arguments.run, value, output)
+            _run_once(server, arguments.run, value, output, stop)
         output.say("Press Ctrl+C to stop.")
         stop.wait()
         output.say("stopping")
         if watcher:
             watcher.stop()
     return Exit.OK
+
+
+@contextmanager
+def interrupts() -> Iterator[threading.Event]:
+    """An event that Ctrl+C and SIGTERM set, instead of ending the process in the middle of something."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def load(server: LocalServer, folder: Path, output: Output) -> None:
@@ -104,10 +115,10 @@ def tell(change: Change, output: Output) -> None:
     )
 
 
-def _run_once(server: LocalServer, name: str, value: object, output: Output) -> None:
+def _run_once(server: LocalServer, name: str, value: object, output: Output, stop: threading.Event) -> None:
     from millrace.cli.run import start_and_follow
 
     try:
-        start_and_follow(server.client, name, output, value=value)
+        start_and_follow(server.client, name, output, value=value, stop=stop)
     except MillraceError as error:
         output.problem(error.message, hint=error.hint, facts=error.facts, code=error.code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ def start_and_follow(
     key: str | None = None,
     wait: bool = True,
     timeout: float | None = None,
+    stop: threading.Event | None = None,
 ) -> Exit:
-    """Start an execution and follow it. ``timeout`` is in seconds."""
+    """Start an execution and follow it, until it is over, ``timeout`` seconds have passed or ``stop`` is set."""
     body = {"input": value} | ({"version": label} if label else {})
     headers = {"idempotency-key": key} if key else {}
     _, execution = client.call("POST", f"/workflows/{segment(name)}/executions", value=body, headers=headers)
@@ -72,7 +74,7 @@ def start_and_follow(
     if not wait:
         output.data(execution)
         return Exit.OK
-    execution = _follow(client, identifier, output, timeout)
+    execution = _follow(client, identifier, output, timeout, stop or threading.Event())
     output.data(execution)
     if not shapes.is_over(execution):
         output.warn(f"{identifier} still runs; see `millrace executions show {identifier}`")
@@ -81,7 +83,9 @@ def start_and_follow(
     return Exit.OK if execution["status"] == "succeeded" else Exit.FAILED
 
 
-def _follow(client: Client, identifier: str, output: Output, timeout: float | None) -> dict[str, Any]:
+def _follow(
+    client: Client, identifier: str, output: Output, timeout: float | None, stop: threading.Event
+) -> dict[str, Any]:
     deadline = time.monotonic() + timeout if timeout is not None else None
     pause = _FIRST_WAIT_S
     with progress(output) as shown:
@@ -90,7 +94,8 @@ def _follow(client: Client, identifier: str, output: Output, timeout: float | No
             shown.show(execution)
             if shapes.is_over(execution) or (deadline is not None and time.monotonic() >= deadline):
                 return execution
-            time.sleep(pause)
+            if stop.wait(pause):
+                return execution
             pause = min(_WAIT_S, pause * 1.5)
 
 

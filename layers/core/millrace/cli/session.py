@@ -13,16 +13,16 @@ from millrace.local.client import Client
 from millrace.wiring.folder import holder
 from millrace.wiring.settings import Settings
 
-_PATIENCE_S: Final = 10.0  # a server that holds the folder and does not listen yet is starting, or stopping
+PATIENCE_S: Final = 10.0  # a server that holds the folder and does not listen yet is starting, or stopping
 
 
 @contextmanager
-def connect(settings: Settings) -> Iterator[Client]:
+def connect(settings: Settings, *, patience: float = PATIENCE_S) -> Iterator[Client]:
     """A client of the server that holds the data folder; without one, of a server in this process.
 
-    Raises Unavailable when the holder does not begin to listen.
+    Raises Unavailable when the holder does not begin to listen within ``patience`` seconds.
     """
-    port = _port_of_holder(settings)
+    port = _port_of_holder(settings, patience)
     if port:
         yield Client(port)
         return
@@ -32,8 +32,8 @@ def connect(settings: Settings) -> Iterator[Client]:
         yield server.client
 
 
-def _port_of_holder(settings: Settings) -> int:
-    deadline = time.monotonic() + _PATIENCE_S
+def _port_of_holder(settings: Settings, patience: float) -> int:
+    deadline = time.monotonic() + patience
     while held := holder(settings.data):
         if held.port:
             return held.port

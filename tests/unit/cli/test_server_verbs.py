@@ -1,0 +1,228 @@
+"""`millrace run`, `executions` and `dev` against a server, found or started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from millrace.base.errors import Unavailable
+from millrace.cli.session import connect
+from millrace.local.client import Client
+from millrace.local.root import find_root
+from millrace.local.server import LocalServer
+from millrace.wiring.folder import hold, holder
+from millrace.wiring.settings import Settings
+from tests.unit.cli.running import Ran, millrace
+
+EXAMPLE = find_root() / "docs/examples/hello/workflow.yaml"
+WAITS = """\
+apiVersion: workflow.io/v1
+kind: Workflow
+metadata: {name: waits}
+spec:
+  tasks:
+    - id: slow
+      type: http
+      request: {method: GET, url: "{{env.DEMO_URL}}/slow?ms=20000"}
+"""
+FAILS = WAITS.replace("waits", "fails").replace("/slow?ms=20000", "/users/99")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("data")
+    with LocalServer(Settings(data=folder, port=0, demo_port=0, sync="normal")) as server:
+        server.client.publish("Workflow", EXAMPLE.read_bytes(), media="yaml")
+        yield folder
+
+
+@pytest.fixture
+def waits(tmp_path: Path) -> Path:
+    path = tmp_path / "waits.yaml"
+    path.write_text(WAITS)
+    return path
+
+
+def on(data: Path, *arguments: str) -> Ran:
+    return millrace(arguments[0], "--data", str(data), *arguments[1:])
+
+
+def test_a_run_is_followed_to_its_output(data: Path) -> None:
+    ran = on(data, "run", "hello", "--input", '{"userId": 3}')
+    assert 0 == ran.code
+    assert ran.out.startswith("hello: started ")
+    assert "  get-user: succeeded" in ran.out
+    assert '"greeting": "Hello, Carla Montferrat!"' in ran.out
+
+
+def test_a_run_answers_json_for_programs(data: Path) -> None:
+    ran = on(data, "run", "hello", "--json")
+    assert ("succeeded", "hello") == (ran.json["status"], ran.json["workflow"])
+
+
+def test_a_file_is_published_and_run(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(EXAMPLE.read_text().replace("name: hello", "name: mine"))
+    ran = on(data, "run", str(path))
+    assert 0 == ran.code
+    assert "published mine 1.0.0+dev." in ran.out
+
+
+def test_a_file_that_cannot_be_published_shows_its_findings(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(EXAMPLE.read_text().replace("type: http", "type: htpp"))
+    ran = on(data, "run", str(path))
+    assert 1 == ran.code
+    assert f"{path}:21:" in ran.err
+    assert path.name in on(data, "run", str(path), "--json").out
+
+
+def test_a_file_without_a_workflow_is_refused(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "task.yaml"
+    path.write_text("apiVersion: workflow.io/v1\nkind: WorkflowTask\nmetadata: {name: only}\n"
+                    "spec: {type: transform, transform: [{limit: 1}]}\n")  # fmt: skip
+    ran = on(data, "run", str(path))
+    assert (2, True) == (ran.code, "holds no workflow" in ran.err)
+
+
+def test_a_failed_execution_is_code_1_and_says_which_task(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fails.yaml"
+    path.write_text(FAILS)
+    ran = on(data, "run", str(path))
+    assert 1 == ran.code
+    assert "  slow: " in ran.out
+
+
+def test_an_unknown_workflow_is_code_4(data: Path) -> None:
+    ran = on(data, "run", "nobody", "--json")
+    assert 4 == ran.code
+    assert "nobody" in json.loads(ran.err)["error"]["message"]
+
+
+def test_an_input_that_does_not_fit_is_code_2(data: Path) -> None:
+    assert 2 == on(data, "run", "hello", "--input", '{"userId": "x"}').code
+
+
+def test_a_key_makes_a_repeated_start_harmless(data: Path) -> None:
+    first, second = (on(data, "run", "hello", "--key", "k1", "--json").json["id"] for _ in range(2))
+    assert first == second
+
+
+def test_following_ends_at_the_timeout_and_a_cancel_ends_the_execution(data: Path, waits: Path) -> None:
+    ran = on(data, "run", str(waits), "--timeout", "200ms", "--json")
+    identifier = ran.json["id"]
+    assert (5, "running") == (ran.code, ran.json["status"])
+    assert 0 == on(data, "executions", "cancel", identifier, "--reason", "enough").code
+    deadline = time.monotonic() + 30
+    while on(data, "executions", "show", identifier, "--json").json["status"] == "running":
+        assert time.monotonic() < deadline
+    assert "cancelled" in on(data, "executions", "show", identifier).out
+
+
+def test_a_start_need_not_be_followed(data: Path) -> None:
+    ran = on(data, "run", "hello", "--no-wait", "--json")
+    assert (0, "id" in ran.json) == (ran.code, True)
+
+
+def test_executions_are_listed_shown_and_told_event_by_event(data: Path) -> None:
+    identifier = on(data, "run", "hello", "--json").json["id"]
+    listed = on(data, "executions", "list", "--workflow", "hello", "--limit", "50")
+    assert identifier in listed.out
+    assert "STATUS" in listed.out.splitlines()[0]
+    assert identifier in [one["id"] for one in on(data, "executions", "--json").json["items"]]
+    assert "get-user" in on(data, "executions", "show", identifier).out
+    events = [json.loads(line) for line in on(data, "executions", "events", identifier, "--json").out.splitlines()]
+    assert sorted(event["position"] for event in events) == [event["position"] for event in events]
+    assert len(events) == len(on(data, "executions", "events", identifier).out.splitlines())
+
+
+def test_an_unknown_execution_is_code_4(data: Path) -> None:
+    assert 4 == on(data, "executions", "show", "0" * 26).code
+
+
+@pytest.mark.parametrize("arguments", [("show",), ("cancel",), ("list", "x")])
+def test_an_id_is_given_where_it_is_needed_and_only_there(data: Path, arguments: tuple[str, ...]) -> None:
+    assert 2 == on(data, "executions", *arguments).code
+
+
+def test_without_a_server_one_is_started_for_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_SYNC", "normal")
+    assert "No executions yet" in on(tmp_path, "executions").out
+    assert 0 == on(tmp_path, "run", str(EXAMPLE)).code
+    assert "hello" in on(tmp_path, "executions").out
+    assert holder(tmp_path) is None
+
+
+def test_a_holder_that_never_listens_is_said(tmp_path: Path) -> None:
+    with hold(tmp_path), pytest.raises(Unavailable, match=f"process {os.getpid()} holds"):
+        with connect(Settings(data=tmp_path), patience=0.1):
+            pass
+
+
+def test_dev_loads_watches_runs_once_and_stops_on_a_signal(tmp_path: Path) -> None:
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    (watched / "hello.yaml").write_text(EXAMPLE.read_text())
+    (watched / "bad.yaml").write_text("kind: Workflow\n")
+    data, published = tmp_path / "data", threading.Event()
+
+    def change_then_stop() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not published.is_set():
+            time.sleep(0.05)
+            held = holder(data)
+            if not held or not held.port or not Client(held.port).call("GET", "/executions")[1]["items"]:
+                continue
+            (watched / "hello.yaml").write_text(EXAMPLE.read_text().replace("Hello, ", "Good day, "))
+            while time.monotonic() < deadline and not published.is_set():
+                versions = Client(held.port).call("GET", "/workflows/hello/versions")[1]["items"]
+                published.set() if len(versions) > 1 else time.sleep(0.05)
+            (watched / "bad.yaml").unlink()
+            time.sleep(0.6)  # two looks of the watcher
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    stopper = threading.Thread(target=change_then_stop)
+    stopper.start()
+    ran = on(data, "dev", "--port", "0", "--demo-port", "0", "--watch", str(watched), "--run", "hello")
+    stopper.join()
+    assert (0, True) == (ran.code, published.is_set())
+    assert before is signal.getsignal(signal.SIGTERM)
+    assert "published hello 1.0.0+dev." in ran.out
+    assert '"greeting": "Hello, Carla Montferrat!"' in ran.out
+    assert "bad.yaml: not published" in ran.err
+    assert "bad.yaml: was deleted; its last version stays in force" in ran.err
+    assert holder(data) is None
+
+
+def test_dev_says_what_it_does_to_programs_and_goes_on_when_its_run_cannot_start(tmp_path: Path) -> None:
+    loaded = tmp_path / "loaded"
+    loaded.mkdir()
+    (loaded / "bad.yaml").write_text("kind: Workflow\n")
+    data = tmp_path / "data"
+
+    def stop() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            held = holder(data)
+            if held and held.port:
+                break
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    ran = on(data, "dev", "--json", "--port", "0", "--demo-port", "0", "--load", str(loaded), "--run", "nobody")
+    stopper.join()
+    said = [json.loads(line) for line in ran.out.splitlines()]
+    assert ["listening", "refused"] == [line["event"] for line in said]
+    assert "nobody" in ran.err
+    assert 0 == ran.code
