@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from millrace import wiring
 from millrace.services.platform import Platform
 from tests.functions.apps import handle
 from tests.functions.documents import YAML, YAML_WORKFLOW, step, task, workflow
 from tests.functions.events import Who, body_of, header, status
+from tests.functions.world import platform
+from tests.unit.services.test_check_health import DownDocuments
 
 W = "/api/v1/workflows"
 X = "/api/v1/executions"
@@ -126,3 +129,9 @@ def test_a_step_may_be_started_by_version() -> None:
     handle("POST", f"{W}?activate=false", workflow("hello", tasks=[step("other")]))
     found = body_of(start({"input": {}, "version": "latest"}))
     assert ("1.0.1", 2) == (found["version"], found["revision"])
+
+
+def test_health_is_public_and_says_503_when_the_store_is_down(world: Platform) -> None:
+    assert 200 == status(handle("GET", "/api/v1/health", who=None))
+    wiring.use(platform(documents=DownDocuments()))
+    assert (503, "degraded") == (status(down := handle("GET", "/api/v1/health", who=None)), body_of(down)["status"])
