@@ -14,7 +14,7 @@ from millrace.engine.commands import Command, Fetch, FinishExecution, FinishTask
 from millrace.engine.events import Failure
 from millrace.engine.heap import ascending
 from millrace.engine.plan import Node, Plan
-from millrace.engine.ready import prepare, rendered
+from millrace.engine.ready import Rendered, prepare, refused, rendered
 from millrace.engine.retry import delay_ms, matches
 from millrace.engine.state import (
     CANCELLED,
@@ -121,17 +121,18 @@ def _after_crash(node: Node, task: TaskState) -> Command:
 def _success(node: Node, task: TaskState, state: State) -> Command:
     if node.output is None:
         return FinishTask(path=node.id, status=SUCCEEDED)
-    if task.output is not None and task.output.blob and task.output.sha256 not in state.contents:
-        return Fetch(task.output)
-    own = None if task.output is None else state.contents.get(task.output.sha256, None)
-    if own is None and task.output is not None and not task.output.blob:
-        own = task.output.decoded()
-    result = rendered(node.output, state, {**state.env, "output": own}, node.id, "output")
-    if isinstance(result, Failure):
-        return FinishTask(path=node.id, status=FAILED, failure=result)
-    if isinstance(result, Fetch):
-        return result
-    return FinishTask(path=node.id, status=SUCCEEDED, output=result.value, own_output=True)
+    output = task.output
+    assert output is not None  # a result without a failure has an output
+    if output.sha256 in state.contents:
+        produced = state.contents[output.sha256]
+    elif output.blob:
+        return Fetch(output)
+    else:
+        produced = output.decoded()
+    result = rendered(node.output, state, {**state.env, "output": produced}, node.id, "output")
+    if isinstance(result, Rendered):
+        return FinishTask(path=node.id, status=SUCCEEDED, output=result.value, own_output=True)
+    return refused(node, result)
 
 
 def _overdue(plan: Plan, state: State, now: int) -> Iterator[Command]:

@@ -44,7 +44,8 @@ class EdgeCondition:
 class Node:
     """One task. ``needs`` and ``dependents`` are indexes into the plan's nodes; ``reads`` are the ids of tasks whose
     output its expressions read. ``config`` is rendered in the workflow's scope, or, for a reusable task, in the
-    task's own scope where ``input`` is the rendered task input (``own_scope``)."""
+    task's own scope where ``input`` is the rendered task input (``own_scope``). ``output`` maps what the
+    task produced, which it sees as ``output``."""
 
     index: int
     id: str
@@ -67,7 +68,6 @@ class Node:
     continue_on_error: bool = False
     keyed: bool = True
     task_hash: str = ""
-    response_schema: Any = None
 
 
 @dataclass(frozen=True, slots=True)

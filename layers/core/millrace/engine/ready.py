@@ -48,17 +48,17 @@ def _start(plan: Plan, node: Node, task: TaskState, state: State) -> Command:
     if node.input is not None:
         result = rendered(node.input, state, scope, node.id, "input")
         if not isinstance(result, Rendered):
-            return _refused(node, result)
+            return refused(node, result)
         value = result.value
     if node.own_scope:
         scope = {**scope, "input": value}
     if node.compute is not None:
-        return _compute(node, value, scope)
+        return _compute(node, value, scope, state)
     config: Any = None
     if node.config is not None:
         result = rendered(node.config, state, scope, node.id, "config")
         if not isinstance(result, Rendered):
-            return _refused(node, result)
+            return refused(node, result)
         config = result.value
     queued = task.queued and plan.parallel_limit is not None
     return StartAttempt(
@@ -71,16 +71,17 @@ def _start(plan: Plan, node: Node, task: TaskState, state: State) -> Command:
     )
 
 
-def _refused(node: Node, result: Failure | Fetch) -> Command:
+def refused(node: Node, result: Failure | Fetch) -> Command:
+    """What follows when a template gave no value."""
     return result if isinstance(result, Fetch) else FinishTask(path=node.id, status=FAILED, failure=result)
 
 
-def _compute(node: Node, value: Any, scope: Mapping[str, Any]) -> Command:
+def _compute(node: Node, value: Any, scope: Mapping[str, Any], state: State) -> Command:
     assert node.compute is not None  # only called for pure tasks
     try:
         output = node.compute(value, scope)
         if node.output is not None:
-            output = node.output.render({**scope, "output": output})
+            output = node.output.render({**state.env, "output": output})
     except UserError as error:
         return FinishTask(path=node.id, status=FAILED, failure=failure_of(error, "transform"), input=value)
     return FinishTask(path=node.id, status=SUCCEEDED, output=output, own_output=True, input=value)

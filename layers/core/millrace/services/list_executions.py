@@ -13,7 +13,7 @@ from millrace.ports.documents import Index, Item, Key, Range, Row, Table
 from millrace.services.caller import Caller
 from millrace.services.platform import Platform
 from millrace.services.times import rfc3339
-from millrace.store.executions import LIST_SHARDS, summary_key
+from millrace.store.executions import LIST_SHARDS, by_start, summary_key
 
 FILTERS = ("workflow", "version", "status", "label", "subject", "trigger", "replayOf", "since", "until")
 MONTHS_BACK = 24
@@ -39,6 +39,8 @@ def _rows(
     first, last = bounds
     within = Range(first=first, last=last, reverse=True, limit=limit + 1)
     names = frozenset(named)
+    index: Index
+    partition: tuple[str, ...]
     if not names:
         return _all(platform, caller, bounds, limit)
     if names == {"label"}:
@@ -136,7 +138,8 @@ def _time(filters: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _sort(item: Item) -> str:
-    return f"{item.attrs['startedAt']:015d}#{item.attrs['id']}"
+    attrs: Mapping[str, Any] = item.attrs
+    return by_start(attrs["startedAt"], attrs["id"])
 
 
 def _json(item: Item) -> dict[str, Any]:

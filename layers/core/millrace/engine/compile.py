@@ -1,0 +1,202 @@
+"""From a checked workflow and the reusable tasks it names to the plan that is walked.
+
+The scopes of expressions and the dependencies are those of `millrace.spec`, so that what was checked is what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from millrace.base.canonical import content_hash
+from millrace.base.errors import TransformError
+from millrace.base.limits import ATTEMPT_TIMEOUT_MS, DEFAULT_ATTEMPT_TIMEOUT_MS
+from millrace.engine.plan import NO_RETRY, Compute, EdgeCondition, Node, Plan, RetryPolicy
+from millrace.engine.transforms import TransformPlan, compile_transform
+from millrace.expr import Expression, ReadPath, Scope, Template, compile_expression, compile_template
+from millrace.spec import Retry, Task, Workflow, WorkflowTask, dependencies, find_type
+from millrace.spec.scopes import task_scope, with_output, workflow_scope
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a task does, wherever that is written: its own block, or that of the reusable task it names."""
+
+    type: str
+    block: Any
+    block_json: Any
+    retry: Retry | None
+    timeout: int | None
+    attempt_timeout: int | None
+    own_scope: bool
+
+
+def compile_plan(workflow: Workflow, tasks: Mapping[str, WorkflowTask], *, hashes: Mapping[str, str]) -> Plan:
+    """The plan of a workflow without error findings. ``tasks`` and ``hashes`` are by the text of each ``taskRef``.
+
+    Raises KeyError for a reference that ``tasks`` does not hold.
+    """
+    spec = workflow.spec
+    scope = workflow_scope((task.id for task in spec.tasks), spec.input, spec.config)
+    needs = dependencies(workflow, tasks, check_transform=partial(_steps, scope=scope))
+    index = {task.id: position for position, task in enumerate(spec.tasks)}
+    dependents: list[list[int]] = [[] for _ in spec.tasks]
+    for name, above in needs.items():
+        for need in above:
+            dependents[index[need]].append(index[name])
+    nodes = tuple(
+        _node(task, position, needs[task.id], index, tuple(dependents[position]), scope, tasks, hashes)
+        for position, task in enumerate(spec.tasks)
+    )
+    output = None if spec.output is None else compile_template(spec.output, scope=scope)
+    return Plan(
+        nodes=nodes,
+        index=index,
+        workflow=workflow.metadata.name,
+        parallel_limit=spec.parallel_limit,
+        timeout_ms=spec.timeout,
+        output=output,
+        output_reads=() if output is None else _task_ids(output.paths),
+        config=spec.config,
+        leaves=tuple(task.id for position, task in enumerate(spec.tasks) if not dependents[position]),
+    )
+
+
+def _steps(steps: Any, *, scope: Scope) -> TransformPlan:
+    return compile_transform(list(steps), scope=scope)
+
+
+def _node(
+    task: Task,
+    position: int,
+    needs: tuple[str, ...],
+    index: Mapping[str, int],
+    dependents: tuple[int, ...],
+    scope: Scope,
+    tasks: Mapping[str, WorkflowTask],
+    hashes: Mapping[str, str],
+) -> Node:
+    work = _work(task, tasks)
+    inner = task_scope(tasks[task.task_ref].spec.input_schema) if task.task_ref is not None else scope
+    kind = find_type(work.type)
+    assert kind is not None  # a document with an unknown type is not published
+    templates = [compile_template(task.input, scope=scope)] if task.input else []
+    config: Template | None = None
+    compute: Compute | None = None
+    transform: TransformPlan | None = None
+    if kind.effect(work.block) == "pure":
+        transform = compile_transform(list(work.block_json), scope=inner)
+        compute = partial(_apply, transform)
+    elif kind.block is not None and work.block_json is not None:
+        config = compile_template(work.block_json, scope=inner)
+    condition = _condition(task.condition, scope)
+    edges = tuple(
+        EdgeCondition(index[need.task], expression)
+        for need in task.depends_on
+        if (expression := _condition(need.condition, scope)) is not None
+    )
+    output = None if task.output is None else compile_template(task.output, scope=with_output(scope))
+    read = [
+        part for part in (*templates, config, output) if part is not None and (part is not config or inner is scope)
+    ]
+    paths: set[ReadPath] = {path for part in read for path in part.paths}
+    if transform is not None and inner is scope:
+        paths |= transform.paths
+    for expression in (condition, *(edge.condition for edge in edges)):
+        if expression is not None:
+            paths |= expression.paths
+    return Node(
+        index=position,
+        id=task.id,
+        type=work.type,
+        effect=kind.effect(work.block),
+        needs=tuple(index[need] for need in needs),
+        dependents=dependents,
+        reads=_task_ids(paths),
+        priority=task.priority,
+        condition=condition,
+        edges=edges,
+        input=templates[0] if templates else None,
+        config=config,
+        own_scope=work.own_scope,
+        compute=compute,
+        output=output,
+        retry=_retry(work.retry),
+        timeout_ms=work.timeout,
+        attempt_timeout_ms=min(work.attempt_timeout or DEFAULT_ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS),
+        continue_on_error=task.continue_on_error,
+        task_hash=hashes[task.task_ref] if task.task_ref is not None else _own_hash(task),
+    )
+
+
+def _work(task: Task, tasks: Mapping[str, WorkflowTask]) -> _Work:
+    """A task's own policies go before those of the reusable task it names."""
+    if task.task_ref is None:
+        assert task.type is not None  # one of the two, says the model
+        return _Work(
+            type=task.type,
+            block=task.block,
+            block_json=task.block_json,
+            retry=task.retry,
+            timeout=task.timeout,
+            attempt_timeout=task.attempt_timeout,
+            own_scope=False,
+        )
+    spec = tasks[task.task_ref].spec
+    return _Work(
+        type=spec.type,
+        block=spec.block,
+        block_json=spec.block_json,
+        retry=task.retry or spec.retry,
+        timeout=task.timeout or spec.timeout,
+        attempt_timeout=task.attempt_timeout or spec.attempt_timeout,
+        own_scope=True,
+    )
+
+
+def _own_hash(task: Task) -> str:
+    return content_hash({"type": task.type, "block": task.block_json})
+
+
+def _condition(source: str | bool | None, scope: Scope) -> Expression | None:
+    if source is None:
+        return None
+    return compile_expression(source if isinstance(source, str) else str(source).lower(), scope=scope)
+
+
+def _retry(retry: Retry | None) -> RetryPolicy:
+    if retry is None:
+        return NO_RETRY
+    return RetryPolicy(
+        max_attempts=retry.max_attempts,
+        strategy=retry.strategy,
+        interval_ms=retry.interval,
+        multiplier=retry.multiplier,
+        max_interval_ms=retry.max_interval,
+        jitter=retry.jitter,
+        retry_on=tuple(str(entry) for entry in retry.retry_on or ()),
+        max_duration_ms=retry.max_duration,
+        respect_retry_after=retry.respect_retry_after,
+        declared=True,
+    )
+
+
+def _apply(transform: TransformPlan, value: Any, scope: Mapping[str, Any]) -> Any:
+    if not isinstance(value, dict) or "items" not in value:
+        raise TransformError("A transform needs input.items.", hint="as in input: {items: …}", facts={"op": "items"})
+    return transform.apply(value["items"], scope)
+
+
+def _task_ids(paths: frozenset[ReadPath] | set[ReadPath]) -> tuple[str, ...]:
+    """The ids of the tasks that paths read; every task for a path that reads them by a computed name."""
+    return tuple(
+        sorted(
+            {
+                path.segments[0]
+                for path in paths
+                if path.root == "tasks" and path.segments and isinstance(path.segments[0], str)
+            }
+        )
+    )
