@@ -38,6 +38,12 @@ def test_a_lag_may_be_asked_of_a_function_at_every_read() -> None:
     assert ["a"] == listed(documents)
 
 
+def test_an_index_lags_by_a_thousand_writes_at_most() -> None:
+    documents = MemoryDocuments(index_lag=5000)
+    documents.batch_put(SCOPE, [item(f"{number:04}", indexes=LISTED) for number in range(1003)])
+    assert ["0000", "0001", "0002"] == listed(documents)
+
+
 def test_an_index_once_seen_never_goes_back() -> None:
     documents = MemoryDocuments()
     documents.batch_put(SCOPE, [item("a", indexes=LISTED)])

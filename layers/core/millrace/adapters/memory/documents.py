@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import islice
 from operator import attrgetter
+from typing import Final
 
 from millrace.adapters import guard, rules
 from millrace.adapters.keys import Address, Listing
@@ -35,6 +36,9 @@ from millrace.ports.documents import (
     Update,
 )
 from millrace.ports.feed import FeedRecord
+
+LAG_WRITES: Final = 1000
+"""An index never lags by more, so that a store whose indexes nobody reads does not remember every write."""
 
 Change = tuple[Address, Item | None]
 
@@ -112,10 +116,14 @@ class MemoryDocuments:
         listing = guard.listing(scope, table, index, partition, within, cursor)
         with self._lock:
             lag = self.index_lag() if callable(self.index_lag) else self.index_lag
-            while len(self._unindexed) > lag:
-                for place, item in self._unindexed.popleft():
-                    self._indexes.learn(place, item)
+            self._index_but(lag)
             return self._page(listing, self._indexes.partitions.get((table, index, listing.partition)))
+
+    def _index_but(self, writes: int) -> None:
+        """Lets the indexes learn of everything but the last ``writes`` writes."""
+        while len(self._unindexed) > writes:
+            for place, item in self._unindexed.popleft():
+                self._indexes.learn(place, item)
 
     @staticmethod
     def _page(listing: Listing, partition: Partition | None) -> Page:
@@ -158,6 +166,8 @@ class MemoryDocuments:
                     self._sequence += 1
                     self._records.append(FeedRecord(self._sequence, place.tenant, item))
             self._unindexed.append(changes)
+            if len(self._unindexed) > LAG_WRITES:
+                self._index_but(LAG_WRITES)
             self.writes += 1
             self.operations += len(ops)
 
