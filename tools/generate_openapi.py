@@ -1,4 +1,5 @@
-"""Writes docs/openapi.json from the routes of all functions, or with ``--check`` fails when it is out of date.
+"""Writes docs/openapi.json from the routes of all functions, and docs/reference/problems.md from the table of
+problems; with ``--check`` it only fails when one of them is out of date.
 
 python tools/generate_openapi.py [--check]
 """
@@ -13,10 +14,12 @@ from typing import Any
 
 from millrace.api.access import ACCESS, PUBLIC
 from millrace.api.models import Problem
+from millrace.api.problems import TABLE, TYPE_PREFIX
 from millrace.api.resolver import Resolver
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "openapi.json"
+PROBLEMS = ROOT / "docs" / "reference" / "problems.md"
 CONCERNS = ("workflows", "tasks", "executions", "health")
 NAMESPACE = {
     "name": "namespace",
@@ -145,15 +148,36 @@ def text() -> str:
     return json.dumps(build(), indent=2, sort_keys=False, ensure_ascii=False) + "\n"
 
 
+def problems() -> str:
+    """The table of problem codes, for people."""
+    lines = [
+        "# Problems",
+        "",
+        "Every error of the API is a body of RFC 9457 (`application/problem+json`): `type`",
+        f"(`{TYPE_PREFIX}` and the code), `title`, `status`, `code`, `detail`, `hint`, `instance` and `requestId`,",
+        "and what belongs to the kind of problem, such as `findings` of a document (each with line and column) or",
+        "`missingInputs` of an input. Where details are not shown, the request id leads to the log.",
+        "",
+        "| code | status | meaning | details shown |",
+        "| --- | --- | --- | --- |",
+    ]
+    rows = sorted(((cls.code, row) for cls, row in TABLE.items()), key=lambda pair: pair[0])
+    lines += [f"| `{code}` | {row.status} | {row.title} | {'yes' if row.shown else 'no'} |" for code, row in rows]
+    lines.append("| `internal` | 500 | Something went wrong on our side | no |")
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> int:
-    made = text()
+    made = {TARGET: text(), PROBLEMS: problems()}
     if "--check" in arguments:
-        if not TARGET.is_file() or TARGET.read_text() != made:
-            print("docs/openapi.json is out of date: run python tools/generate_openapi.py")
-            return 1
-        return 0
-    TARGET.write_text(made)
-    print(f"wrote {TARGET.relative_to(ROOT)}")
+        stale = [path for path, content in made.items() if not path.is_file() or path.read_text() != content]
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is out of date: run python tools/generate_openapi.py")
+        return 1 if stale else 0
+    for path, content in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        print(f"wrote {path.relative_to(ROOT)}")
     return 0
 
 

@@ -31,6 +31,10 @@ def test_the_committed_document_is_what_the_routes_say() -> None:
     assert json.loads(generator().text()) == DOCUMENT
 
 
+def test_the_committed_table_of_problems_is_what_the_code_says() -> None:
+    assert generator().problems() == (ROOT / "docs" / "reference" / "problems.md").read_text()
+
+
 def test_every_route_of_every_function_is_in_the_access_table_and_nothing_else_is() -> None:
     registered = {(route.method, route.path) for c in CONCERNS for route in function(c).app.routes}
     assert registered == set(ACCESS) == ROUTES
