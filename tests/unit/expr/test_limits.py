@@ -100,6 +100,24 @@ def test_nested_loops_run_out_of_fuel() -> None:
     assert "fuel" == reason(source, {"x": list(range(100))})
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x.map(a, 1)",
+        "x.map(a, true, a)",
+        "x.filter(a, true)",
+        "x.all(a, true)",
+        "x.exists(a, false)",
+        "x.exists_one(a, false)",
+    ],
+)
+def test_every_round_of_a_loop_takes_fuel(source: str) -> None:
+    assert "fuel" == reason(source, {"x": list(range(100))}, Fuel(150))
+    few = Fuel(500)
+    compile_expression(source).evaluate({"x": list(range(100))}, fuel=few)
+    assert few.steps < 500 - 200
+
+
 def test_fuel_that_runs_out_is_not_absorbed() -> None:
     assert "fuel" == reason("x.exists(a, x.exists(b, a == b + 5000)) || true", {"x": list(range(2000))})
     assert "fuel" == reason("x.exists(a, x.exists(b, b < 0)) ?? 1", {"x": list(range(2000))})
@@ -204,3 +222,18 @@ def test_a_list_of_unequal_length_is_unequal_at_no_cost() -> None:
     assert not equal([1] * 10, [1] * 11, fuel, NOWHERE)
     assert Fuel().steps == fuel.steps
     assert '{"a":[1,"\\u0001"],"b":null}' == json_text({"b": None, "a": [1, "\x01"]}, fuel, NOWHERE)
+
+
+def test_a_missing_field_that_is_absorbed_is_not_explained() -> None:
+    class Counting(dict[str, Any]):
+        looks = 0
+
+        def __iter__(self) -> Any:
+            Counting.looks += 1
+            return super().__iter__()
+
+    env = {"x": Counting({f"key{number}": number for number in range(100)}), "y": list(range(50))}
+    assert [0] * 50 == compile_expression("y.map(i, x.kez ?? 0)").evaluate(env)
+    assert 0 == Counting.looks
+    assert "unknown-field" == reason("x.kez", env)
+    assert Counting.looks > 0

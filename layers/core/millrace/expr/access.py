@@ -15,7 +15,7 @@ from millrace.base.errors import ExpressionError
 from millrace.expr import nodes
 from millrace.expr.catalogue import FUNCTIONS as FUNCTION_NAMES
 from millrace.expr.catalogue import METHODS as METHOD_NAMES
-from millrace.expr.faults import MISSING, Site, nearest, reason_of
+from millrace.expr.faults import MISSING, Site, deferred, nearest, reason_of
 from millrace.expr.frame import Frame, Run
 from millrace.expr.functions import METHODS
 from millrace.expr.macros import macro
@@ -68,12 +68,9 @@ def read_field(value: Any, name: str, site: Site) -> Any:
     if isinstance(value, Mapping):
         if name in value:
             return value[name]
-        raise site.fault(
-            "unknown-field",
-            f"{site.text} is not there: there is no {name} in {described(value)}",
-            hint=_field_hint(value, name),
-            read=site.text,
-            found=described(value),
+        raise deferred(
+            site.fault("unknown-field", f"{site.text} is not there", read=site.text),
+            lambda: _absence(value, name, site),
         )
     what = kind(value)
     if what == "secret":
@@ -90,6 +87,11 @@ def read_field(value: Any, name: str, site: Site) -> Any:
         hint = f"did you mean {name}(…)?"
     found = described(value)
     raise site.fault("type", f"cannot read {name}: it is read from {found}", hint=hint, read=site.text, found=found)
+
+
+def _absence(value: Mapping[Any, Any], name: str, site: Site) -> tuple[str, str, dict[str, Any]]:
+    found = described(value)
+    return f"{site.text} is not there: there is no {name} in {found}", _field_hint(value, name), {"found": found}
 
 
 def _field_hint(value: Mapping[Any, Any], name: str) -> str:

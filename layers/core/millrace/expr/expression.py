@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from millrace.base.errors import ExpressionError
 from millrace.base.limits import EXPRESSION_CHARS
 from millrace.expr import nodes
 from millrace.expr.closures import Compiler
-from millrace.expr.faults import Site
+from millrace.expr.faults import Site, explained
 from millrace.expr.frame import Frame, Run
 from millrace.expr.fuel import Fuel
 from millrace.expr.notes import Note
@@ -81,7 +82,10 @@ class Expression:
         Without ``fuel``, the limits of one expression apply (`millrace.base.limits`). A result may share parts with
         the data: values are never changed in place.
         """
-        return self.value_in(Frame(env, Fuel() if fuel is None else fuel, self.slots))
+        try:
+            return self.value_in(Frame(env, Fuel() if fuel is None else fuel, self.slots))
+        except ExpressionError as error:
+            raise explained(error) from None
 
     def evaluate_bool(self, env: Mapping[str, Any], *, fuel: Fuel | None = None) -> bool:
         """The value of a condition. Raises ExpressionError (``type``) when it is not a bool."""
@@ -92,7 +96,10 @@ class Expression:
         raise self._site.fault("type", f"a condition is true or false, and this is {described(value)}", hint=hint)
 
     def value_in(self, frame: Frame) -> Any:
-        """`evaluate` in a frame that the caller keeps for many evaluations; it needs ``slots`` slots."""
+        """`evaluate` in a frame that the caller keeps for many evaluations; it needs ``slots`` slots.
+
+        The caller completes what it lets out by `millrace.expr.faults.explained`.
+        """
         fuel = frame.fuel
         fuel.steps -= self.cost
         if fuel.steps < 0:

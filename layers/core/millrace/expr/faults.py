@@ -10,7 +10,7 @@ Reasons, in ``facts["reason"]``: ``syntax``, ``depth``, ``size``, ``unknown-root
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,6 +52,26 @@ class Site:
 
 
 NOWHERE: Final = Site("", 0, 0)
+
+
+def deferred(error: ExpressionError, explain: Callable[[], tuple[str, str, dict[str, Any]]]) -> ExpressionError:
+    """Puts off the costly part of an error (message, hint, facts) until `explained` asks for it.
+
+    Most missing fields are absorbed by ``??`` and the like, in loops too, and searching for similar names each time
+    would cost far more than the fuel that was paid.
+    """
+    error.__dict__["_explain"] = explain
+    return error
+
+
+def explained(error: ExpressionError) -> ExpressionError:
+    """The same error, complete. Everything that lets an error out of an evaluation calls this."""
+    explain = error.__dict__.pop("_explain", None)
+    if explain is not None:
+        error.message, error.hint, facts = explain()
+        error.args = (error.message,)
+        error.facts.update(facts)
+    return error
 
 
 def reason_of(error: ExpressionError) -> str:

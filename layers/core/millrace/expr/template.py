@@ -15,7 +15,7 @@ from typing import Any, Final
 from millrace.base.errors import ExpressionError
 from millrace.base.limits import DOCUMENT_BYTES, DOCUMENT_DEPTH, VALUE_BYTES
 from millrace.expr.expression import CACHED, Expression, check_length, read_braced
-from millrace.expr.faults import NOWHERE, Site
+from millrace.expr.faults import NOWHERE, Site, explained
 from millrace.expr.frame import Frame
 from millrace.expr.fuel import Fuel, text_bytes
 from millrace.expr.notes import Note
@@ -143,7 +143,7 @@ class _Builder:
 
 def _placed(error: ExpressionError, place: Place) -> ExpressionError:
     error.facts.setdefault("place", list(place))
-    return error
+    return explained(error)
 
 
 @lru_cache(maxsize=CACHED)

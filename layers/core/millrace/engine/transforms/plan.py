@@ -22,7 +22,7 @@ from millrace.engine.transforms.shaping import (
     compile_select,
 )
 from millrace.engine.transforms.step import INDEX, ITEM, ROOTS, ItemFrame, Place, Step
-from millrace.expr.faults import NOWHERE, nearest
+from millrace.expr.faults import NOWHERE, explained, nearest
 from millrace.expr.fuel import Fuel
 from millrace.expr.paths import ReadPath
 from millrace.expr.scope import Scope
@@ -77,6 +77,8 @@ class TransformPlan:
                 if INDEX in local:
                     facts["item"] = local[INDEX]
                 error.facts.update({key: fact for key, fact in facts.items() if key not in error.facts})
+                if isinstance(error, ExpressionError):
+                    explained(error)
                 raise
         if self.steps:
             check_size(value, VALUE_BYTES, NOWHERE)
