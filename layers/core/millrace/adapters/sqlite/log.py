@@ -22,6 +22,9 @@ FRAME_HEADER_BYTES: Final = 24
 CHECKED_FRAMES: Final = 8192
 """Keeps the time to open within bounds; SQLite checkpoints long before that unless a reader holds it up."""
 
+PAGE_BYTES: Final = 65536
+"""SQLite's largest page."""
+
 _WORD: Final = 0xFFFFFFFF
 
 
@@ -41,21 +44,24 @@ def lost_commits(path: Path) -> int:
     1 is what a crash may leave. A log with frames and a damaged header counts its commits too, since all are lost.
     Raises OSError."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(HEADER_BYTES)
+            page_bytes = int.from_bytes(data[8:12]) if len(data) == HEADER_BYTES else 0
+            data += file.read(CHECKED_FRAMES * (FRAME_HEADER_BYTES + min(page_bytes, PAGE_BYTES)))
     except FileNotFoundError:
         return 0
     header = data[:HEADER_BYTES]
     if len(header) < HEADER_BYTES or not any(header):
         return 0
-    magic, _, page_bytes, _, _, _, *stored = struct.unpack(">8I", header)
+    magic, _, _, _, _, _, *stored = struct.unpack(">8I", header)
     order = ">" if magic & 1 else "<"
     running = checksum(header[:24], (0, 0), order)
-    whole = magic & ~1 == MAGIC and running == tuple(stored) and 512 <= page_bytes <= 65536
+    whole = magic & ~1 == MAGIC and running == tuple(stored) and 512 <= page_bytes <= PAGE_BYTES
     if not whole:
         return 2 if len(data) > HEADER_BYTES else 0
     salts = header[16:24]
     frame_bytes = FRAME_HEADER_BYTES + page_bytes
-    starts = range(HEADER_BYTES, len(data) - frame_bytes + 1, frame_bytes)[:CHECKED_FRAMES]
+    starts = range(HEADER_BYTES, len(data) - frame_bytes + 1, frame_bytes)
     for number, start in enumerate(starts):
         frame = data[start : start + frame_bytes]
         running = checksum(frame[:8], running, order)
