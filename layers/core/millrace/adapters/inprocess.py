@@ -88,7 +88,7 @@ class InProcessOrchestrator:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._world is not None:
             for runner in self._world.runners.values():
-                close = getattr(runner, "close", None)
+                close = getattr(runner, "aclose", None)
                 if close is not None:
                     await close()
 

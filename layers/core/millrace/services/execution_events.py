@@ -33,7 +33,7 @@ def execution_events(
         time.sleep(min(LOOK_S, left))
     items = []
     for position, segment, event in found:
-        body = msgspec.to_builtins(event, str_keys=True)
+        body = msgspec.to_builtins(event, str_keys=True, enc_hook=bytes, builtin_types=(bytes,))
         body["position"] = position
         body["stream"] = segment.stream
         body["owner"] = segment.owner
