@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_published_shows_its_findings(data: Path, tmp_path
     path.write_text(EXAMPLE.read_text().replace("type: http", "type: htpp"))
     ran = on(data, "run", str(path))
     assert 1 == ran.code
-    assert f"{path}:21:" in ran.err
+    assert f"{path}:17:13: error unknown-type" in ran.err
     assert path.name in on(data, "run", str(path), "--json").out
 
 
@@ -161,9 +161,9 @@ def test_without_a_server_one_is_started_for_the_command(tmp_path: Path, monkeyp
 
 
 def test_a_holder_that_never_listens_is_said(tmp_path: Path) -> None:
+    waiting = connect(Settings(data=tmp_path), patience=0.1)
     with hold(tmp_path), pytest.raises(Unavailable, match=f"process {os.getpid()} holds"):
-        with connect(Settings(data=tmp_path), patience=0.1):
-            pass
+        waiting.__enter__()
 
 
 def test_dev_loads_watches_runs_once_and_stops_on_a_signal(tmp_path: Path) -> None:

@@ -77,8 +77,6 @@ def _client(service: Service, settings: Settings) -> Any:
         from botocore.config import Config
 
         config = Config(connect_timeout=_CONNECT_S, read_timeout=_READ_S, retries={"mode": "standard"})
-        return boto3.client(
-            service, region_name=settings.region, endpoint_url=settings.endpoint or None, config=config
-        )
+        return boto3.client(service, region_name=settings.region, endpoint_url=settings.endpoint or None, config=config)
 
     return Later(make)

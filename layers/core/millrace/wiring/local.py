@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from millrace.adapters.files import DirectoryBlobs, FileSecrets
 from millrace.adapters.inprocess import InProcessOrchestrator
-from millrace.adapters.sqlite import FolderLock, SqliteDocuments
+from millrace.adapters.sqlite import SqliteDocuments
 from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
@@ -29,7 +29,7 @@ BLOBS: Final = "blobs"
 @dataclass(frozen=True, slots=True)
 class LocalPlatform:
     """``resume`` takes up every unfinished execution and answers how many; ``close`` stops running, then closes the
-    store and gives the folder back. ``documents`` is the store with its commit counter."""
+    store. ``documents`` is the store with its commit counter."""
 
     platform: Platform
     documents: SqliteDocuments
@@ -38,8 +38,8 @@ class LocalPlatform:
     close: Callable[[], None]
 
 
-def open_local(settings: Settings, *, lock: FolderLock, demo_url: str = "") -> LocalPlatform:
-    """Open the platform of a data folder that this process holds; `close` releases ``lock`` too.
+def open_local(settings: Settings, *, demo_url: str = "") -> LocalPlatform:
+    """Open the platform of a data folder that this process holds.
 
     ``demo_url`` is the address of the demo service: workflows read it as ``env.DEMO_URL`` and may call it. Raises
     Corrupt when the store is damaged, StoreUnavailable when it cannot be opened.
@@ -84,7 +84,6 @@ def open_local(settings: Settings, *, lock: FolderLock, demo_url: str = "") -> L
     def close() -> None:
         orchestrator.close()
         documents.close()
-        lock.release()
 
     return LocalPlatform(
         platform=platform,
