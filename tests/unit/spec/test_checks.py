@@ -39,6 +39,7 @@ def errors(text: str) -> list[tuple[str, str]]:
         ),
         ("tasks.get.outpt", [("unknown-output", 'tasks.get.outpt: outpt is not declared. Did you mean "output"?')]),
         ("tasks.get.attempts", []),
+        ("tasks.get", []),
         ("tasks.call.output.body.free", []),
         ("tasks.call.output.status", []),
         ("tasks.mapped.output.code", []),
@@ -88,6 +89,7 @@ def test_a_task_without_an_output_schema_has_that_of_its_type() -> None:
         ("input: {id: 1}", []),
         ("input: {id: '{{tasks.a.attempts}}'}", []),
         ("input: {id: 'n{{input.name}}'}", []),
+        ("input: {id: '{{input.open.x + input.open.y}}'}", []),
         ("input: {id: '{{input.open.x}}'}", []),
         ("input: {id: one}", [("type-mismatch", 'id is the text "one", expected integer')]),
         ("input: {id: 1, tags: {a: b}}", [("type-mismatch", "tags is a mapping, expected array")]),
@@ -130,6 +132,7 @@ def test_the_items_of_a_transform_are_an_array() -> None:
         ("input.name == 'x'", []),
         ("size(input.name)", []),
         ("'1 / 0'", []),
+        ("'1 +'", ["bad-expression"]),
     ],
 )
 def test_a_condition_is_true_or_false_where_schemas_tell(condition: str, codes: list[str]) -> None:
@@ -162,6 +165,25 @@ def test_a_step_that_reads_an_unknown_task_is_found() -> None:
     assert [("unknown-task", 'there is no task "bb".')] == errors(text)
 
 
+def test_a_step_may_read_inputs_and_other_tasks() -> None:
+    text = flow(
+        f"id: a, {HTTP}",
+        "id: b, type: transform, input: {items: []}, transform: [{filter: 'item.x == tasks.a.status && input.y'}]",
+    )
+    assert [] == errors(text)
+
+
+def test_suggestions_end_where_a_document_has_very_many_mistakes() -> None:
+    tasks = [f"id: task{i}, {HTTP}, dependsOn: [tsk{i}]" for i in range(150)]
+    found = [finding for finding in judge(flow(*tasks)) if finding.code == "unknown-task"]
+    assert (150, 100) == (len(found), sum(bool(finding.did_you_mean) for finding in found))
+
+
+def test_only_so_many_mistakes_are_reported_at_once() -> None:
+    keys = ", ".join(f"k{i}: 1" for i in range(5_000))
+    assert 200 == len(judge(flow(f"id: a, {HTTP}, {keys}")))
+
+
 def test_an_expression_in_a_step_that_does_not_compile_is_found() -> None:
     text = flow("id: a, type: transform, input: {items: []}, transform: [{filter: 'item.x =='}]")
     assert ["bad-transform"] == [code for code, _ in errors(text)]
@@ -170,6 +192,11 @@ def test_an_expression_in_a_step_that_does_not_compile_is_found() -> None:
 def test_a_mistake_in_a_block_scalar_is_found_in_its_line() -> None:
     text = flow(f"id: a, {HTTP}", more="  output: |\n    first\n    then {{input.nam}}\n" + INPUT)
     assert [(7, 12)] == [(finding.line, finding.column) for finding in judge(text)]
+
+
+def test_a_mistake_behind_extra_indentation_is_found_where_the_text_begins() -> None:
+    text = flow(f"id: a, {HTTP}", more="  output: |\n    first\n      {{input.nam}}\n" + INPUT)
+    assert [(5, 11)] == [(finding.line, finding.column) for finding in judge(text)]
 
 
 def test_a_mistake_in_a_folded_text_is_found_where_the_text_begins() -> None:

@@ -140,7 +140,8 @@ def test_findings_are_ordered_by_position_and_kept_once() -> None:
 def test_a_good_workflow_has_no_findings() -> None:
     text = flow(
         "id: fetch, taskRef: get, input: {id: 5, tags: ['{{input.name}}']}, retry: {maxAttempts: 2}, timeout: 30s",
-        "id: shape, type: transform, input: {items: '{{input.rows}}'}, transform: [{filter: 'item.x > 1'}], condition: input.ok",
+        "id: shape, type: transform, input: {items: '{{input.rows}}'}, transform: [{filter: 'item.x > 1'}], "
+        "condition: input.ok",
         "id: post, type: http, dependsOn: [shape, {task: fetch, condition: input.ok}], request: {method: POST, "
         "url: 'https://x.example', body: {t: '{{tasks.fetch.output.total}}'}, auth: {bearer: {secretRef: k}}}, "
         "output: {code: '{{output.status}}', n: 1}",

@@ -1,5 +1,6 @@
 """Dependencies, rings, unreachable tasks, references."""
 
+import itertools
 import json
 
 from hypothesis import given
@@ -94,7 +95,7 @@ def test_every_ring_is_a_path_and_graphs_without_one_can_be_sorted(raw: dict[int
     found = rings(graph)
     for ring in found:
         assert ring[0] == ring[-1]
-        assert all(below in graph[node] for node, below in zip(ring, ring[1:], strict=False))
+        assert all(below in graph[node] for node, below in itertools.pairwise(ring))
     left = {node: {below for below in edges if below != node} for node, edges in graph.items()}
     while ready := [node for node, edges in left.items() if not edges]:
         left = {node: edges - set(ready) for node, edges in left.items() if node not in ready}
@@ -134,8 +135,10 @@ def test_references_name_what_is_used_and_the_exact_fields() -> None:
             "id: a, taskRef: get@^1, input: {id: '{{input.order.id}}'}",
             "id: b, type: http, request: {url: '{{env.base}}/{{tasks.a.output.items[0].n}}', "
             "headers: {h: '{{secrets.k}}'}, auth: {bearer: {secretRef: crm}}}",
-            "id: c, type: transform, input: {items: '{{tasks.a.output.rows}}'}, transform: [{filter: 'item.x == tasks.b.status'}]",
-            more="  config: {c: {d: 1}}\n  output: {x: '{{tasks.a.output.total}}', y: '{{config.c.d}}', z: '{{env}}', w: \"{{tasks['a'].output.map(o, o.q)}}\"}\n",
+            "id: c, type: transform, input: {items: '{{tasks.a.output.rows}}'}, transform: "
+            "[{filter: 'item.x == tasks.b.status'}]",
+            more="  config: {c: {d: 1}}\n  output: {x: '{{tasks.a.output.total}}', y: '{{config.c.d}}', z: '{{env}}', "
+            "w: \"{{tasks['a'].output.map(o, o.q)}}\"}\n",
         )
     )
     expected = (

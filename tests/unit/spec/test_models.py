@@ -28,7 +28,8 @@ def messages(text: str) -> list[str]:
 def test_a_workflow_has_typed_tasks_with_durations_in_milliseconds() -> None:
     workflow, _ = workflow_of(
         flow(
-            f"id: a.b, {CALL}, timeout: 1h, attemptTimeout: 14m, retry: {{interval: PT2S, retryOn: [timeout, 5xx, 429, '*']}}"
+            f"id: a.b, {CALL}, timeout: 1h, attemptTimeout: 14m, "
+            f"retry: {{interval: PT2S, retryOn: [timeout, 5xx, 429, '*']}}"
         )
     )
     task = workflow.spec.tasks[0]
@@ -86,6 +87,11 @@ def test_a_task_by_reference_has_no_block() -> None:
         (
             "id: a, type: http, request: {url: x, method: get}",
             '"method" is \'get\', which it cannot be. Did you mean "GET"?',
+        ),
+        (f"id: a, {CALL}, timeout: soon", "'soon': not a duration"),
+        (
+            "id: a, type: http, request: {url: x, auth: {basic: {username: u, password: '{{secrets.p}}', usr: x}}}",
+            '"usr" is not a key of "basic".',
         ),
         ("id: a, type: http, request: {url: x, auth: {}}", "auth names 0 ways to authenticate"),
         ("id: a, type: http, request: {url: x, body: 1, form: {}}", "a request has 2 bodies"),
@@ -192,6 +198,7 @@ def test_a_type_without_a_block_needs_none() -> None:
     register_type(TaskType("noop", lambda _: "pure"))
     try:
         assert () == judge(flow("id: a, type: noop"))
+        assert ['"zz" is not a key of "tasks".'] == messages(flow("id: a, type: noop, zz: 1"))
         assert () == judge(TASK_HEAD + "  type: noop\n")
     finally:
         unregister_type("noop")

@@ -74,13 +74,12 @@ def dumps(value: Any) -> bytes:
     try:
         encoded = msgspec.json.encode(value, order="deterministic")
         # What the encoder would bend (NaN to null, a date to text) does not compare equal; a tuple does not either.
-        faithful = msgspec.json.decode(encoded) == value and not _LONG_DIGITS.search(encoded)
+        if msgspec.json.decode(encoded) == value and not _LONG_DIGITS.search(encoded):
+            return encoded
     except (TypeError, ValueError, RecursionError):
-        _check_value(value, 0, ())
-        raise
-    if not faithful:
-        _check_value(value, 0, ())
-    return encoded
+        encoded = b""
+    _check_value(value, 0, ())
+    return encoded or msgspec.json.encode(value, order="deterministic")
 
 
 def sha256(value: Any) -> str:

@@ -197,7 +197,8 @@ def _end(lines: list[str], row: int, column: int) -> int:
 
 
 def _reflow(text: str) -> str:
-    """White space as the round trip of ruamel.yaml writes it, if it writes that again the second time."""
+    """White space as the round trip of ruamel.yaml writes it, if it writes that again the second time. What it cannot
+    take, such as a date that does not exist, stays as it is."""
     once = _round_trip(text)
     return once if once == _round_trip(once) else text
 
@@ -214,6 +215,6 @@ def _round_trip(text: str) -> str:
     out = io.StringIO()
     try:
         yaml.dump(yaml.load(text), out)
-    except YAMLError:
+    except (YAMLError, ValueError, ArithmeticError):
         return text
     return out.getvalue()

@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 from millrace.base.canonical import parse_json
-from millrace.base.errors import InvalidRequest, TooLarge
+from millrace.base.errors import InvalidRequest
 from millrace.base.limits import DOCUMENT_DEPTH, DOCUMENT_NODES
 from millrace.spec.source import Node, unreadable
 
@@ -22,8 +22,6 @@ def read_json(text: str) -> Node:
         raise unreadable("empty-document", "the document is empty", (1, 1), "Write a workflow or a task.")
     try:
         value = parse_json(text, depth=DOCUMENT_DEPTH)
-    except TooLarge as error:
-        raise unreadable("too-many-nodes", error.message, (1, 1), error.hint) from None
     except InvalidRequest as error:
         code = next((code for words, code in _CODES + _MORE_CODES if words in error.message), "syntax")
         message = error.message.rpartition(" (line")[0]
@@ -44,12 +42,9 @@ class _Positions:
         return self._node(value, word, at)
 
     def _next(self) -> tuple[str, tuple[int, int]]:
-        for match in self._tokens:
-            word = match.group()
-            if word != "\n":
-                return word, (self._line, match.start() - self._line_start + 1)
+        while (match := next(self._tokens)).group() == "\n":
             self._line, self._line_start = self._line + 1, match.end()
-        raise AssertionError("the text ended before its value")
+        return match.group(), (self._line, match.start() - self._line_start + 1)
 
     def _node(self, value: Any, word: str, at: tuple[int, int]) -> Node:
         self._nodes += 1

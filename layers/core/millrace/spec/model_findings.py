@@ -24,6 +24,8 @@ _EXPECTED: Final = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
+MOST_MISTAKES: Final = 200
+"""Mistakes that are reported at once: each costs a search for similar names, and nobody reads more."""
 _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
 
@@ -37,17 +39,17 @@ def model_findings(
         (_path(source.value, detail["loc"], missing=detail["type"] == "missing"), detail)
         for detail in error.errors(include_url=False)
     ]
-    paths = [path for path, _ in details]
-    details = [(path, detail) for path, detail in details if not _covered(path, said)]
+    inner = {path[:length] for path, _ in details for length in range(len(path))}
+    details = [(path, detail) for path, detail in details if not _covered(path, said)][:MOST_MISTAKES]
     wrong: dict[Path, list[str]] = {}
     findings: list[Finding] = []
     for path, detail in details:
         code = detail["type"]
-        below = any(len(other) > len(path) and other[: len(path)] == path for other in paths)
+        below = path in inner
         if code in _EXPECTED:
             if not below:
                 wrong.setdefault(path, []).append(_EXPECTED[code])
-        elif not (below and code in ("too_short", "missing-key")):
+        elif not (below and code == "too_short"):
             findings.append(_finding(path, detail, source, schema))
     for path, expected in wrong.items():
         names = " or ".join(dict.fromkeys(expected))
@@ -155,7 +157,7 @@ def _value(value: Any, path: Path) -> Any:
 
 
 def _covered(path: Path, said: set[Path]) -> bool:
-    return any(path[: len(done)] == done for done in said)
+    return any(path[:length] in said for length in range(len(path) + 1))
 
 
 def _label(path: Path) -> str:

@@ -13,9 +13,7 @@ def place(source: Source, path: Path, text: str, offset: int) -> Position:
     where it begins (escapes and folded lines move characters)."""
     line, column = source.position(path)
     lines = _lines(source.text)
-    if not 0 < line <= len(lines):
-        return line, column
-    raw = lines[line - 1][column - 1 :]
+    raw = "".join(lines[line - 1 : line])[column - 1 :]
     quote = 1 if raw[:1] in ("'", '"') else 0
     before = text[:offset]
     if "\n" not in before and raw[quote:].startswith(before):
@@ -23,7 +21,7 @@ def place(source: Source, path: Path, text: str, offset: int) -> Position:
     if raw[:1] == "|":
         row = line + before.count("\n") + 1
         tail = before.rpartition("\n")[2]
-        shown = lines[row - 1] if row <= len(lines) else ""
+        shown = "".join(lines[row - 1 : row])
         indent = len(shown) - len(shown.lstrip(" "))
         if shown[indent:].startswith(tail):
             return row, indent + len(tail) + 1

@@ -13,7 +13,7 @@ from millrace.spec.environment import Environment
 from millrace.spec.placing import place
 from millrace.spec.shapes import ANYTHING, Shape, disjoint, json_type, types_of
 from millrace.spec.sites import Fault, Site, Sites
-from millrace.spec.suggest import asking, nearest
+from millrace.spec.suggest import asking
 
 _NOTES: Final = {"alias": "alias-spelling"}
 _REASONS: Final = {"unknown-root": "unknown-reference", "ambiguous-hyphen": "ambiguous-hyphen"}
@@ -87,7 +87,7 @@ def _read(
     if verdict.shape is not None:
         return
     name = str(path.segments[verdict.index])
-    names = nearest(name, verdict.known)
+    names = report.nearest(name, verdict.known)
     if verdict.reason:
         message = f"{path}: there is no {name}, since {verdict.reason}"
     else:
@@ -108,7 +108,7 @@ def _declared(known: tuple[str, ...]) -> str:
 def _unknown_task(
     report: Report, path: tuple[str | int, ...], name: str, ids: Collection[str], at: tuple[int, int]
 ) -> None:
-    names = nearest(name, ids)
+    names = report.nearest(name, ids)
     fix = f"Write {names[0]}." if names else "Add the task, or read another one."
     report.add("unknown-task", f'there is no task "{name}".{asking(names)}', path, fix=fix, names=names, at=at)
 
@@ -124,10 +124,7 @@ def _boolean(report: Report, site: Site, environment: Environment) -> None:
     expression = site.expression
     found: frozenset[str] | None = None
     if expression.constant:
-        try:
-            found = frozenset({json_type(expression.evaluate({}))})
-        except ExpressionError:
-            return  # constant folding keeps the error for run time, where it is reported with its cause
+        found = frozenset({json_type(expression.evaluate({}))})
     elif len(expression.reads) == 1 and expression.reads[0].length == expression.length:
         verdict = environment.follow(expression.reads[0].path)
         found = types_of(verdict.shape) if verdict.shape is not None else None

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Final
+
 from millrace.spec.findings import CODES, Finding, Path, Severity
 from millrace.spec.placing import place
 from millrace.spec.sites import Site
 from millrace.spec.source import Position, Source
+from millrace.spec.suggest import nearest
+
+_MOST_SUGGESTIONS: Final = 100
 
 
 class Report:
@@ -14,6 +20,12 @@ class Report:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.findings: list[Finding] = []
+        self._suggestions = _MOST_SUGGESTIONS
+
+    def nearest(self, word: str, known: Collection[str]) -> tuple[str, ...]:
+        """Names like ``word``; none any more once a document has asked often, since each search is linear."""
+        self._suggestions -= 1
+        return nearest(word, known) if self._suggestions >= 0 else ()
 
     def add(
         self,

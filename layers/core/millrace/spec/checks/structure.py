@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from millrace.base.errors import ExpressionError
 from millrace.base.limits import TASKS_PER_WORKFLOW
 from millrace.spec.checks.report import Report
 from millrace.spec.cycles import rings
@@ -10,7 +9,7 @@ from millrace.spec.dependencies import Graph
 from millrace.spec.findings import Path
 from millrace.spec.models import Workflow
 from millrace.spec.sites import Sites
-from millrace.spec.suggest import asking, nearest
+from millrace.spec.suggest import asking
 
 
 def check_ids(report: Report, workflow: Workflow) -> None:
@@ -37,7 +36,7 @@ def check_graph(report: Report, workflow: Workflow, graph: Graph) -> None:
     for index, task in enumerate(tasks):
         for at, need in enumerate(task.depends_on):
             if need.task not in where:
-                names = nearest(need.task, where)
+                names = report.nearest(need.task, where)
                 path = _need_path(report, index, at)
                 fix = f"Write {names[0]}." if names else "Add the task, or take the dependency out."
                 message = f'there is no task "{need.task}".{asking(names)}'
@@ -62,13 +61,9 @@ def check_reachable(report: Report, workflow: Workflow, graph: Graph, sites: Sit
         if task.condition is False:
             dead[task.id] = task.id
     for site in sites.sites:
-        if site.use == "condition" and site.expression.constant and site.task is not None:
-            try:
-                value = site.expression.evaluate({})
-            except ExpressionError:
-                continue
-            if value is False:
-                dead[order[site.task]] = order[site.task]
+        constant = site.use == "condition" and site.expression.constant
+        if constant and site.task is not None and site.expression.evaluate({}) is False:
+            dead[order[site.task]] = order[site.task]
     dependents: dict[str, list[str]] = {name: [] for name in graph.needs}
     for name, needs in graph.firm.items():
         for need in needs:

@@ -13,7 +13,7 @@ from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.schema_check import schema_problems
 from millrace.spec.shapes import Shape, disjoint, follow, types_of
 from millrace.spec.sites import Site, Sites
-from millrace.spec.suggest import asking, nearest
+from millrace.spec.suggest import asking
 from millrace.spec.tasks.http import Auth, BasicAuth, HttpRequest
 
 _ARRAY: Final = frozenset({"array"})
@@ -68,7 +68,7 @@ def check_tasks(
         if task.task_ref is not None:
             document = tasks.get(task.task_ref)
             if document is None:
-                names = nearest(task.task_ref, tasks)
+                names = report.nearest(task.task_ref, list(tasks))
                 message = f'there is no reusable task "{task.task_ref}".{asking(names)}'
                 fix = "Publish it first, or correct the name or range."
                 report.add("unknown-task-ref", message, (*path, "taskRef"), fix=fix, names=names)
@@ -119,7 +119,7 @@ def _inputs(
         path = (*base, name)
         if name not in declared:
             if schema.get("additionalProperties") is False:
-                names = nearest(name, declared)
+                names = report.nearest(name, declared)
                 message = f'{document.metadata.name} has no input "{name}".{asking(names)}'
                 at = report.source.key_position(path)
                 fix = f"Write {names[0]}." if names else "Take it out."

@@ -1,0 +1,226 @@
+"""Hashes, text, SARIF, JSON Schemas and what is generated from the models."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import millrace.spec
+from millrace.spec import behaviour_hash, content_hash, document_schema, findings_text, load, sarif
+from millrace.spec.shapes import Shape, disjoint, follow, types_of
+from millrace.spec.suggest import nearest
+from tests.unit.spec.builders import GET, HEAD, HTTP, TASK_HEAD, flow, judge
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAIN = flow(f"id: a, {HTTP}")
+
+
+def value(text: str) -> dict[str, object]:
+    found = load(text.encode(), media="yaml").value
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_hash_ignores_comments_spelling_and_order() -> None:
+    other = "spec: {tasks: [{request: {url: https://x.example}, id: a, type: http}]} # c\n" + HEAD.replace(
+        "spec:\n", ""
+    )
+    assert content_hash(value(PLAIN)) == content_hash(value(other))
+    assert 64 == len(content_hash(value(PLAIN)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("spec:\n", "spec:\n  description: x\n", True),
+        ("spec:\n", "spec:\n  version: 1.0.0\n  tags: [a]\n  categories: [b]\n  examples: []\n", True),
+        ("spec:\n", "spec:\n  slo: {}\n", True),
+        ("name: flow", "name: flow, owner: me, labels: {a: b}, annotations: {c: d}", True),
+        ("id: a", "id: a, description: x", True),
+        ("name: flow", "name: flow2", False),
+        ("id: a", "id: a, priority: 1", False),
+        ("spec:\n", "spec:\n  timeout: 5m\n", False),
+        ("spec:\n", "spec:\n  guardrails: {}\n", False),
+    ],
+)
+def test_the_behaviour_hash_is_of_what_changes_the_plan(old: str, new: str, same: bool) -> None:
+    changed = PLAIN.replace(old, new, 1)
+    assert content_hash(value(PLAIN)) != content_hash(value(changed))
+    assert same == (behaviour_hash(value(PLAIN)) == behaviour_hash(value(changed)))
+
+
+def test_a_reusable_task_has_a_behaviour_hash() -> None:
+    assert behaviour_hash(value(GET)) == behaviour_hash(value(GET + "  category: x\n"))
+
+
+def test_findings_as_text_have_a_caret_below_the_place() -> None:
+    text = flow(f"id: 世a, {HTTP}")
+    expected = (
+        'f.yaml:6:12: error: "世a" is not a task id [bad-value]\n'
+        "        - {id: 世a, type: http, request: {url: 'https://x.example'}}\n"
+        "               ^\n"
+        "    fix: Use 1 to 128 of letters, digits, dot, underscore and hyphen, beginning with a letter or digit.\n"
+        "f.yaml: 1 error\n"
+    )
+    assert expected == findings_text(judge(text), "f.yaml", text)
+
+
+def test_a_long_line_is_shown_around_the_place() -> None:
+    text = HEAD + "  x: " + "a" * 5_000 + "\n  budget: 1\n" + "  tasks: [{description: '" + "b" * 500 + "', zzz: 1}]\n"
+    shown = findings_text(judge(text), "f.yaml", text).splitlines()
+    assert 164 == max(len(line) for line in shown if line.startswith("    ") and "fix:" not in line)
+    carets = [(shown[i - 1][line.index("^") :][:3]) for i, line in enumerate(shown) if line.strip() == "^"]
+    assert ["x: ", "bud", "{de", "{de", "zzz"] == carets
+
+
+def test_no_findings_are_said_to_be_none() -> None:
+    assert "f.yaml: no findings\n" == findings_text((), "f.yaml")
+
+
+def test_counts_name_each_severity() -> None:
+    text = flow(f"id: a, {HTTP}, needs: [b], zz: 1", more="  budget: 1\n  slo: 1\n")
+    assert "f.yaml: 1 error, 2 warnings, 1 hint" == findings_text(judge(text), "f.yaml").splitlines()[-1]
+
+
+def test_sarif_lists_rules_once_and_results_with_regions() -> None:
+    log = sarif([("a.yaml", judge(PLAIN + "  zz: 1\n")), ("b.yaml", judge(PLAIN + "  budget: 1\n"))])
+    run = log["runs"][0]
+    assert "2.1.0" == log["version"]
+    assert ["kept-for-later", "unknown-key"] == [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert [("unknown-key", 1, "error", "a.yaml", {"startLine": 7, "startColumn": 3}, "/spec/zz")] == [
+        (
+            result["ruleId"],
+            result["ruleIndex"],
+            result["level"],
+            result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
+            result["locations"][0]["physicalLocation"]["region"],
+            result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"],
+        )
+        for result in run["results"]
+        if result["level"] == "error"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["Workflow", "WorkflowTask"])
+def test_the_exported_schema_is_valid_and_the_callers_own(kind: str) -> None:
+    schema = document_schema(kind)
+    Draft202012Validator.check_schema(schema)
+    schema.clear()
+    assert kind == document_schema(kind)["title"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "valid"),
+    [
+        ("Workflow", PLAIN, True),
+        (
+            "Workflow",
+            flow(f"id: a, {HTTP}, needs: [b], timeout: 5, dependsOn: [a, {{task: b, if: x}}]", more="  slo: {}\n"),
+            True,
+        ),
+        ("Workflow", flow("id: a, taskRef: get"), True),
+        ("Workflow", flow("id: a"), False),
+        ("Workflow", flow("id: a, type: http"), False),
+        ("Workflow", flow("id: a, type: transform, transform: [{limit: 1}], request: {url: x}"), False),
+        ("Workflow", flow(f"id: a, {HTTP}, retires: 1"), False),
+        ("Workflow", flow(f"id: a b, {HTTP}"), False),
+        ("WorkflowTask", GET, True),
+        ("WorkflowTask", TASK_HEAD + "  type: llm\n", False),
+    ],
+)
+def test_an_editor_sees_what_the_models_see(kind: str, text: str, valid: bool) -> None:
+    assert valid == Draft202012Validator(document_schema(kind)).is_valid(value(text))
+
+
+def test_generated_files_are_what_the_models_say() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "generate_docs.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stdout)
+
+
+def test_importing_spec_leaves_heavy_libraries_alone() -> None:
+    code = (
+        "import sys, millrace.spec; print(sorted({'yaml', 'ruamel', 'jsonschema', 're2', 'httpx'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]\n" == done.stdout
+
+
+def test_the_public_list_is_sorted_and_exists() -> None:
+    assert sorted(millrace.spec.__all__) == millrace.spec.__all__
+    assert all(hasattr(millrace.spec, name) for name in millrace.spec.__all__)
+
+
+CHOICES = {
+    "anyOf": [{"properties": {"a": {"type": "string"}}}, {"$ref": "#/$defs/b"}],
+    "properties": {"c": {"type": "integer"}},
+    "$defs": {"b": {"properties": {"bb": True}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "segments", "found"),
+    [
+        (CHOICES, ("a",), True),
+        (CHOICES, ("bb",), True),
+        (CHOICES, ("c",), True),
+        (CHOICES, ("d",), False),
+        ({"anyOf": [{"type": "object"}]}, ("x",), True),
+        ({"anyOf": 5}, ("x",), True),
+        ({"not": {}}, ("x",), True),
+        ({"if": {}, "properties": {"a": True}}, ("x",), True),
+        ({"prefixItems": [{"type": "string"}], "type": "array"}, (0, "x"), False),
+        ({"prefixItems": [{}]}, (3,), True),
+        ({"type": "object", "properties": {"0": True}}, (0,), True),
+        ({"type": "object", "properties": {"0": True}}, (1,), False),
+        ({"additionalProperties": {"type": "string"}}, ("x", "y"), False),
+        ({"additionalProperties": True, "properties": {"a": True}}, ("x",), True),
+        ({"patternProperties": {"^x": True}, "properties": {"a": True}}, ("x",), True),
+        ({"properties": {"a": False}}, ("a", "b"), False),
+        ({"properties": {"a": True}}, ("a", "b"), True),
+        ({"$ref": "#/$defs/gone/x"}, ("b",), True),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, ("b",), True),
+        ({"properties": 5}, ("b",), True),
+        (False, ("b",), False),
+    ],
+)
+def test_a_path_through_a_schema_leads_somewhere_or_not(
+    schema: object, segments: tuple[str | int, ...], found: bool
+) -> None:
+    assert found == (follow(Shape.of(schema), segments).shape is not None)
+
+
+@pytest.mark.parametrize(
+    ("schema", "types"),
+    [
+        ({"type": "string"}, {"string"}),
+        ({"type": ["string", "null"]}, {"string", "null"}),
+        ({"const": 1.5}, {"number"}),
+        ({"enum": [None, 1, [], {}]}, {"null", "integer", "array", "object"}),
+        ({}, None),
+        (True, None),
+    ],
+)
+def test_the_types_of_a_schema(schema: object, types: set[str] | None) -> None:
+    assert types == types_of(Shape.of(schema))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [({"number"}, {"integer"}, False), ({"string"}, {"integer"}, True), ({"string"}, {"string"}, False)],
+)
+def test_types_are_disjoint_if_no_value_is_of_both(one: set[str], other: set[str], apart: bool) -> None:
+    assert apart == disjoint(frozenset(one), frozenset(other))
+    assert not disjoint(None, frozenset(other))
+
+
+def test_a_suggestion_is_not_worth_comparing_with_thousands() -> None:
+    assert ("fetchOrder",) == nearest("fetch-order", ["fetchOrder", "x"])
+    assert () == nearest("a", map(str, range(3_000)))
+    assert () == nearest("a" * 300, ["a" * 299])
