@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -60,9 +61,10 @@ def test_a_chain_may_be_as_long_as_an_expression(source: str, expected: Any) -> 
 
 def test_the_deepest_expression_needs_little_of_the_interpreters_stack() -> None:
     def frames() -> int:
-        frame, count = sys._getframe(), 0
+        frame: FrameType | None = sys._getframe()
+        count = 0
         while frame is not None:
-            frame, count = frame.f_back, count + 1  # type: ignore[assignment]
+            frame, count = frame.f_back, count + 1
         return count
 
     before = sys.getrecursionlimit()
