@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from millrace.adapters.dynamodb import DynamoDocuments
 from millrace.adapters.dynamodb.caller import ATTEMPTS, BACKOFF_BASE_S, BACKOFF_CAP_S
 from millrace.adapters.memory import SeededRandom
 from millrace.base.errors import ConditionRefused, InvalidRequest, OutcomeUnknown, StoreUnavailable
-from millrace.ports.documents import ABSENT, Delete, Put, Range, Table, TenantScope, Update
+from millrace.ports.documents import ABSENT, Check, Delete, Put, Range, Table, TenantScope, Update
 from tests.conformance.documents.builders import attrs, item, key, put
 from tests.conformance.documents.cloud import REGION, TABLES, dynamodb_documents
 
@@ -171,6 +172,29 @@ def test_a_lost_answer_is_told_apart_from_another_owner_by_a_consistent_read(fau
     assert {"owner": "me", "write": 1} == attrs(faults.store, SCOPE, key("seg"))
     with pytest.raises(ConditionRefused):
         faults.store.write(SCOPE, [put("seg", {"owner": "other"}, *ABSENT), put("sum")])
+
+
+def test_a_register_under_random_faults_never_differs_from_what_its_writer_was_told(faults: Faults) -> None:
+    """hostile R24: an unknown outcome is settled by one consistent read, which shows this write or the one before."""
+    chance = random.Random(24)
+    version, last, told, unknown = 0, -1, 0, 0
+    for number in range(150):
+        kinds = [None] * 6 + [answer("ThrottlingException"), answer("InternalServerError", 500), "lose", closed()]
+        faults.script = [chance.choice(kinds)]
+        free = Check("missing", "v") if version == 0 else Check("eq", "v", version)
+        try:
+            faults.store.write(SCOPE, [Update(key("r"), set={"v": version + 1, "w": number}, when=(free,))])
+        except OutcomeUnknown:
+            unknown += 1
+            seen = attrs(faults.store, SCOPE, key("r")) or {"v": 0, "w": -1}
+            assert (seen["v"], seen["w"]) in {(version, last), (version + 1, number)}
+            version, last = seen["v"], seen["w"]
+        else:
+            told += 1
+            version, last = version + 1, number
+    assert {"v": version, "w": last} == attrs(faults.store, SCOPE, key("r"))
+    assert told >= 90
+    assert unknown >= 10
 
 
 def test_a_refusal_after_an_unanswered_attempt_is_unknown_since_it_may_be_our_own(faults: Faults) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -210,6 +211,30 @@ def test_a_failed_commit_is_unknown_to_all_in_the_group_and_the_store_goes_on(
     assert [written] * 2 == [one is not None for one in failing.batch_get(SCOPE, [key("c"), key("d")])]
     failing.write(SCOPE, [put("e")])
     assert failing.get(SCOPE, key("e")) is not None
+
+
+def test_a_register_under_random_faults_never_differs_from_what_its_writer_was_told(failing: SqliteDocuments) -> None:
+    chance = random.Random(24)
+    version, told, refused, unknown = 0, 0, 0, 0
+    failing.write(SCOPE, [put("r", {"v": 0})])
+    for _ in range(300):
+        Failing.plan = chance.choice(["", "", "", "", "insert", "begin", "before", "after"])
+        step = Update(key("r"), set={"v": version + 1}, when=(Check("eq", "v", version),))
+        try:
+            failing.write(SCOPE, [step])
+        except OutcomeUnknown:
+            unknown += 1
+            seen = attrs(failing, SCOPE, key("r"))["v"]
+            assert seen in (version, version + 1)
+            version = seen
+        except StoreUnavailable:
+            refused += 1
+        else:
+            told += 1
+            version += 1
+        assert version == attrs(failing, SCOPE, key("r"))["v"]
+    assert told >= 150
+    assert min(refused, unknown) >= 30
 
 
 @pytest.mark.parametrize("plan", ["insert", "begin"])

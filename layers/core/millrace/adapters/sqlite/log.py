@@ -19,7 +19,7 @@ MAGIC: Final = 0x377F0682
 """Its lowest bit is set when checksums read the data as big-endian words."""
 HEADER_BYTES: Final = 32
 FRAME_HEADER_BYTES: Final = 24
-CHECKED_FRAMES: Final = 8192
+CHECKED_FRAMES: Final = 4096
 """Keeps the time to open within bounds; SQLite checkpoints long before that unless a reader holds it up."""
 
 PAGE_BYTES: Final = 65536
