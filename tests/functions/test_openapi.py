@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from millrace.api.access import ACCESS, API, PUBLIC
+from millrace.local.routing import Match, Router
+from millrace.local.template import read_template
 from millrace.services.reserved_names import ROUTED
 from tests.functions.apps import CONCERNS, ROOT, function
 
@@ -38,6 +40,17 @@ def test_the_committed_table_of_problems_is_what_the_code_says() -> None:
 def test_every_route_of_every_function_is_in_the_access_table_and_nothing_else_is() -> None:
     registered = {(route.method, route.path) for c in CONCERNS for route in function(c).app.routes}
     assert registered == set(ACCESS) == ROUTES
+
+
+def test_the_template_routes_every_path_to_the_function_that_serves_it() -> None:
+    template = read_template(ROOT / "template.yaml")
+    folders = {code.name: code.folder.name for code in template.functions}
+    router = Router(template.routes)
+    for concern in CONCERNS:
+        for route in function(concern).app.routes:
+            found = router.match(route.method, route.path.replace("<", "").replace(">", ""))
+            assert isinstance(found, Match), (route.method, route.path)
+            assert concern == folders[found.route.function]
 
 
 def test_every_public_path_is_a_route_without_variable_parts() -> None:

@@ -86,6 +86,23 @@ def test_a_faster_publisher_of_the_same_content_makes_ours_unchanged() -> None:
     assert (False, 1) == (ours.created, ours.body["revision"])
 
 
+def test_the_same_content_published_between_two_of_our_reads_is_no_conflict_of_labels() -> None:
+    made, documents = world()
+    documents.before_get = {"label#3.0.0": lambda: send(made, "a", spec={"version": "3.0.0"})}
+    ours = send(made, "a", spec={"version": "3.0.0"})
+    assert (False, 1) == (ours.created, ours.body["revision"])
+
+
+def test_an_activation_in_between_makes_our_if_match_stale() -> None:
+    made, documents = world()
+    send(made, "a")
+    send(made, "b")
+    documents.faults = [after(lambda: activate_definition(made, caller(), "workflow", "hello", version="r1"))]
+    with pytest.raises(PreconditionFailed):
+        send(made, "c", if_match='"2"')
+    assert [2, 1] == revisions(made)
+
+
 def test_a_faster_publisher_with_our_label_and_other_content_wins_the_label() -> None:
     made, documents = world()
     documents.faults = [after(lambda: send(made, "b", spec={"version": "3.0.0"}))]
