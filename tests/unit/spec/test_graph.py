@@ -78,6 +78,11 @@ def test_a_ring_of_ten_thousand_tasks_is_one_finding_with_its_ends() -> None:
     assert " more … → " in found[0].message
 
 
+def test_a_task_that_reads_its_own_output_waits_for_itself() -> None:
+    text = flow(f"id: a, {HTTP}, dependsOn: [b], condition: tasks.a.status == 'x'", f"id: b, {HTTP}")
+    assert [("self-reference", ("spec", "tasks", 0))] == [(finding.code, finding.path) for finding in judge(text)]
+
+
 def test_a_ring_is_named_in_full() -> None:
     text = flow(
         f"id: x, {HTTP}, dependsOn: [a]",

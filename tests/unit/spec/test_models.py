@@ -153,6 +153,11 @@ def test_a_mistake_beside_the_tasks_is_one_sentence(text: str, expected: list[st
     assert expected == messages(text)
 
 
+def test_a_value_that_may_be_text_or_a_mapping_is_told_about_the_mapping_it_is() -> None:
+    found = messages(flow("id: a, type: http, request: {url: x, auth: {bearer: {secretReff: k}}}"))
+    assert ['"secretRef" is required', '"secretReff" is not a key of "bearer". Did you mean "secretRef"?'] == found
+
+
 def test_kept_blocks_stay_in_the_value() -> None:
     loaded = load(flow(f"id: a, {CALL}, cache: {{ttl: 5m}}", more="  slo: {p99: 1s}\n").encode(), media="yaml")
     assert loaded.document is not None
