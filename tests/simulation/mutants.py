@@ -31,11 +31,11 @@ def perform_before_acknowledgement() -> Iterator[None]:
     """Attempts begin when they are decided, not when their event is durable."""
     real = Session.commit
 
-    def commit(self: Session) -> None:
-        real(self)
+    async def commit(self: Session) -> None:
         for command in self._eager:
             self._start(command)
         self._eager = []
+        await real(self)
 
     async def perform(self: Session, command: Any) -> None:
         return None

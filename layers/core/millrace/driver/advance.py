@@ -10,7 +10,6 @@ segment with its AttemptStarted is acknowledged. Results that arrive while a com
 from __future__ import annotations
 
 from millrace.base.errors import FenceLost
-from millrace.base.limits import SLEEP_IN_DRIVER_MS
 from millrace.driver.loading import load_actor, load_state
 from millrace.driver.session import MARGIN_MS, Session
 from millrace.driver.world import Advanced, Again, Done, DriverWorld, Poke, Wait
@@ -54,7 +53,7 @@ async def _drive(session: Session, deadline: int | None) -> Advanced:
     await session.take_up()
     while True:
         await session.settle(deadline)
-        session.commit()
+        await session.commit()
         if not session.busy():
             if session.state.finished is not None:
                 return Done(session.state.finished.status)
@@ -74,7 +73,7 @@ def _idle(session: Session, deadline: int | None) -> Advanced | None:
         return Again(0, "deadline")
     if due is None:
         return Wait(None, session.seen_seq)
-    if due - now > SLEEP_IN_DRIVER_MS:
+    if due - now > session.world.sleep_ms:
         return Wait(due, session.seen_seq)
     if deadline is not None and due > deadline - MARGIN_MS:
         return Again(0, "deadline")

@@ -32,6 +32,8 @@ class Journal:
         self._world = world
         self._scope = scope
         self._execution = execution
+        self._name = world.ids.new()
+        self._writes = 0
         self.position = 0
         self.size = 0
 
@@ -46,7 +48,8 @@ class Journal:
         world = self._world
         for key, data in blobs.items():
             await self._put_blob(key, data)
-        stamp = Stamp(world.owner, world.ids.new())
+        self._writes += 1
+        stamp = Stamp(world.owner, f"{self._name}-{self._writes}")
         puts = segment_puts(self._execution, self.position, events, stamp)
         for group in _groups(puts, len(extra)):
             last = group[-1] is puts[-1]

@@ -125,8 +125,9 @@ class Session:
     def _fits(self, command: StartAttempt, *, now: int, deadline: int) -> bool:
         return now + self._limit_ms(command, now) <= deadline - MARGIN_MS
 
-    def commit(self) -> None:
-        """Begin to make the pending events durable, unless a commit is in flight already."""
+    async def commit(self) -> None:
+        """Make the pending events durable, unless a commit is in flight already: here when nothing else is under
+        way, otherwise beside it."""
         if self._committing is not None or not (self._pending or self._to_delete):
             return
         events, self._pending = self._pending, []
@@ -134,7 +135,11 @@ class Session:
         blobs, self._codec.blobs = self._codec.blobs, {}
         extra = self._extra_ops(events)
         deletes, self._to_delete = self._to_delete, []
-        self._committing = asyncio.get_running_loop().create_task(self._commit(events, starts, blobs, extra, deletes))
+        commit = self._commit(events, starts, blobs, extra, deletes)
+        if len(self._attempts) or self._attempts.results:
+            self._committing = asyncio.get_running_loop().create_task(commit)
+        else:
+            await commit
 
     async def _commit(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from millrace.base.limits import SLEEP_IN_DRIVER_MS
 from millrace.engine.events import ExecutionStarted
 from millrace.engine.plan import Plan
 from millrace.ports.blobs import Blobs
@@ -38,7 +39,8 @@ class PlanSource(Protocol):
 class DriverWorld:
     """``exclusive`` says that the store belongs to this process alone (its folder is locked), so that leases of
     other owners are void. ``owner`` names this driver in leases and segments; ``lease_ms`` and ``poll_ms`` are how
-    long a lease lasts and how often the inbox is looked at while attempts run."""
+    long a lease lasts and how often the inbox is looked at while attempts run; a wait of up to ``sleep_ms`` is slept
+    here, a longer one parks."""
 
     documents: Documents
     blobs: Blobs
@@ -51,6 +53,7 @@ class DriverWorld:
     exclusive: bool = False
     lease_ms: int = 30_000
     poll_ms: int = 2_000
+    sleep_ms: int = SLEEP_IN_DRIVER_MS
     charges: dict[str, int] = field(default_factory=dict)
 
 
