@@ -119,6 +119,11 @@ def test_other_json_is_indented(text: str, expected: str) -> None:
     assert expected == format_source(text, "json")
 
 
+def test_json_that_says_the_same_twice_keeps_both() -> None:
+    text = '{"spec": {"tasks": [{"if": true, "condition": false}]}}'
+    assert json.loads(text) == json.loads(format_source(text, "json"))
+
+
 def test_a_document_that_cannot_be_read_is_not_formatted() -> None:
     with pytest.raises(InvalidDocument):
         format_source("a: [", "yaml")

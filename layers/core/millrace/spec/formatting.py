@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from millrace.base.errors import ExpressionError, InvalidDocument
 from millrace.expr import Expression, Scope, Template, compile_expression, compile_template
+from millrace.spec.findings import has_errors
 from millrace.spec.known import rename_aliases
 from millrace.spec.scopes import WORKFLOW_ROOTS
 from millrace.spec.sites import texts
@@ -72,12 +73,19 @@ def canonical_value(source: Source) -> Any:
 
 
 def _format_json(text: str) -> str:
-    value = canonical_value(parse_document(text.encode(), media="json"))
+    source = parse_document(text.encode(), media="json")
+    twice = has_errors(rename_aliases(source))
+    value = _as_written(text) if twice else _spelled(source.value, None)
     if isinstance(value, dict):
         value = _ordered(value, ROOT_ORDER)
         if isinstance(value.get("spec"), dict):
             value["spec"] = _ordered(value["spec"], SPEC_ORDER)
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_written(text: str) -> Any:
+    """A document that says something twice keeps both, for its author to choose."""
+    return parse_document(text.encode(), media="json").value
 
 
 def _ordered(value: dict[str, Any], order: tuple[str, ...]) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Nothing in a document makes reading, judging or formatting it raise."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.base.canonical import dumps
+from millrace.engine.transforms import compile_transform
+from millrace.spec import (
+    Workflow,
+    WorkflowTask,
+    behaviour_hash,
+    check_task,
+    check_workflow,
+    content_hash,
+    dependencies,
+    format_source,
+    load,
+    references,
+)
+from tests.unit.spec.builders import GET, flow, task_document
+
+WORKFLOW = load(
+    flow(
+        "id: a, taskRef: get, input: {id: '{{input.n}}'}, retry: {retryOn: [429]}, timeout: 5s",
+        "id: b, type: http, dependsOn: [a, {task: a, condition: input.ok}], "
+        "request: {url: 'x/{{tasks.a.output.total}}', "
+        "auth: {bearer: {secretRef: k}}, responseSchema: {type: object}}, output: {s: '{{output.status}}'}",
+        "id: c, type: transform, condition: tasks.b.status == 'x', input: {items: []}, transform: [{limit: 1}]",
+        more="  input: {type: object, properties: {n: {type: integer}, ok: {type: boolean}}}\n"
+        "  output: '{{tasks.c.output}}'\n",
+    ).encode(),
+    media="yaml",
+).value
+TASK = load(GET.encode(), media="yaml").value
+ODD = st.sampled_from(
+    [
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        "",
+        "a",
+        "b",
+        "{{",
+        "{{tasks}}",
+        "{{tasks.b.output.body}}",
+        "secrets.k",
+        [],
+        {},
+        [[]],
+        {"$ref": "#"},
+        "5s",
+    ]
+) | st.text(max_size=8)
+KEYS = st.sampled_from(
+    [
+        "id",
+        "type",
+        "needs",
+        "if",
+        "taskRef",
+        "request",
+        "condition",
+        "spec",
+        "slo",
+        "forEach",
+        "x",
+        "$ref",
+        "properties",
+    ]
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+def changed(value: Any, path: tuple[Any, ...], key: str | None, odd: Any) -> Any:
+    """A copy with the value at ``path`` replaced, or, for a mapping and a key, extended."""
+    if path:
+        head, *rest = path
+        copy = dict(value) if isinstance(value, dict) else list(value)
+        copy[head] = changed(value[head], tuple(rest), key, odd)
+        return copy
+    return {**value, key: odd} if key is not None and isinstance(value, dict) else odd
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Any:
+    value = draw(st.sampled_from([WORKFLOW, TASK]))
+    for _ in range(draw(st.integers(1, 3))):
+        value = changed(value, draw(st.sampled_from(places(value))), draw(st.none() | KEYS), draw(ODD))
+    return value
+
+
+@given(documents())
+def test_any_changed_document_is_judged_formatted_and_hashed_without_an_exception(value: Any) -> None:
+    data = dumps(value)
+    loaded = load(data, media="json")
+    again = load(format_source(data.decode(), "json").encode(), media="json")
+    assert (loaded.document is None) == (again.document is None)
+    if isinstance(loaded.document, Workflow):
+        found = check_workflow(
+            loaded.document, loaded.source, tasks={"get": task_document()}, check_transform=compile_transform
+        )
+        ids = {task.id for task in loaded.document.spec.tasks}
+        assert all(ids >= {name, *needs} for name, needs in dependencies(loaded.document).items())
+    elif isinstance(loaded.document, WorkflowTask):
+        found = check_task(loaded.document, loaded.source, check_transform=compile_transform)
+    else:
+        assert any(finding.severity == "error" for finding in loaded.findings)
+        return
+    assert all(finding.line >= 1 and finding.column >= 1 for finding in found)
+    assert references(loaded.document) == references(loaded.document)
+    assert len(content_hash(loaded.value)) == len(behaviour_hash(loaded.value))
