@@ -138,6 +138,10 @@ def test_a_mistake_in_a_task_is_one_sentence(task: str, message: str) -> None:
             ['"spec" is the number 5, expected a mapping'],
         ),
         ("apiVersion: workflow.io/v1\nkind: Workflow\n", ['"metadata" is required', '"spec" is required']),
+        (
+            "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: x}\nspec:\n",
+            ['"spec" is empty, expected a mapping'],
+        ),
         (HEAD + "  tasks: {a: 1}\n", ['"tasks" is a mapping, expected a list']),
         (
             HEAD + "  triggers: []\n  tasks: [{id: a, wait: {}}]\n",

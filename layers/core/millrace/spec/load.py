@@ -102,7 +102,7 @@ def _unavailable(plain: Any, known: list[Finding]) -> list[Path]:
     """Paths about which the models have nothing to add."""
     paths = [finding.path for finding in known]
     spec = plain.get("spec", {})
-    if spec is None:
+    if spec is None and known:
         paths.append(("spec",))
     elif isinstance(spec, dict) and isinstance(spec.get("tasks"), list):
         held = {path[:3] for path in paths if len(path) > 3}
