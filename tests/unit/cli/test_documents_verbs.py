@@ -70,7 +70,8 @@ def test_tasks_are_looked_up_among_the_files_given(folder: Path) -> None:
 
 
 def test_a_folder_stands_for_its_files(folder: Path) -> None:
-    (folder / ".hidden.yaml").write_text("x: [")
+    (folder / ".hidden.yaml").write_text("kind: Workflow")
+    (folder / "input.json").write_text('{"userId": 3}')
     ran = millrace("validate", "--json", str(folder))
     assert ["both.yaml", "broken.yaml", "good.yaml"] == [Path(one["file"]).name for one in ran.json]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 
 from millrace.base.limits import REQUEST_BYTES
-from millrace.local.client import Client
+from millrace.local.client import Client, Reply
+from millrace.local.gateway import Gateway
+from millrace.local.listener import Listener, bind, port_of
+from millrace.local.routing import Router
 from millrace.local.template import Route
 from tests.unit.local.serving import echo, raw, serving
 
@@ -181,3 +185,28 @@ def test_a_built_console_takes_the_place_of_the_front_page(tmp_path: Path) -> No
     assert b"1" == pages["/app.js"].body
     assert {404} == {pages["/gone.js"].status, pages["/../x.py"].status}
     assert "not-found" == json.loads(pages["/gone.js"].body)["code"]
+
+
+def test_a_call_that_waits_is_answered_503_when_the_server_stops() -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    def wait(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        began.set()
+        may_end.wait(30)
+        return {"statusCode": 200}
+
+    bound = bind(0, variable="MILLRACE_PORT")
+    gateway = Gateway(Router([Route("Wait", "GET", "/api/v1/wait")]), {"Wait": wait}, port=port_of(bound), stage="live")
+    listener = Listener(gateway, bound, name="test")
+    listener.start()
+    replies: list[Reply] = []
+    client = Client(port_of(bound), timeout=30)
+    asking = threading.Thread(target=lambda: replies.append(client.send("GET", "/api/v1/wait")))
+    asking.start()
+    assert began.wait(30)
+    gateway.drain()
+    listener.stop()
+    gateway.close()
+    asking.join()
+    may_end.set()
+    assert (503, "the server is stopping") == (replies[0].status, replies[0].json()["detail"])

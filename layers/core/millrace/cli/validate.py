@@ -53,15 +53,18 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
 
 
 def files_of(given: Sequence[Path]) -> list[Path]:
-    """The files given, and those in the folders given. Raises InvalidRequest when a folder holds none."""
+    """The files given, and those in the folders given that hold a document of ours. Raises InvalidRequest when a
+    folder holds none."""
     found: list[Path] = []
     for path in given:
         if not path.is_dir():
             found.append(path)
-        elif inside := documents.files_in(path):
+        elif inside := [
+            one for one in documents.files_in(path) if any(map(documents.is_ours, documents.read_file(one)))
+        ]:
             found += inside
         else:
-            raise InvalidRequest(f"{path} holds no .yaml, .yml or .json file", hint="Name a file.")
+            raise InvalidRequest(f"{path} holds no workflow or task", hint="Name a file.")
     return list(dict.fromkeys(found))
 
 

@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from millrace.api import problems
-from millrace.base.errors import Forbidden, MethodNotAllowed, MillraceError, NotFound, Throttled, TooLarge
+from millrace.base.errors import Forbidden, MethodNotAllowed, MillraceError, NotFound, Throttled, TooLarge, Unavailable
 from millrace.base.limits import REQUEST_BYTES
 from millrace.local import events
 from millrace.local.functions import Handler, InvocationContext
@@ -33,6 +33,7 @@ from millrace.local.page import front_page
 from millrace.local.routing import Match, Router
 
 THREADS: Final = 64
+GRACE_S: Final = 0.3  # what calls get to end when the server stops
 WAITING: Final = 4096  # requests that hold or wait for a thread
 _NO_SNIFF: Final = {"x-content-type-options": "nosniff"}
 _BY_CONNECTION: Final = frozenset({"content-length", "transfer-encoding", "connection"})
@@ -51,7 +52,10 @@ class Gateway:
         self._stage = stage
         self._console = StaticFiles(directory=console, html=True) if console else None
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="millrace-handler")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: set[asyncio.Future[events.Answer]] = set()
         self._busy = 0
+        self._stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,9 +77,19 @@ class Gateway:
             response.body = b""  # its Content-Length stays that of the answer to GET
         await response(scope, receive, send)
 
+    def drain(self) -> None:
+        """Let calls end for a moment, then answer 503 to those that still wait (a long poll lasts 20 s)."""
+        self._stopping = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.call_later, GRACE_S, self._give_up)
+
     def close(self) -> None:
-        """Take no more calls. A handler that still runs (a long poll lasts 20 s) ends by itself."""
+        """Take no more calls. A handler that still runs ends by itself, as soon as the store is closed."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _give_up(self) -> None:
+        for call in self._calls:
+            call.cancel()
 
     async def _answer(self, request: Request, path: str, request_id: str) -> Response:
         headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.scope["headers"])
@@ -122,8 +136,7 @@ class Gateway:
                 body=await _body(request),
                 peer=request.client.host if request.client else "",
             )
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._pool, self._call, match, call, request_id)
+            answer = await self._handled(match, call, request_id)
         finally:
             self._busy -= 1
         response = Response(answer.body, answer.status, headers=_NO_SNIFF)
@@ -133,6 +146,19 @@ class Gateway:
             if name.lower() not in _BY_CONNECTION
         )
         return response
+
+    async def _handled(self, match: Match, call: events.Request, request_id: str) -> events.Answer:
+        self._loop = asyncio.get_running_loop()
+        future = self._loop.run_in_executor(self._pool, self._call, match, call, request_id)
+        self._calls.add(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            raise Unavailable("the server is stopping", hint="Ask again when it is back.") from None
+        finally:
+            self._calls.discard(future)
 
     def _call(self, match: Match, call: events.Request, request_id: str) -> events.Answer:
         event = events.proxy_event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from millrace.base.errors import Unavailable
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST: Final = "127.0.0.1"
 _logger = logging.getLogger("millrace.listener")
@@ -51,11 +52,14 @@ def port_of(bound: socket.socket) -> int:
 class Listener:
     """Serves from `start` to `stop`; the socket is closed with it."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, *, name: str) -> None:
+    def __init__(self, app: ASGIApp, bound: socket.socket, *, name: str, grace: int = _GRACE_S) -> None:
+        """``grace`` is how long running requests may take to end at `stop`, in seconds."""
         import uvicorn
 
+        self._app = app
         config = uvicorn.Config(
-            app,
+            self._until_stopped,
+            interface="asgi3",
             http="h11",
             ws="none",
             lifespan="off",
@@ -63,7 +67,7 @@ class Listener:
             access_log=False,
             server_header=False,
             backlog=_BACKLOG,
-            timeout_graceful_shutdown=_GRACE_S,
+            timeout_graceful_shutdown=grace,
         )
         self._server = uvicorn.Server(config)
         self._failure: BaseException | None = None
@@ -85,6 +89,14 @@ class Listener:
         if self._thread.is_alive():
             self._thread.join()
         self._socket.close()
+
+    async def _until_stopped(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._server.should_exit:
+                raise
+            _logger.info("a request was cut off, since the server stops")
 
     def _serve(self) -> None:
         try:

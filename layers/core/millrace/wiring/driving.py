@@ -1,0 +1,84 @@
+"""Wiring of the driver function: a platform, the world that drivers touch, and one loop per sandbox.
+
+Kept apart from `millrace.wiring.aws`, since the runners and their HTTP client are needed by this function alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from millrace.driver.loop import DriverLoop
+from millrace.driver.pool import PoolIO
+from millrace.driver.world import DriverWorld
+from millrace.services.plan_source import PlanSource
+from millrace.services.platform import Platform
+from millrace.wiring import current
+from millrace.wiring.settings import Settings, read_settings
+
+INVOCATION_MARGIN_MS: Final = 2_000
+"""Kept back of an invocation's remaining time for answering and freezing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driving:
+    """``world`` serves every invocation of the sandbox; each takes a copy with an owner of its own."""
+
+    platform: Platform
+    world: DriverWorld
+    loop: DriverLoop = field(default_factory=DriverLoop)
+
+    def owned(self, invocation: str) -> DriverWorld:
+        """The world of one invocation, whose id names the owner in leases and segments."""
+        return replace(self.world, owner=f"lambda-{invocation}")
+
+    def deadline(self, remaining_ms: int, budget_ms: int | None = None) -> int:
+        """When an invocation must answer, in ms since the epoch. ``budget_ms`` is the caller's own limit."""
+        left = remaining_ms - INVOCATION_MARGIN_MS
+        return self.platform.clock.now() + (left if budget_ms is None else min(left, budget_ms))
+
+
+def open_driving(platform: Platform, settings: Settings) -> Driving:
+    """The driver of a sandbox over its platform."""
+    from millrace.adapters.http import Gate, HttpRunner, Policy, Transport, parse_allow_hosts
+
+    gate = Gate(Policy(allow=parse_allow_hosts(",".join(settings.allow_hosts))))
+    runner = HttpRunner(Transport(gate), secrets=platform.secrets, clock=platform.clock)
+    world = DriverWorld(
+        documents=platform.documents,
+        blobs=platform.blobs,
+        clock=platform.clock,
+        ids=platform.ids,
+        io=PoolIO(platform.documents),
+        plans=PlanSource(platform.documents),
+        runners={runner.type: runner},
+        owner="lambda",
+    )
+    return Driving(platform, world)
+
+
+class _Holder:
+    """The one place of the process that remembers a driver."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.driving: Driving | None = None
+
+
+_HOLDER: Final = _Holder()
+
+
+def driving() -> Driving:
+    """The driver of this process, made from the environment at the first call. Raises InvalidRequest as `current`."""
+    with _HOLDER.lock:
+        if _HOLDER.driving is None:
+            _HOLDER.driving = open_driving(current(), read_settings(os.environ))
+        return _HOLDER.driving
+
+
+def use_driving(given: Driving | None) -> None:
+    """Make this the driver of the process; None forgets it."""
+    with _HOLDER.lock:
+        _HOLDER.driving = given
