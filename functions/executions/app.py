@@ -7,8 +7,8 @@ from typing import Any
 from millrace.api import Resolver, answer, caller, entry
 from millrace.api import models as m
 from millrace.api import parameters as p
+from millrace.api.messages import message_id
 from millrace.api.operations import gives
-from millrace.api.starts import message_id
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.execution_events import execution_events
 from millrace.services.get_execution import get_execution

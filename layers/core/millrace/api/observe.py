@@ -27,7 +27,9 @@ def logger(concern: str) -> Logger:
     """The function's logger, made at the first request."""
     from aws_lambda_powertools import Logger
 
-    return Logger(service=f"millrace-{concern}", level=_CHOSEN["level"], use_rfc3339=True, utc=True)
+    made = Logger(service=f"millrace-{concern}", level=_CHOSEN["level"], use_rfc3339=True, utc=True)
+    made.setLevel(_CHOSEN["level"])  # one made earlier under this name has kept its own
+    return made
 
 
 def observe(concern: str, request: Request, *, status: int, seconds: float, error: BaseException | None) -> None:

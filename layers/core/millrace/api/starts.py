@@ -1,4 +1,4 @@
-"""Between the routes that start and message executions and their use cases."""
+"""Between the route that starts executions and its use case."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from millrace.services.caller import Caller
 from millrace.services.platform import Platform
 from millrace.services.start_execution import Start, start_execution
 from millrace.services.wait_execution import wait_execution
-from millrace.store.idempotency import checked_key
 
 
 def started(
@@ -52,8 +51,3 @@ def started(
 def _ended(execution: Mapping[str, Any]) -> bool:
     """Whatever its status is called, an execution that has ended says when."""
     return bool(execution.get("finishedAt"))
-
-
-def message_id(platform: Platform, given: str | None, key: str | None) -> str:
-    """The id of a message: the body's, else the Idempotency-Key, else a fresh one."""
-    return given or (checked_key(key) if key is not None else platform.ids.new())
