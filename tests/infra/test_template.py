@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,20 +10,31 @@ from typing import Any
 import pytest
 
 from millrace.local.template import load_document, read_template
+from millrace.wiring.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 DOCUMENT: dict[str, Any] = load_document(TEMPLATE.read_text())
 RESOURCES: dict[str, Any] = DOCUMENT["Resources"]
 FUNCTIONS = {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"}
+MACHINES = {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::StateMachine"}
 STATEMENTS = [
     (name, statement)
-    for name, properties in FUNCTIONS.items()
+    for name, properties in (FUNCTIONS | MACHINES).items()
     for policy in properties.get("Policies", [])
     for statement in policy["Statement"]
 ]
-SERVICE_WIDE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "states:SendTaskSuccess"}
-"""Actions that AWS does not tie to a resource."""
+SERVICE_WIDE = {
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
+"""Actions that AWS does not tie to a resource; a state machine needs them to write its log."""
 
 
 def as_list(value: Any) -> list[Any]:
@@ -88,6 +100,40 @@ def test_tracing_is_on_everywhere() -> None:
     assert RESOURCES["Api"]["Properties"]["TracingEnabled"]
 
 
+def test_every_machine_logs_without_user_data_and_is_traced() -> None:
+    assert ["EXPRESS", "STANDARD"] == sorted(machine["Type"] for machine in MACHINES.values())
+    for machine in MACHINES.values():
+        assert ("ERROR", False) == (machine["Logging"]["Level"], machine["Logging"]["IncludeExecutionData"])
+        assert machine["Tracing"]["Enabled"]
+
+
+def test_every_machine_has_its_definition_and_every_name_in_it_a_value() -> None:
+    for machine in MACHINES.values():
+        text = (ROOT / machine["DefinitionUri"]).read_text()
+        assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"])
+
+
+def test_the_names_that_functions_are_told_are_those_of_the_machines() -> None:
+    told = DOCUMENT["Globals"]["Function"]["Environment"]["Variables"]
+    for variable, machine in (("STATE_MACHINE", "ExecutionMachine"), ("SHORT_STATE_MACHINE", "ShortMachine")):
+        assert told[f"MILLRACE_{variable}"]["Fn::Sub"].endswith(f":stateMachine:{MACHINES[machine]['Name']['Fn::Sub']}")
+
+
+def test_every_variable_of_the_template_is_a_setting() -> None:
+    own = [properties.get("Environment", {}).get("Variables", {}) for properties in FUNCTIONS.values()]
+    told = {
+        name for variables in [DOCUMENT["Globals"]["Function"]["Environment"]["Variables"], *own] for name in variables
+    }
+    assert told <= set(SETTINGS)
+
+
+def test_every_schedule_has_somewhere_to_put_what_fails() -> None:
+    events = [event for properties in FUNCTIONS.values() for event in properties.get("Events", {}).values()]
+    schedules = [event["Properties"] for event in events if event["Type"] != "Api"]
+    assert 1 == len(schedules)
+    assert [] == [schedule for schedule in schedules if "DeadLetterConfig" not in schedule]
+
+
 def test_every_function_has_its_code() -> None:
     template = read_template(TEMPLATE)
     paths = [function.folder / f"{function.handler.split('.')[0]}.py" for function in template.functions]
@@ -106,7 +152,9 @@ def test_every_method_is_explicit() -> None:
 
 def test_every_method_but_health_asks_who_calls() -> None:
     events = [event["Properties"] for p in FUNCTIONS.values() for event in p.get("Events", {}).values()]
-    open_to_all = [event["Path"] for event in events if event.get("Auth", {}).get("Authorizer") == "NONE"]
+    open_to_all = [
+        event["Path"] for event in events if "Path" in event and event.get("Auth", {}).get("Authorizer") == "NONE"
+    ]
     assert ["/api/v1/health"] == open_to_all
     assert "AWS_IAM" == RESOURCES["Api"]["Properties"]["Auth"]["DefaultAuthorizer"]
 

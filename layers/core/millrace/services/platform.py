@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from millrace.ports.blobs import Blobs
-from millrace.ports.documents import Documents
+from millrace.ports.documents import Documents, TenantScope
 from millrace.ports.orchestrator import Orchestrator
 from millrace.ports.secrets import Secrets
 from millrace.ports.world import Clock, Ids, Random
+
+
+WaitEnd = Callable[[TenantScope, str, float], None]
+"""Returns when an execution has perhaps ended, or after so many seconds; where nothing can tell, there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +32,4 @@ class Platform:
     random: Random
     region: str = "local"
     env: Mapping[str, str] = field(default_factory=dict)
+    wait_end: WaitEnd | None = None

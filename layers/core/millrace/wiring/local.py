@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from millrace.adapters.feed_loop import FeedLoop
 from millrace.adapters.files import DirectoryBlobs, FileSecrets
 from millrace.adapters.inprocess import InProcessOrchestrator
-from millrace.adapters.sqlite import SqliteDocuments
+from millrace.adapters.sqlite import SqliteDocuments, SqliteFeed
 from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
+from millrace.services.project_statistics import StatisticsProjector
 from millrace.services.reconcile import reconcile
 from millrace.wiring.settings import Settings
 
@@ -38,10 +40,11 @@ class LocalPlatform:
     close: Callable[[], None]
 
 
-def open_local(settings: Settings, *, demo_url: str = "") -> LocalPlatform:
+def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = True) -> LocalPlatform:
     """Open the platform of a data folder that this process holds.
 
-    ``demo_url`` is the address of the demo service: workflows read it as ``env.DEMO_URL`` and may call it. Raises
+    ``demo_url`` is the address of the demo service: workflows read it as ``env.DEMO_URL`` and may call it. Without
+    ``follow_feed`` nothing is counted for statistics until a process that follows the feed opens the folder. Raises
     Corrupt when the store is damaged, StoreUnavailable when it cannot be opened.
     """
     documents = SqliteDocuments(settings.data, synchronous="FULL" if settings.sync == "full" else "NORMAL")
@@ -69,6 +72,9 @@ def open_local(settings: Settings, *, demo_url: str = "") -> LocalPlatform:
 
     orchestrator = InProcessOrchestrator(world)
     orchestrator.open()
+    feed_loop = FeedLoop(SqliteFeed(documents), documents, StatisticsProjector(documents), name="statistics")
+    if follow_feed:
+        feed_loop.start()
     platform = Platform(
         documents=documents,
         blobs=blobs,
@@ -79,10 +85,12 @@ def open_local(settings: Settings, *, demo_url: str = "") -> LocalPlatform:
         random=random,
         region=settings.region,
         env={"DEMO_URL": demo_url} if demo_url else {},
+        wait_end=orchestrator.wait_end,
     )
 
     def close() -> None:
         orchestrator.close()
+        feed_loop.stop()
         documents.close()
 
     return LocalPlatform(

@@ -1,0 +1,47 @@
+"""The examples as tests see them: a folder each, with what goes in and what is known to come out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "docs" / "examples"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return FOLDER / self.name
+
+    @property
+    def input(self) -> Any:
+        return json.loads((self.folder / "input.json").read_text(encoding="utf-8"))
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "expected.json").read_text(encoding="utf-8"))
+        return found
+
+
+EXAMPLES = [Example(path.parent.name) for path in sorted(FOLDER.glob("*/workflow.yaml"))]
+
+
+def differences(expected: Any, found: Any, path: str = "$") -> list[str]:
+    """Where ``found`` is not what ``expected`` says. Maps may hold more than is expected; lists may not."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return [
+            line
+            for key, value in expected.items()
+            for line in (
+                differences(value, found[key], f"{path}.{key}") if key in found else [f"{path}.{key} is missing"]
+            )
+        ]
+    if type(expected) is type(found) and expected == found:
+        return []
+    return [f"{path}: expected {expected!r}, found {found!r}"]
