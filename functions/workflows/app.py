@@ -19,6 +19,7 @@ from millrace.services.publish_workflow import publish_workflow
 from millrace.services.validate_document import validate_document
 from millrace.services.validate_input import validate_input
 from millrace.services.workflow_graph import mermaid, workflow_graph
+from millrace.services.workflow_statistics import workflow_statistics
 from millrace.wiring import current
 
 app = Resolver("workflows")
@@ -99,6 +100,14 @@ def get_workflow_graph(name: p.Name, shape: p.GraphFormat = "json", version: p.V
     """Read the graph of a workflow: tasks, why one waits for another, and layers."""
     graph = workflow_graph(current(), caller(), name, version=version)
     return text(mermaid(graph)) if shape == "mermaid" else answer(graph)
+
+
+@app.get(f"{ONE}/statistics", responses=gives(m.WorkflowStatistics))
+def get_workflow_statistics(
+    name: p.Name, since: p.Instant = None, until: p.Instant = None, version: p.VersionQuery = None
+) -> Any:
+    """Read how often a workflow and its tasks ended, how, and how long they took."""
+    return answer(workflow_statistics(current(), caller(), name, since=since, until=until, version=version))
 
 
 @app.post(f"{ONE}/executions", responses=gives(m.Execution, 200, 202))

@@ -3,6 +3,7 @@ answer is one that the document describes."""
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -175,7 +176,7 @@ def test_no_change_of_a_good_document_makes_a_server_error(data: st.DataObject) 
             holder = holder[key]
         change = data.draw(st.sampled_from(["replace", "remove", "rename"]))
         if change == "replace":
-            holder[last] = data.draw(ODD)
+            holder[last] = copy.deepcopy(data.draw(ODD))
         elif change == "remove" or isinstance(holder, list):
             del holder[last]
         else:

@@ -40,6 +40,7 @@ ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
     **_definitions("workflows"),
     **_definitions("tasks"),
     ("GET", f"{API}/workflows/<name>/graph"): READ,
+    ("GET", f"{API}/workflows/<name>/statistics"): READ,
     ("POST", f"{API}/workflows/<name>/executions"): RUN,
     ("GET", f"{API}/executions"): READ,
     ("GET", f"{API}/executions/<execution>"): READ,

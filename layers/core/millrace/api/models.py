@@ -199,6 +199,42 @@ class Graph(Wire):
     layers: list[list[str]] = Field(description="Ids by the longest way from a task without dependencies.")
 
 
+class Durations(Wire):
+    """Milliseconds. Quantiles are of nearest rank, each within ``quantileError`` of the true one."""
+
+    mean: int
+    p50: int
+    p90: int
+    p99: int
+
+
+class Counts(Wire):
+    count: int = Field(description="Ends of every kind but skipped.")
+    failures: int
+    cancelled: int
+    duration_ms: Durations | None = Field(description="Null when nothing ended.")
+
+
+class TaskCounts(Counts):
+    """A task is named by its path without indices."""
+
+    task: str
+    skipped: int
+    attempts: int = Field(description="Attempts started; a retry is one more.")
+
+
+class WorkflowStatistics(Wire):
+    """Whole minutes from ``since`` to before ``until``, all versions together unless one was asked for."""
+
+    workflow: str
+    version: str | None
+    since: str
+    until: str
+    quantile_error: float
+    executions: Counts
+    tasks: list[TaskCounts]
+
+
 class Execution(BaseModel):
     """An execution. A finished one carries its output, or what failed and what was done until then."""
 
