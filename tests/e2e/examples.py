@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,15 @@ class Example:
 
 
 EXAMPLES = [Example(path.parent.name) for path in sorted(FOLDER.glob("*/workflow.yaml"))]
+
+
+def wait_until_published(names: Callable[[], Iterable[str]], *, seconds: float = 30) -> None:
+    """Until ``names`` gives every example: a server listens before it has loaded a folder. Raises AssertionError."""
+    deadline = time.monotonic() + seconds
+    while missing := {example.name for example in EXAMPLES} - set(names()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not published: {sorted(missing)}")
+        time.sleep(0.05)
 
 
 def differences(expected: Any, found: Any, path: str = "$") -> list[str]:

@@ -23,7 +23,7 @@ from millrace.services.wait_execution import wait_execution
 from millrace.spec import Workflow, load
 from millrace.wiring.local import open_local
 from millrace.wiring.settings import Settings
-from tests.e2e.examples import EXAMPLES, FOLDER, ROOT, Example, differences
+from tests.e2e.examples import EXAMPLES, FOLDER, ROOT, Example, differences, wait_until_published
 from tests.e2e.server import Server
 
 ANYBODY = Caller(tenant="examples", principal="test", roles=frozenset({"admin"}))
@@ -36,6 +36,7 @@ every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that has published the examples as `make run` does."""
     with Server(tmp_path_factory.mktemp("examples") / "data", "--load", str(FOLDER)) as running:
+        wait_until_published(lambda: [item["name"] for item in running.call("GET", "/workflows").json()["items"]])
         yield running
 
 

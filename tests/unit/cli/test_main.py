@@ -118,3 +118,10 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
     script = f"{sys.executable} -m millrace.cli --help | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_the_data_folder_cannot_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ran = millrace("executions", "--data", str(tmp_path / "file"))
+    assert 2 == ran.code
+    assert "Check the path" in ran.err

@@ -1,0 +1,83 @@
+"""Comparing histories: what must be equal, whoever ran an execution, and what may differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from typing import Any
+
+import msgspec
+
+from millrace.driver.values import load_value
+from millrace.engine import events as ev
+from millrace.engine.plan import Plan
+from millrace.engine.values import Value
+from millrace.ports.documents import TenantScope
+from millrace.services.platform import Platform
+from millrace.store.runlog import read_segments
+
+VOLATILE = frozenset(
+    {"at", "started_at", "ready_at", "queued_at", "due", "usage", "exchange", "env", "execution", "seed", "principal"}
+    | {"message", "traceparent", "region", "durationMs", "date", "receipt", "idempotency-key"}
+)
+"""Times, measurements, ids and what is derived from them. ``message`` of a failure is compared all the same."""
+ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
+
+History = dict[str, list[Any]]
+
+
+def read_history(platform: Platform, scope: TenantScope, execution: str) -> list[ev.Event]:
+    """The events of an execution, in order."""
+    return [event for segment in read_segments(platform.documents, scope, execution) for event in segment.events]
+
+
+def comparable(platform: Platform, scope: TenantScope, events: list[ev.Event]) -> History:
+    """Per task path (empty: the execution itself) its events in order, values resolved, without what may differ."""
+    found: History = defaultdict(list)
+    for event in events:
+        body: dict[str, Any] = {"type": type(event).__name__}
+        for name in event.__struct_fields__:
+            value = getattr(event, name)
+            if isinstance(value, Value):
+                value = _stable(load_value(platform.blobs, scope, value))
+            elif isinstance(value, ev.Failure):
+                value = [value.kind, value.code, _stable(value.message), value.retryable]
+            elif name in VOLATILE:
+                continue
+            body[name] = _stable(value)
+        found[getattr(event, "path", "")].append(body)
+    return dict(found)
+
+
+def _stable(value: Any) -> Any:
+    """JSON without addresses, times and keys."""
+    plain = msgspec.to_builtins(value, str_keys=True, enc_hook=repr)
+    return _strip(json.loads(ADDRESS.sub("demo", json.dumps(plain, sort_keys=True))))
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _strip(held) for key, held in value.items() if key not in VOLATILE}
+    if isinstance(value, list):
+        return [_strip(held) for held in value]
+    return value
+
+
+def misordered(plan: Plan, events: list[ev.Event]) -> list[str]:
+    """Dependencies that were not over before what needs them began: ``first -> second`` each."""
+    ended: dict[str, int] = {}
+    begun: dict[str, int] = {}
+    for position, event in enumerate(events):
+        path = getattr(event, "path", "")
+        if isinstance(event, ev.AttemptStarted | ev.TaskFinished):
+            begun.setdefault(path, position)
+        if isinstance(event, ev.TaskFinished):
+            ended[path] = position
+    wrong = []
+    for node in plan.nodes:
+        for need in node.needs:
+            before = plan.nodes[need].id
+            if node.id in begun and ended.get(before, len(events)) >= begun[node.id]:
+                wrong.append(f"{before} -> {node.id}")
+    return wrong
