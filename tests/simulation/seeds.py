@@ -39,6 +39,8 @@ def build(seed: int) -> World:
         lost_wake=rng.choice((0.0, 0.3)),
         clock_jumps=rng.choice((0, 0, 2)),
         lose_snapshots=rng.choice((0.0, 0.5)),
+        snapshot_events=rng.choice((1_000, 2, 5)),
+        output_bytes=rng.choice((0, 0, 0, 70_000)),
     )
     faults = Faults(
         random.Random(seed + 2),

@@ -50,6 +50,7 @@ class Options:
     horizon_s: float = 4_000.0
     attempt_s: float = 0.5
     output_bytes: int = 0
+    snapshot_events: int = 1_000
 
 
 @dataclass
@@ -136,6 +137,7 @@ class World:
             runners={"work": runner},
             owner=process.name,
             exclusive=self.options.exclusive,
+            snapshot_events=self.options.snapshot_events,
         )
 
     def platform(self, process: Process) -> Platform:

@@ -34,6 +34,8 @@ class InProcessOrchestrator:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="millrace-driver", daemon=True)
         self._actors: dict[tuple[str, str], tuple[asyncio.Task[None], Poke]] = {}
+        self._ends: dict[tuple[str, str], threading.Event] = {}
+        self._ends_lock = threading.Lock()
         self._world: DriverWorld | None = None
         self._closing = False
 
@@ -63,6 +65,22 @@ class InProcessOrchestrator:
             self.start(scope, execution, 1)
             count += 1
         return count
+
+    def wait_end(self, scope: TenantScope, execution: str, timeout_s: float) -> None:
+        """Return when this process has stopped driving an execution, or after ``timeout_s``: look at it then."""
+        key = (scope.tenant, execution)
+        with self._ends_lock:
+            end = self._ends.setdefault(key, threading.Event())
+        end.wait(timeout_s)
+        with self._ends_lock:
+            if self._ends.get(key) is end and not end.is_set():
+                del self._ends[key]
+
+    def _tell_ended(self, key: tuple[str, str]) -> None:
+        with self._ends_lock:
+            end = self._ends.pop(key, None)
+        if end is not None:
+            end.set()
 
     def running(self) -> int:
         """How many executions have an actor in this process now, parked ones included."""
@@ -112,6 +130,7 @@ class InProcessOrchestrator:
             await run_actor(self._world, scope, execution, poke)
         finally:
             self._actors.pop((scope.tenant, execution), None)
+            self._tell_ended((scope.tenant, execution))
 
 
 async def run_actor(world: DriverWorld, scope: TenantScope, execution: str, poke: Poke) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from functools import partial
 
 from millrace.base.errors import FenceLost, UserError
 from millrace.base.ids import Millis
-from millrace.base.limits import SNAPSHOT_BYTES, SNAPSHOT_EVENTS
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.journal import ExtraRefused, Journal
 from millrace.driver.loading import load_messages, snapshot_key, take_over
@@ -137,7 +137,7 @@ class Session:
         deletes, self._to_delete = self._to_delete, []
         commit = self._commit(events, starts, blobs, extra, deletes)
         if len(self._attempts) or self._attempts.results:
-            self._committing = asyncio.get_running_loop().create_task(commit)
+            self._committing = asyncio.get_running_loop().create_task(self._tell(commit))
         else:
             await commit
 
@@ -149,13 +149,16 @@ class Session:
         extra: list[Op],
         deletes: list[str],
     ) -> None:
+        if events:
+            await self._append(events, blobs, extra)
+        for command in starts:
+            await self._perform(command)
+        for ops in message_deletes(self.execution, deletes):
+            await self.world.io.commit(self.scope, ops)
+
+    async def _tell(self, commit: Coroutine[None, None, None]) -> None:
         try:
-            if events:
-                await self._append(events, blobs, extra)
-            for command in starts:
-                await self._perform(command)
-            for ops in message_deletes(self.execution, deletes):
-                await self.world.io.commit(self.scope, ops)
+            await commit
         finally:
             self._wake.set()
 
@@ -320,8 +323,9 @@ class Session:
         """Write a snapshot in the background when the log has grown enough and everything folded is durable."""
         if self._snapshotting is not None or self._committing is not None or self._pending:
             return
-        grown = self._journal.position - self._snapshot_at >= SNAPSHOT_EVENTS
-        if (grown or self._journal.size - self._snapshot_size >= SNAPSHOT_BYTES) and self.state.finished is None:
+        many = self._journal.position - self._snapshot_at >= self.world.snapshot_events
+        large = self._journal.size - self._snapshot_size >= self.world.snapshot_bytes
+        if (many or large) and self.state.finished is None:
             self._snapshot_size = self._journal.size
             position = self._journal.position
             data = freeze(self.state)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from millrace.base.limits import SLEEP_IN_DRIVER_MS
+from millrace.base.limits import SLEEP_IN_DRIVER_MS, SNAPSHOT_BYTES, SNAPSHOT_EVENTS
 from millrace.engine.events import ExecutionStarted
 from millrace.engine.plan import Plan
 from millrace.ports.blobs import Blobs
@@ -40,7 +40,7 @@ class DriverWorld:
     """``exclusive`` says that the store belongs to this process alone (its folder is locked), so that leases of
     other owners are void. ``owner`` names this driver in leases and segments; ``lease_ms`` and ``poll_ms`` are how
     long a lease lasts and how often the inbox is looked at while attempts run; a wait of up to ``sleep_ms`` is slept
-    here, a longer one parks."""
+    here, a longer one parks; a snapshot is written after ``snapshot_events`` events or ``snapshot_bytes`` bytes."""
 
     documents: Documents
     blobs: Blobs
@@ -54,7 +54,8 @@ class DriverWorld:
     lease_ms: int = 30_000
     poll_ms: int = 2_000
     sleep_ms: int = SLEEP_IN_DRIVER_MS
-    charges: dict[str, int] = field(default_factory=dict)
+    snapshot_events: int = SNAPSHOT_EVENTS
+    snapshot_bytes: int = SNAPSHOT_BYTES
 
 
 class Poke:

@@ -113,10 +113,10 @@ def equal(one: State, other: State) -> list[str]:
     def shape(state: State) -> dict[str, Any]:
         return {
             "position": state.position,
-            "tasks": msgspec.to_builtins(state.tasks),
+            "tasks": msgspec.json.decode(msgspec.json.encode(state.tasks)),
             "ready": sorted(key & INDEX_MASK for key in state.ready if _still(state, key & INDEX_MASK, READY)),
             "ended": sorted(state.ended),
-            "retries": sorted((due, index) for due, index in state.retries if _still(state, index, RETRYING)),
+            "retries": sorted({(due, i) for due, i in state.retries if state.tasks[i].due == due}),
             "running": state.running,
             "open": state.open,
             "failed": state.failed,

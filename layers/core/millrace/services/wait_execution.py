@@ -11,6 +11,8 @@ from millrace.services.platform import Platform
 
 FIRST_LOOK_S = 0.004
 LONGEST_LOOK_S = 0.25
+LONGEST_WAIT_S = 1.0
+"""How long to trust a notice of the end before looking again."""
 
 
 def wait_execution(platform: Platform, caller: Caller, execution: str, *, wait_ms: int) -> dict[str, Any]:
@@ -21,6 +23,9 @@ def wait_execution(platform: Platform, caller: Caller, execution: str, *, wait_m
         left = end - time.monotonic()
         if left <= 0:
             break
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, LONGEST_LOOK_S)
+        if platform.wait_end is not None:
+            platform.wait_end(caller.scope, execution, min(left, LONGEST_WAIT_S))
+        else:
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, LONGEST_LOOK_S)
     return get_execution(platform, caller, execution)
