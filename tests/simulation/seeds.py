@@ -21,7 +21,7 @@ def build(seed: int) -> World:
         plans.append(
             make_plan(
                 edges,
-                retry=rng.choice((RETRY, RETRY, SLOW)),
+                retry=rng.choice((RETRY, SLOW)),
                 parallel_limit=rng.choice((None, None, 1, 2)),
                 skips=[name for name in names if rng.random() < 0.08],
                 pure=[name for name in names if rng.random() < 0.15],
@@ -32,13 +32,14 @@ def build(seed: int) -> World:
     options = Options(
         plans=plans,
         exclusive=exclusive,
-        signals=rng.choice((0, 0, 1, 2)),
+        signals=rng.choice((0, 1, 4)),
         cancels=rng.choice((0.0, 0.0, 0.0, 0.5)),
         failing=rng.choice((0.0, 0.1, 0.3)),
         double_start=0.0 if exclusive else rng.choice((0.0, 0.5)),
         lost_wake=rng.choice((0.0, 0.3)),
         clock_jumps=rng.choice((0, 0, 2)),
         lose_snapshots=rng.choice((0.0, 0.5)),
+        lease_ms=rng.choice((30_000, 2_000)),
         snapshot_events=rng.choice((1_000, 2, 5)),
         output_bytes=rng.choice((0, 0, 0, 70_000)),
     )
@@ -49,6 +50,7 @@ def build(seed: int) -> World:
         vanished=rng.choice((0.0, 0.05)),
         die=rng.choice((0.0, 0.02, 0.06)),
         pause=0.0 if exclusive else rng.choice((0.0, 0.03)),
+        pause_s=rng.choice((50.0, 6.0)),
         latency_s=rng.choice((0.01, 0.01, 1.0)),
     )
     world = World(seed, options, faults)

@@ -51,6 +51,7 @@ class Options:
     attempt_s: float = 0.5
     output_bytes: int = 0
     snapshot_events: int = 1_000
+    lease_ms: int = 30_000
 
 
 @dataclass
@@ -138,6 +139,7 @@ class World:
             owner=process.name,
             exclusive=self.options.exclusive,
             snapshot_events=self.options.snapshot_events,
+            lease_ms=self.options.lease_ms,
         )
 
     def platform(self, process: Process) -> Platform:
@@ -206,7 +208,7 @@ class World:
             return
         self.record.started.append(execution)
         for signal in range(self.options.signals):
-            await asyncio.sleep(self.rng.random() * 4)
+            await asyncio.sleep(self.rng.random() * self.rng.choice((1, 4, 15)))
             await self._send(execution, Message(id=f"s{signal}", kind="signal", name="go", payload={"n": signal}))
         if self.rng.random() < self.options.cancels:
             await asyncio.sleep(self.rng.random() * 3)

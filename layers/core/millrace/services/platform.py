@@ -11,7 +11,6 @@ from millrace.ports.orchestrator import Orchestrator
 from millrace.ports.secrets import Secrets
 from millrace.ports.world import Clock, Ids, Random
 
-
 WaitEnd = Callable[[TenantScope, str, float], None]
 """Returns when an execution has perhaps ended, or after so many seconds; where nothing can tell, there is none."""
 
