@@ -60,7 +60,7 @@ bench: $(VENV)/.local ## Measure, as ratios to floors measured in the same run
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run the fault simulator (SEEDS=100000)
-	$(BIN)/python -m tests.simulator --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation $(SEEDS)
 
 .PHONY: mutate
 mutate: $(VENV)/.dev ## Change the code at random places and count what the tests miss
@@ -82,11 +82,6 @@ build: .venv-sam/.ready ## Check the template and build what is deployed
 	$(SAM) validate --lint --region us-east-1
 	PATH="$$($(PYTHON) tools/find_python.py 3.13):$$PATH" $(SAM) build
 	@PATH="$$($(PYTHON) tools/find_python.py 3.13):$$PATH" $(PYTHON) tools/finish_build.py .aws-sam/build
-
-.PHONY: e2e-deploy
-e2e-deploy: $(VENV)/.dev .venv-sam/.ready ## Deploy to an emulator on this machine and run the examples there
-	$(PIP) $(HASHED) -r requirements/emulator.txt --target .venv-sam/emulator
-	$(BIN)/python -m tests.e2e.deploy
 
 ## Housekeeping
 

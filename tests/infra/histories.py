@@ -17,11 +17,13 @@ from millrace.ports.documents import TenantScope
 from millrace.services.platform import Platform
 from millrace.store.runlog import read_segments
 
-VOLATILE = frozenset(
-    {"at", "started_at", "ready_at", "queued_at", "due", "usage", "exchange", "env", "execution", "seed", "principal"}
-    | {"message", "traceparent", "region", "durationMs", "date", "receipt", "idempotency-key"}
+FIELDS = frozenset(
+    {"at", "started_at", "ready_at", "queued_at", "due", "usage", "exchange", "env", "execution", "seed"}
+    | {"message", "traceparent", "region"}
 )
-"""Times, measurements, ids and what is derived from them. ``message`` of a failure is compared all the same."""
+"""Fields of events that hold times, measurements and ids (``message`` is the id of an inbox message)."""
+KEYS = frozenset({"durationMs", "date", "receipt", "idempotency-key", "DEMO_URL"})
+"""Keys inside values that hold the same."""
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 
 History = dict[str, list[Any]]
@@ -43,7 +45,7 @@ def comparable(platform: Platform, scope: TenantScope, events: list[ev.Event]) -
                 value = _stable(load_value(platform.blobs, scope, value))
             elif isinstance(value, ev.Failure):
                 value = [value.kind, value.code, _stable(value.message), value.retryable]
-            elif name in VOLATILE:
+            elif name in FIELDS:
                 continue
             body[name] = _stable(value)
         found[getattr(event, "path", "")].append(body)
@@ -58,7 +60,7 @@ def _stable(value: Any) -> Any:
 
 def _strip(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _strip(held) for key, held in value.items() if key not in VOLATILE}
+        return {key: _strip(held) for key, held in value.items() if key not in KEYS}
     if isinstance(value, list):
         return [_strip(held) for held in value]
     return value

@@ -62,7 +62,7 @@ class LocalServer:
         front = undo.enter_context(bind(self.settings.port, variable="MILLRACE_PORT"))
         demo = undo.enter_context(bind(self.settings.demo_port, variable="MILLRACE_DEMO_PORT"))
         self.port, self.demo_port = port_of(front), port_of(demo)
-        demo_listener = Listener(create_app(), demo, name="demo", grace=0)
+        demo_listener = Listener(create_app(), demo, name="demo", grace=1)
         undo.callback(demo_listener.stop)
         local = open_local(self.settings, demo_url=f"http://{HOST}:{self.demo_port}")
         undo.callback(local.close)

@@ -1,0 +1,119 @@
+"""The state machines and the in-process orchestrator run every workflow alike."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.engine import events as ev
+from millrace.services.plan_source import PlanSource
+from tests.corpus import Case, examples, small
+from tests.infra.histories import History, comparable, misordered, read_history
+from tests.infra.worlds import CALLER, Cloud, Ran, cloud, demo_service, finish, local_platform, result, start
+
+CASES = [*small(), *examples()]
+BY_NAME = {case.name: case for case in CASES}
+
+
+@dataclass
+class Both:
+    """What each world made of the corpus, by name."""
+
+    local: dict[str, Ran]
+    aws: dict[str, Ran]
+    cloud: Cloud
+
+
+def run_all(platform: Any) -> dict[str, Ran]:
+    """Every case at once, each in a thread of its own."""
+    started = {case.name: start(platform, case) for case in CASES}
+    with ThreadPoolExecutor(len(CASES)) as pool:
+        waiting = {name: pool.submit(finish, platform, BY_NAME[name], made) for name, made in started.items()}
+        return {name: ran.result() for name, ran in waiting.items()}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with demo_service() as demo, local_platform(tmp_path_factory.mktemp("local"), demo) as platform:
+        local = run_all(platform)
+        with demo_service() as other, cloud(other) as aws:
+            ran = run_all(aws.platform)
+            aws.settle()
+            _print_costs(aws, ran)
+            yield Both(local, ran, aws)
+
+
+def history(ran: Ran) -> tuple[list[ev.Event], History]:
+    events = read_history(ran.platform, CALLER.scope, ran.execution)
+    return events, comparable(ran.platform, CALLER.scope, events)
+
+
+def names(*, parks: bool = False) -> list[str]:
+    return [case.name for case in CASES if case.parks or not parks]
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_event_sequence_of_every_task_is_the_same(both: Both, name: str) -> None:
+    assert history(both.local[name])[1] == history(both.aws[name])[1]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_task_begins_after_what_it_needs_has_ended(both: Both, name: str) -> None:
+    for ran in (both.local[name], both.aws[name]):
+        events, _ = history(ran)
+        assert isinstance(events[0], ev.ExecutionStarted)
+        plan = PlanSource(ran.platform.documents)(CALLER.scope, events[0])
+        assert [] == misordered(plan, events)
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_ends_as_its_case_says(both: Both, name: str) -> None:
+    wanted = BY_NAME[name].status
+    assert (wanted, wanted) == (result(both.local[name])["status"], result(both.aws[name])["status"])
+
+
+@pytest.mark.parametrize("name", names(parks=True))
+def test_a_long_wait_parks_in_both_worlds(both: Both, name: str) -> None:
+    assert (True, True) == (both.local[name].parked, both.aws[name].parked)
+    assert 0 < both.cloud.invocations[both.aws[name].execution, "park"]
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES if not case.parks])
+def test_what_need_not_wait_costs_one_invocation_and_no_standard_transition(both: Both, name: str) -> None:
+    execution = both.aws[name].execution
+    assert {"short": 3, "standard": 0} == both.cloud.transitions(execution)
+    assert {"advance": 1} == {a: n for (e, a), n in both.cloud.invocations.items() if e == execution}
+
+
+@pytest.mark.parametrize("name", names())
+def test_one_dropped_event_is_a_difference(both: Both, name: str) -> None:
+    _, kept = history(both.local[name])
+    for path, events in kept.items():
+        for index in range(len(events)):
+            less = copy.deepcopy(kept)
+            del less[path][index]
+            assert less != history(both.aws[name])[1]
+
+
+def _print_costs(aws: Cloud, ran: dict[str, Ran]) -> None:
+    """Figures for the decision record, where the environment asks for them."""
+    target = os.environ.get("CORPUS_COSTS")
+    if not target:
+        return
+    rows = {
+        name: {
+            **aws.transitions(one.execution),
+            **{action: n for (execution, action), n in aws.invocations.items() if execution == one.execution},
+            "tasks": len(result(one)["tasks"]),
+        }
+        for name, one in ran.items()
+    }
+    Path(target).write_text(json.dumps(rows, indent=2))
