@@ -20,18 +20,26 @@ SEMANTICS = 1
 
 class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
     at: int
+    """When it happened, as milliseconds since the epoch."""
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why an attempt, a task or an execution failed. ``kind`` is what `retryOn` matches."""
 
     kind: str
+    """What `retryOn` matches: timeout, network, http, schema and so on."""
     code: str
+    """What exactly, such as an HTTP status."""
     message: str
+    """A sentence for people."""
     retryable: bool = False
+    """Whether another attempt is worth making by default."""
     hint: str = ""
+    """What to do next."""
     details: dict[str, Any] = {}
+    """Facts, by kind."""
     retry_after_ms: int | None = None
+    """What the other side asked to wait."""
 
 
 class Skip(msgspec.Struct, frozen=True):
@@ -39,179 +47,291 @@ class Skip(msgspec.Struct, frozen=True):
     it began, through any number of hops."""
 
     reason: str
+    """condition_false, upstream_skipped, upstream_failed or trigger_rule."""
     origin: str
+    """The task where it began."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
     """One resolved dependency of the version that runs."""
 
     kind: str
+    """What was referred to: a task."""
     ref: str
+    """The reference as the document writes it."""
     name: str
+    """What it led to."""
     revision: int
+    """The revision it was resolved to when the execution started."""
     version: str
+    """The label of that revision."""
     hash: str
+    """The content hash of that revision."""
 
 
 class Parent(msgspec.Struct, frozen=True):
     execution: str
+    """Its id."""
     path: str
+    """Its task."""
 
 
 class Source(msgspec.Struct, frozen=True):
     """The execution and log position that a replay or fork came from."""
 
     execution: str
+    """Its id."""
     position: int
+    """The position in its log."""
 
 
 class ExecutionStarted(Event, frozen=True, kw_only=True):
     tenant: str
+    """Whose execution it is."""
     namespace: str
+    """The namespace of the workflow."""
     execution: str
+    """The id of the execution."""
     workflow: str
+    """The name of the workflow."""
     revision: int
+    """The revision that runs, to the end."""
     version: str
+    """The label of that revision."""
     content_hash: str
+    """The hash of what the document says."""
     behaviour_hash: str
+    """The hash of what it does."""
     input: Value
+    """The input, defaults filled in."""
     variant: str = ""
+    """Which variant of a split was chosen; empty without one."""
     routing_reason: str = ""
+    """Why this version: asked for, or the active one."""
     manifest: tuple[Manifest, ...] = ()
+    """Every reusable task the workflow refers to, as resolved at the start."""
     semantics: int = SEMANTICS
+    """The version of the engine's behaviour that this history is read with."""
     principal: str = ""
+    """Who started it."""
     trigger: dict[str, Any] = {}
+    """What started it: kind, id, slot and delivery as far as known."""
     parent: Parent | None = None
+    """The execution and task that started it."""
     replay_of: Source | None = None
+    """What it replays."""
     fork_of: Source | None = None
+    """What it was forked from."""
     hops: int = 0
+    """How many executions stand above it."""
     ancestry: tuple[str, ...] = ()
+    """Their ids, the oldest first."""
     subject_key: str = ""
+    """Whom its data is about."""
     region: str = ""
+    """The home region: only there is the log written."""
     labels: dict[str, str] = {}
+    """Labels of the workflow and of the start."""
     owner_team: str = ""
+    """Who answers for the workflow."""
     team: str = ""
+    """The label `team` of the workflow."""
     traceparent: str = ""
+    """The trace it belongs to (W3C Trace Context)."""
     idempotency_key: str = ""
+    """The key of the request that started it."""
     mode: str = "live"
+    """live, dry, replay, shadow or test."""
     seed: int = 0
+    """Where jitter is drawn from."""
     env: dict[str, Any] = {}
+    """The values of `env` as they were at the start."""
 
 
 class AttemptStarted(Event, frozen=True, kw_only=True):
     """Recorded before the attempt is performed. ``input`` and ``config`` stand in the first attempt only."""
 
     path: str
+    """The task."""
     attempt: int
+    """Its number, from 1."""
     input: Value | None = None
+    """The rendered input."""
     config: Value | None = None
+    """The rendered configuration, such as the request."""
     task_type: str = ""
+    """The type of the task."""
     task_hash: str = ""
+    """The hash of the task as resolved."""
     effect: str = "unknown"
+    """pure, read, write or unknown."""
     ready_at: int = 0
+    """When its dependencies were done (ms)."""
     queued_at: int = 0
+    """Since when it waited for a free place (ms); 0 if it did not."""
     queued_why: str = ""
+    """What it waited for."""
     policy: tuple[str, ...] = ()
+    """What policies decided."""
 
 
 class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """`millrace.ports.runners.Usage` as stored."""
 
     provider: str = ""
+    """Whom it was used of."""
     host: str = ""
+    """The host that was called."""
     operation: str = ""
+    """What was called, such as the method."""
     connector: str = ""
+    """The connector and its version."""
     requests: int = 0
+    """How many requests."""
     bytes_out: int = 0
+    """Bytes of bodies sent."""
     bytes_in: int = 0
+    """Bytes of bodies received."""
     tokens_out: int = 0
+    """Tokens that a model made."""
     tokens_in: int = 0
+    """Tokens that a model read."""
     model: str = ""
+    """The model."""
     latency_ms: int = 0
+    """How long it took."""
     cost: str = ""
+    """Money, as a decimal string."""
     price_id: str = ""
+    """The price that the cost was computed with."""
 
 
 class ExchangeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """`millrace.ports.runners.Exchange` as stored. Bodies are Values of a text, or of ``{"base64": …}``."""
 
     method: str
+    """The method."""
     url: str
+    """The URL, redacted."""
     status: int = 0
+    """The status; 0 when there was no answer."""
     request_headers: tuple[tuple[str, str], ...] = ()
+    """Headers sent, redacted."""
     response_headers: tuple[tuple[str, str], ...] = ()
+    """Headers received, redacted."""
     request_body: Value | None = None
+    """The body sent, capped."""
     response_body: Value | None = None
+    """The body received, capped."""
     redirects: tuple[str, ...] = ()
+    """Where redirects led, in order."""
     peer: str = ""
+    """Address and port that were connected to."""
 
 
 class AttemptFinished(Event, frozen=True, kw_only=True):
     """Exactly one of ``output`` and ``failure`` tells the result; an output of null is a Value too."""
 
     path: str
+    """The task."""
     attempt: int
+    """The number of the attempt."""
     started_at: int = 0
+    """When the attempt was performed (ms)."""
     output: Value | None = None
+    """What it produced."""
     failure: Failure | None = None
+    """Why it failed."""
     usage: UsageRecord | None = None
+    """What it used."""
     exchange: ExchangeRecord | None = None
+    """What went over the wire."""
 
 
 class AttemptUnknown(Event, frozen=True, kw_only=True):
     """A driver took over and found this attempt started, without a result."""
 
     path: str
+    """The task."""
     attempt: int
+    """The number of the attempt."""
 
 
 class RetryScheduled(Event, frozen=True, kw_only=True):
     """The next attempt is due at ``due`` (ms). ``delay_ms`` holds the jitter that was drawn."""
 
     path: str
+    """The task."""
     attempt: int
+    """The number of the next attempt."""
     due: int
+    """When it may start (ms)."""
     delay_ms: int
+    """The wait, jitter included."""
     why: str = ""
+    """The failure that it follows."""
 
 
 class TaskFinished(Event, frozen=True, kw_only=True):
     """``output`` is None when the task's output is that of its last attempt."""
 
     path: str
+    """The task."""
     status: str
+    """succeeded, failed, skipped or cancelled."""
     output: Value | None = None
+    """The output, where it is not that of the last attempt."""
     failure: Failure | None = None
+    """Why it failed."""
     skip: Skip | None = None
+    """Why it was skipped."""
     input: Value | None = None
+    """The input of a task that needs no attempt."""
     task_type: str = ""
+    """The type of a task that needs no attempt."""
     task_hash: str = ""
+    """The hash of a task that needs no attempt."""
     effect: str = ""
+    """The effect class of a task that needs no attempt."""
     ready_at: int = 0
+    """When its dependencies were done (ms)."""
     degraded: bool = False
+    """Whether a fallback stands in for the result."""
     policy: tuple[str, ...] = ()
+    """What policies decided."""
 
 
 class SignalReceived(Event, frozen=True, kw_only=True):
     message: str
+    """The id of the message; a repeated one changes nothing."""
     signal: str
+    """The name of the signal."""
     payload: Value
+    """What was sent."""
     principal: str = ""
+    """Who sent it."""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):
     message: str
+    """The id of the message."""
     reason: str = ""
+    """Why, in the words of who asked."""
     principal: str = ""
+    """Who asked."""
 
 
 class ExecutionFinished(Event, frozen=True, kw_only=True):
     """``status`` is succeeded, failed, cancelled or timedOut."""
 
     status: str
+    """succeeded, failed, cancelled or timedOut."""
     output: Value | None = None
+    """The output of the workflow."""
     failure: Failure | None = None
+    """Why it did not succeed."""
     failed_task: str = ""
+    """The task that decided it."""
 
 
 AnyEvent = (
