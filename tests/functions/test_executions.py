@@ -11,7 +11,7 @@ from millrace.services.platform import Platform
 from tests.functions.apps import handle
 from tests.functions.documents import YAML, YAML_WORKFLOW, step, task, workflow
 from tests.functions.events import Who, body_of, header, status
-from tests.functions.world import platform
+from tests.functions.world import NotedOrchestrator, platform
 from tests.unit.services.test_check_health import DownDocuments
 
 W = "/api/v1/workflows"
@@ -32,7 +32,8 @@ def test_a_start_is_accepted_with_the_address_of_the_execution(world: Platform) 
     found = body_of(result)
     assert (202, "running") == (status(result), found["status"])
     assert f"{X}/{found['id']}" == header(result, "Location")
-    assert [("acme", found["id"])] == world.orchestrator.started  # type: ignore[attr-defined]
+    assert isinstance(world.orchestrator, NotedOrchestrator)
+    assert [("acme", found["id"])] == world.orchestrator.started
 
 
 def test_waiting_says_how_long_it_waits_at_most() -> None:
