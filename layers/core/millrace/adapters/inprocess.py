@@ -149,6 +149,10 @@ async def run_actor(world: DriverWorld, scope: TenantScope, execution: str, poke
         except MillraceError:
             log.warning("execution %s: the store is away, trying again", execution)
             outcome = Again(0, "store")
+        except Exception as error:  # a defect must not leave an execution running without a sign
+            log.exception("execution %s cannot go on", execution)
+            await world.io.call(mark_stalled, world.documents, scope, execution, repr(error), world.clock.now())
+            return
         if isinstance(outcome, Done):
             return
         if isinstance(outcome, Wait):

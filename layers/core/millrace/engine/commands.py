@@ -15,7 +15,8 @@ from millrace.engine.values import Value
 
 
 class StartAttempt(msgspec.Struct, frozen=True):
-    """``input`` and ``config`` are rendered for the first attempt; later attempts use what was recorded then."""
+    """``input`` and ``config`` are rendered for the first attempt; later attempts use what was recorded then. ``policy`` is
+    the trail of what policies decided."""
 
     path: str
     attempt: int
@@ -23,6 +24,7 @@ class StartAttempt(msgspec.Struct, frozen=True):
     config: Any = None
     queued_at: int = 0
     queued_why: str = ""
+    policy: tuple[str, ...] = ()
 
 
 class RetryLater(msgspec.Struct, frozen=True):
@@ -43,6 +45,7 @@ class FinishTask(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     skip: Skip | None = None
     input: Any = None
+    policy: tuple[str, ...] = ()
 
 
 class FinishExecution(msgspec.Struct, frozen=True):

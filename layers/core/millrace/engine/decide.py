@@ -51,8 +51,11 @@ def decide(plan: Plan, state: State, now: int) -> list[Command]:
         commands.extend(_judge(plan.nodes[index], state.tasks[index], state, now) for index in state.ended)
     if state.deadlines and state.deadlines[0][0] <= now:
         commands.extend(_overdue(plan, state, now))
+    if any(type(command) is FinishTask for command in commands):
+        return commands  # what becomes ready by these competes for the room that they leave
     if state.retries or state.ready:
-        commands.extend(_starts(plan, state, now))
+        again = sum(type(command) is StartAttempt for command in commands)
+        commands.extend(_starts(plan, state, now, running=state.running + again))
     if not state.open:
         commands.append(_conclude(plan, state))
     return commands
@@ -76,12 +79,17 @@ def _judge(node: Node, task: TaskState, state: State, now: int) -> Command:
     if failure is None:
         return _success(node, task, state)
     policy = node.retry
-    if task.attempt >= policy.max_attempts or not matches(policy, failure):
-        return FinishTask(path=node.id, status=FAILED, failure=failure)
+    if not matches(policy, failure):
+        return FinishTask(path=node.id, status=FAILED, failure=failure, policy=("retry: not for this failure",))
+    if task.attempt >= policy.max_attempts:
+        used = f"retry: {task.attempt} of {policy.max_attempts} attempts used"
+        return FinishTask(path=node.id, status=FAILED, failure=failure, policy=(used,))
     assert state.started is not None  # decide asked before
     delay = delay_ms(policy, attempt=task.attempt, seed=state.started.seed, path=node.id, failure=failure)
     if now + delay > _last_moment(node, task, state):
-        return FinishTask(path=node.id, status=FAILED, failure=_without_time(failure, delay))
+        return FinishTask(
+            path=node.id, status=FAILED, failure=_without_time(failure, delay), policy=("retry: no time left",)
+        )
     return RetryLater(
         path=node.id, attempt=task.attempt + 1, due=now + delay, delay_ms=delay, why=f"{failure.kind}/{failure.code}"
     )
@@ -114,8 +122,9 @@ def _after_crash(node: Node, task: TaskState) -> Command:
     """An unknown attempt counts towards a declared maxAttempts; undeclared, a task outlives crashes up to a limit."""
     worn = task.unknowns >= UNKNOWN_ATTEMPTS or (node.retry.declared and task.attempt >= node.retry.max_attempts)
     if worn or not node.keyed:
-        return FinishTask(path=node.id, status=FAILED, failure=CRASHED)
-    return StartAttempt(path=node.id, attempt=task.attempt + 1)
+        why = "attempts used up" if worn else "the task is not keyed"
+        return FinishTask(path=node.id, status=FAILED, failure=CRASHED, policy=(f"crash: {why}",))
+    return StartAttempt(path=node.id, attempt=task.attempt + 1, policy=("crash: the attempt before is unknown",))
 
 
 def _success(node: Node, task: TaskState, state: State) -> Command:
@@ -148,16 +157,24 @@ def _overdue(plan: Plan, state: State, now: int) -> Iterator[Command]:
         )
 
 
-def _starts(plan: Plan, state: State, now: int) -> Iterator[Command]:
-    """Due retries first, then ready tasks by priority and document order, up to the parallel limit."""
-    room = (plan.parallel_limit if plan.parallel_limit is not None else len(plan.nodes)) - state.running
-    for due, index in ascending(state.retries):
+def _starts(plan: Plan, state: State, now: int, *, running: int) -> Iterator[Command]:
+    """Due retries first, then ready tasks by priority and document order, up to the parallel limit, of which
+    ``running`` are taken."""
+    room = (plan.parallel_limit if plan.parallel_limit is not None else len(plan.nodes)) - running
+    before: tuple[int, int] | None = None
+    for entry in ascending(state.retries):
+        due, index = entry
         if due > now or room <= 0:
             break
+        if entry == before:  # stale: the task was retried before at this very time
+            continue
+        before = entry
         task = state.tasks[index]
         if task.status == RETRYING and task.due == due and not _past_deadline(plan.nodes[index], task, now):
             room -= 1
-            yield StartAttempt(path=plan.nodes[index].id, attempt=task.attempt + 1)
+            node = plan.nodes[index]
+            trail = f"retry: attempt {task.attempt + 1} of {node.retry.max_attempts}"
+            yield StartAttempt(path=node.id, attempt=task.attempt + 1, policy=(trail,))
     ready = sorted(state.ready) if room >= len(state.ready) else ascending(state.ready)
     for key in ready:
         if room <= 0:

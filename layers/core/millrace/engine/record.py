@@ -25,7 +25,7 @@ def record(plan: Plan, state: State, command: Recordable, *, now: int, encode: E
 def _start(plan: Plan, state: State, command: StartAttempt, now: int, encode: Encode) -> ev.Event:
     index = plan.index[command.path]
     if command.attempt > 1:
-        return ev.AttemptStarted(at=now, path=command.path, attempt=command.attempt)
+        return ev.AttemptStarted(at=now, path=command.path, attempt=command.attempt, policy=command.policy)
     node = plan.nodes[index]
     return ev.AttemptStarted(
         at=now,
@@ -56,7 +56,9 @@ def _retry(_plan: Plan, _state: State, command: RetryLater, now: int, _encode: E
 def _finish(plan: Plan, state: State, command: FinishTask, now: int, encode: Encode) -> ev.Event:
     index = plan.index[command.path]
     if not (command.own_output or command.skip or command.input is not None):
-        return ev.TaskFinished(at=now, path=command.path, status=command.status, failure=command.failure)
+        return ev.TaskFinished(
+            at=now, path=command.path, status=command.status, failure=command.failure, policy=command.policy
+        )
     node = plan.nodes[index]
     task = state.tasks[index]
     pure = not task.attempt

@@ -125,7 +125,7 @@ def new_summary(started: ExecutionStarted, *, expires_at: int | None = None) -> 
     indexes: dict[Index, IndexKey] = {
         Index.LIST: IndexKey((month(started.at), shard(started.execution, LIST_SHARDS)), sort),
         Index.WORKFLOW: IndexKey((started.namespace, started.workflow), sort),
-        **status_indexes(started, "running"),
+        **_status_indexes(started.namespace, started.workflow, started.version, "running", sort),
     }
     if started.subject_key:
         indexes[Index.SUBJECT] = IndexKey((started.subject_key,), sort)
@@ -163,11 +163,10 @@ def label_puts(started: ExecutionStarted) -> list[Put]:
     ]
 
 
-def status_indexes(started: ExecutionStarted, status: str) -> dict[Index, IndexKey]:
-    sort = by_start(started.at, started.execution)
+def _status_indexes(namespace: str, workflow: str, version: str, status: str, sort: str) -> dict[Index, IndexKey]:
     return {
-        Index.STATUS: IndexKey((started.namespace, started.workflow, started.version, status), sort),
-        Index.STATE: IndexKey((started.namespace, status), sort),
+        Index.STATUS: IndexKey((namespace, workflow, version, status), sort),
+        Index.STATE: IndexKey((namespace, status), sort),
     }
 
 
@@ -184,7 +183,11 @@ def finish_summary(
             "position": position,
             **facts,
         },
-        indexes=dict(status_indexes(started, status)),
+        indexes=dict(
+            _status_indexes(
+                started.namespace, started.workflow, started.version, status, by_start(started.at, started.execution)
+            )
+        ),
     )
 
 
@@ -228,14 +231,21 @@ def mark_stalled(documents: Documents, scope: TenantScope, execution: str, cause
         indexes={Index.LIVE: live_index(execution, now + STALLED_CHECK_MS)},
         when=(Check("exists"), Check("missing", "done")),
     )
+    with contextlib.suppress(ConditionRefused):
+        documents.write(scope, [actor])
+    item = documents.get(scope, summary_key(execution))
+    if item is None:
+        return
+    attrs: Mapping[str, Any] = item.attrs
+    sort = by_start(attrs["startedAt"], execution)
     summary = Update(
         summary_key(execution),
         set={"status": "stalled", "errorMessage": cause[:1000]},
-        when=(Check("exists"), Check("eq", "status", "running")),
+        indexes=dict(_status_indexes(attrs["namespace"], attrs["workflow"], attrs["version"], "stalled", sort)),
+        when=(Check("eq", "status", "running"),),
     )
-    for update in (actor, summary):
-        with contextlib.suppress(ConditionRefused):
-            documents.write(scope, [update])
+    with contextlib.suppress(ConditionRefused):
+        documents.write(scope, [summary])
 
 
 def live_executions(documents: Documents, *, until: int) -> Iterator[tuple[TenantScope, str, Actor]]:
