@@ -57,8 +57,8 @@ def _readable(body: Any) -> Any:
 
 def _value(body: dict[str, Any]) -> dict[str, Any]:
     shown = {"sha256": body["sha256"], "size": body["size"]}
-    if "inline" in body:
-        shown["inline"] = body["inline"]
+    if body.get("inline"):
+        shown["inline"] = msgspec.json.decode(body["inline"])
     if body.get("blob"):
         shown["ref"] = "/".join(body["blob"])
     if body.get("secrets"):
