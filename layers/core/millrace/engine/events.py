@@ -56,7 +56,7 @@ class Manifest(msgspec.Struct, frozen=True):
     """One resolved dependency of the version that runs."""
 
     kind: str
-    """What was referred to: a task."""
+    """workflow or task: the workflow itself stands first."""
     ref: str
     """The reference as the document writes it."""
     name: str

@@ -44,11 +44,13 @@ def fold(plan: Plan, events: Iterable[ev.Event]) -> State:
 
 
 def _started(state: State, event: ev.ExecutionStarted) -> None:
+    if state.started is not None:
+        return
     plan = state.plan
     state.started = event
     state.env = scope_of(state, event)
     for node in plan.nodes:
-        if not node.needs:
+        if not node.needs and state.tasks[node.index].status == PENDING:
             _make_ready(state, node, event.at)
 
 
@@ -74,6 +76,7 @@ def _make_ready(state: State, node: Node, at: int) -> None:
     task = state.tasks[node.index]
     task.status = READY
     task.ready_at = at
+    task.ready_position = state.position
     limit = state.plan.parallel_limit
     task.queued = limit is not None and state.running >= limit
     heappush(state.ready, ready_key(node.priority, node.index))
@@ -95,10 +98,12 @@ def _leave_queue(state: State, task: TaskState) -> None:
 def _attempt_started(state: State, event: ev.AttemptStarted) -> None:
     index = state.plan.index[event.path]
     task = state.tasks[index]
-    if task.status in DONE:
+    if task.status in DONE or event.attempt <= task.attempt:
         return
     if task.status != RUNNING:
         state.running += 1
+        if state.running == state.plan.parallel_limit:
+            state.filled = state.position
     task.status = RUNNING
     task.attempt = event.attempt
     task.unknown = False
@@ -143,9 +148,9 @@ def _attempt_unknown(state: State, event: ev.AttemptUnknown) -> None:
 def _retry_scheduled(state: State, event: ev.RetryScheduled) -> None:
     index = state.plan.index[event.path]
     task = state.tasks[index]
-    if task.status in DONE:
+    if task.status != ENDED or event.attempt <= task.attempt:
         return
-    state.ended.pop(index, None)
+    del state.ended[index]
     task.status = RETRYING
     task.due = event.due
     heappush(state.retries, (event.due, index))
@@ -165,6 +170,8 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
     task.skip = event.skip
     task.degraded = event.degraded
     if event.output is not None:
+        if task.output is not None and task.output.sha256 != event.output.sha256:
+            state.contents.pop(task.output.sha256, None)  # what was mapped is not needed again
         task.output = event.output
     elif event.status != SUCCEEDED:
         task.output = None

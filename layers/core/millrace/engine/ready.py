@@ -60,7 +60,7 @@ def _start(plan: Plan, node: Node, task: TaskState, state: State) -> Command:
         if not isinstance(result, Rendered):
             return refused(node, result)
         config = result.value
-    queued = task.queued and plan.parallel_limit is not None
+    queued = task.queued or state.filled > task.ready_position
     return StartAttempt(
         path=node.id,
         attempt=1,

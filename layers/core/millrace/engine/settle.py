@@ -35,17 +35,18 @@ def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow |
     while True:
         commands = decide(plan, state, now)
         progressed = False
-        settled.fetches = []
+        wanted: dict[str, Value] = {}  # many tasks may ask for one value
         settled.held = 0
         for command in commands:
             if type(command) is Fetch:
-                settled.fetches.append(command.value)
+                wanted[command.value.sha256] = command.value
             elif type(command) is StartAttempt and allow is not None and not allow(command):
                 settled.held += 1
             else:
                 _carry_out(plan, state, command, now, encode, settled)
                 progressed = True
         if not progressed:
+            settled.fetches = list(wanted.values())
             return settled
 
 

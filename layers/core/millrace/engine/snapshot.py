@@ -1,6 +1,7 @@
 """Snapshots: State as bytes, so that a long log need not be folded from its beginning.
 
-A snapshot is a cache of the fold. It names the build that made it; any other build folds in full.
+A snapshot is a cache of the fold. It names the build that made it; any other build folds in full. It begins with the
+SHA-256 of the rest, so that damage is never taken for state.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 from functools import cache
 from heapq import heapify
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +21,9 @@ from millrace.engine.state import DONE, ENDED, INDEX_MASK, READY, RETRYING, Stat
 from millrace.engine.values import Value
 
 
+_DIGEST_BYTES: Final = 32
+
+
 class _Snapshot(msgspec.Struct):
     build: str
     position: int
@@ -28,6 +32,7 @@ class _Snapshot(msgspec.Struct):
     cancel: CancelRequested | None
     tasks: list[TaskState]
     running: int
+    filled: int
     failed: int | None
     seen: list[str]
     signals: dict[str, list[Value]]
@@ -47,7 +52,7 @@ def build_hash() -> str:
 def freeze(state: State) -> bytes:
     """The snapshot of a started execution."""
     assert state.started is not None  # nobody snapshots an empty log
-    return msgspec.json.encode(
+    data = msgspec.json.encode(
         _Snapshot(
             build=build_hash(),
             position=state.position,
@@ -56,18 +61,23 @@ def freeze(state: State) -> bytes:
             cancel=state.cancel,
             tasks=state.tasks,
             running=state.running,
+            filled=state.filled,
             failed=state.failed,
             seen=sorted(state.seen),
             signals=state.signals,
         )
     )
+    return hashlib.sha256(data).digest() + data
 
 
 def thaw(plan: Plan, data: bytes) -> State | None:
-    """The state that a snapshot holds, or None when another build made it or it cannot be read."""
+    """The state that a snapshot holds, or None when another build or plan made it or it is damaged."""
+    digest, body = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
     try:
-        held = msgspec.json.decode(data, type=_Snapshot)
-    except msgspec.MsgspecError:
+        held = msgspec.json.decode(body, type=_Snapshot)
+    except msgspec.MsgspecError:  # a build whose records had another shape
         return None
     if held.build != build_hash() or len(held.tasks) != len(plan.nodes):
         return None
@@ -78,6 +88,7 @@ def thaw(plan: Plan, data: bytes) -> State | None:
     state.cancel = held.cancel
     state.tasks = held.tasks
     state.running = held.running
+    state.filled = held.filled
     state.failed = held.failed
     state.seen = set(held.seen)
     state.signals = held.signals
@@ -118,6 +129,7 @@ def equal(one: State, other: State) -> list[str]:
             "ended": sorted(state.ended),
             "retries": sorted({(due, i) for due, i in state.retries if state.tasks[i].due == due}),
             "running": state.running,
+            "filled": state.filled,
             "open": state.open,
             "failed": state.failed,
             "seen": state.seen,

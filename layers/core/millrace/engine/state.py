@@ -33,7 +33,8 @@ INPUT: Final = "$input"
 
 
 class TaskState(msgspec.Struct, omit_defaults=True):
-    """Times are ms; ``remaining`` counts dependencies not done yet; ``unknowns`` how often a started attempt was
+    """Times are ms; ``queued`` says that no room was left when the task became ready, and ``ready_position`` where in the
+    log that was; ``remaining`` counts dependencies not done yet; ``unknowns`` how often a started attempt was
     found without a result; ``started_at`` is the first attempt's start."""
 
     remaining: int = 0
@@ -53,11 +54,13 @@ class TaskState(msgspec.Struct, omit_defaults=True):
     failure: Failure | None = None
     skip: Skip | None = None
     degraded: bool = False
+    ready_position: int = 0
 
 
 class State:
-    """``view`` is what expressions see under ``tasks``; ``unresolved`` holds values whose content lies in the blob
-    store, by task id; ``contents`` hands over content that is at hand already, by hash."""
+    """``filled`` is the position of the latest start that took the last room; ``view`` is what expressions see under
+    ``tasks``; ``unresolved`` holds values whose content lies in the blob store, by task id; ``contents`` hands over
+    content that is at hand already, by hash."""
 
     __slots__ = (
         "cancel",
@@ -66,6 +69,7 @@ class State:
         "ended",
         "env",
         "failed",
+        "filled",
         "finished",
         "open",
         "plan",
@@ -93,6 +97,7 @@ class State:
         self.retries: list[tuple[int, int]] = []
         self.deadlines: list[tuple[int, int]] = []
         self.running = 0
+        self.filled = -1
         self.open = len(plan.nodes)
         self.failed: int | None = None
         self.seen: set[str] = set()

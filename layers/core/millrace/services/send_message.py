@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from millrace.base.errors import ConditionRefused, Conflict, OutcomeUnknown
+from millrace.base.errors import ConditionRefused, Conflict, OutcomeUnknown, StoreUnavailable
 from millrace.ports.documents import Key, Table
 from millrace.services.caller import Caller
 from millrace.services.get_execution import known_actor
@@ -15,7 +15,7 @@ TRIES = 4
 def send_message(platform: Platform, caller: Caller, execution: str, message: Message) -> None:
     """Make sure that ``message`` becomes part of the execution's log. A repeated id is harmless.
 
-    Raises NotFound, and Conflict when the execution has ended already.
+    Raises NotFound, Conflict when the execution has ended already, and StoreUnavailable.
     """
     for _ in range(TRIES):
         actor = known_actor(platform, caller, execution)
@@ -32,6 +32,8 @@ def send_message(platform: Platform, caller: Caller, execution: str, message: Me
                 break
         except OutcomeUnknown:
             continue
+    else:
+        raise StoreUnavailable("The store does not acknowledge the message.", hint="Send it again with the same id.")
     # The token is read after the message is counted: a parker that stores it later sees the count and wakes itself.
     token = known_actor(platform, caller, execution).token
     platform.orchestrator.wake(caller.scope, execution, token)
