@@ -24,6 +24,7 @@ VERBS: Final[Mapping[str, str]] = {
     "fmt": "write documents in their canonical form",
     "run": "run a workflow, or a file, and follow it",
     "executions": "list, show and cancel executions",
+    "secrets": "store, list and delete the secrets of this machine",
     "version": "print the version",
 }
 
