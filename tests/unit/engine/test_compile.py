@@ -33,8 +33,14 @@ def compiled(doc: dict[str, Any], tasks: dict[str, dict[str, Any]] | None = None
     return compile_plan(Workflow.model_validate(doc), models, hashes={ref: f"hash-{ref}" for ref in models})
 
 
-def step(name: str, items: Any = (1, 2, 3), **more: Any) -> dict[str, Any]:
-    return {"id": name, "type": "transform", "input": {"items": items}, "transform": [{"limit": 2}], **more}
+def step(name: str, items: Any = None, **more: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "type": "transform",
+        "input": {"items": [1, 2, 3] if items is None else items},
+        "transform": [{"limit": 2}],
+        **more,
+    }
 
 
 def call(name: str, url: str = "https://a.example/", **more: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
-from millrace.base.errors import Corrupt, MillraceError
+from millrace.base.errors import Conflict, MillraceError, Unavailable
 from millrace.driver.advance import advance
 from millrace.driver.park import park
 from millrace.driver.pool import PoolIO
@@ -142,13 +142,13 @@ async def run_actor(world: DriverWorld, scope: TenantScope, execution: str, poke
             outcome: Advanced = await advance(world, scope, execution, poke=poke)
         except asyncio.CancelledError:
             raise
-        except Corrupt as error:
+        except (Unavailable, Conflict):
+            log.warning("execution %s: the store is away, trying again", execution)
+            outcome = Again(0, "store")
+        except MillraceError as error:
             log.exception("execution %s cannot go on", execution)
             await world.io.call(mark_stalled, world.documents, scope, execution, error.message, world.clock.now())
             return
-        except MillraceError:
-            log.warning("execution %s: the store is away, trying again", execution)
-            outcome = Again(0, "store")
         except Exception as error:  # a defect must not leave an execution running without a sign
             log.exception("execution %s cannot go on", execution)
             await world.io.call(mark_stalled, world.documents, scope, execution, repr(error), world.clock.now())

@@ -37,7 +37,13 @@ def load_state(world: DriverWorld, scope: TenantScope, execution: str, actor: Ac
         for event in segment.events:
             if state is None:
                 state = State(world.plans(scope, _start_of(execution, event)))
-            evolve(state, event)
+            try:
+                evolve(state, event)
+            except KeyError as error:
+                raise Corrupt(
+                    f"The log of {execution} speaks of {error}, which its version does not have.",
+                    hint="Restore the definition that the execution is pinned to.",
+                ) from error
     if state is None:
         raise Corrupt(f"The log of {execution} is empty.", hint="The execution was deleted, or never started.")
     return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from millrace.base.errors import UserError
@@ -12,6 +13,8 @@ from millrace.engine.values import Value
 from millrace.ports.runners import Failure, Outcome, TaskFailed, Usage
 
 NO_USAGE = Usage()
+MESSAGE_CHARS = 4_000
+"""How much of a failure's message is kept: an event has to fit a segment, whatever a runner says."""
 
 
 def finished_event(result: Result, now: int, codec: ValueCodec) -> tuple[ev.AttemptFinished, Any]:
@@ -25,10 +28,9 @@ def finished_event(result: Result, now: int, codec: ValueCodec) -> tuple[ev.Atte
             content = outcome.output
         except UserError as error:
             kind = "too-large" if error.code == "too-large" else "task"
-            failure = Failure(
-                kind, error.code, f"The output cannot be stored: {error.message}", retryable=False, hint=error.hint
-            )
-            return finished_event(without_output(result, failure), now, codec)
+            return _unstorable(result, now, codec, Failure(kind, error.code, error.message, False, hint=error.hint))
+        except TypeError as error:  # a runner gave what JSON has no word for
+            return _unstorable(result, now, codec, Failure("task", "runner-error", str(error), False))
     return (
         ev.AttemptFinished(
             at=now,
@@ -44,11 +46,16 @@ def finished_event(result: Result, now: int, codec: ValueCodec) -> tuple[ev.Atte
     )
 
 
+def _unstorable(result: Result, now: int, codec: ValueCodec, failure: Failure) -> tuple[ev.AttemptFinished, Any]:
+    failure = replace(failure, message=f"The output cannot be stored: {failure.message}")
+    return finished_event(without_output(result, failure), now, codec)
+
+
 def _failure(failure: Failure) -> ev.Failure:
     return ev.Failure(
         kind=failure.kind,
         code=failure.code,
-        message=failure.message,
+        message=failure.message[:MESSAGE_CHARS],
         retryable=failure.retryable,
         hint=failure.hint,
         details=failure.details,

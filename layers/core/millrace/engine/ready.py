@@ -39,10 +39,10 @@ def prepare(plan: Plan, node: Node, task: TaskState, state: State) -> Command:
             return FinishTask(path=node.id, status=FAILED, failure=holds)
         if not holds:
             return FinishTask(path=node.id, status=SKIPPED, skip=Skip("condition_false", node.id))
-    return _start(plan, node, task, state)
+    return _start(node, task, state)
 
 
-def _start(plan: Plan, node: Node, task: TaskState, state: State) -> Command:
+def _start(node: Node, task: TaskState, state: State) -> Command:
     scope: Mapping[str, Any] = state.env
     value: Any = None
     if node.input is not None:

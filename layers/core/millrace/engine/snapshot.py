@@ -20,7 +20,6 @@ from millrace.engine.plan import Plan
 from millrace.engine.state import DONE, ENDED, INDEX_MASK, READY, RETRYING, State, TaskState, ready_key
 from millrace.engine.values import Value
 
-
 _DIGEST_BYTES: Final = 32
 
 

@@ -33,7 +33,7 @@ INPUT: Final = "$input"
 
 
 class TaskState(msgspec.Struct, omit_defaults=True):
-    """Times are ms; ``queued`` says that no room was left when the task became ready, and ``ready_position`` where in the
+    """Times are ms; ``queued`` says that no room was left when the task became ready, ``ready_position`` where in the
     log that was; ``remaining`` counts dependencies not done yet; ``unknowns`` how often a started attempt was
     found without a result; ``started_at`` is the first attempt's start."""
 

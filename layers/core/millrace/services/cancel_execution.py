@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+from millrace.base.errors import Conflict
 from millrace.services.caller import Caller
 from millrace.services.get_execution import get_execution, known_actor
 from millrace.services.platform import Platform
@@ -22,5 +24,6 @@ def cancel_execution(
         message = Message(
             id=message_id, kind="cancel", reason=reason, principal=caller.principal, at=platform.clock.now()
         )
-        send_message(platform, caller, execution, message)
+        with contextlib.suppress(Conflict):  # it has ended in between
+            send_message(platform, caller, execution, message)
     return get_execution(platform, caller, execution)

@@ -6,15 +6,19 @@ live index.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
-from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable
+from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable, Unavailable
+from millrace.base.limits import TRANSACTION_OPS
 from millrace.engine.events import ExecutionStarted
 from millrace.ports.documents import Op, TenantScope
 from millrace.services.platform import Platform
 from millrace.store.executions import label_puts, new_actor, new_summary, read_actor
 from millrace.store.idempotency import Claim, record
 from millrace.store.runlog import Stamp, segment_puts
+
+log = logging.getLogger(__name__)
 
 TRIES = 3
 
@@ -38,13 +42,20 @@ def create_execution(
         *segment_puts(execution, 0, [started], Stamp(started.principal, platform.ids.new())),
         new_actor(execution, started.at),
         new_summary(started),
-        *label_puts(started),
     ]
     if claim is not None:
         ops.append(record(claim, {"id": execution}, now=platform.clock.now()))
+    labels = label_puts(started)
+    if len(ops) + len(labels) <= TRANSACTION_OPS:
+        ops.extend(labels)
+    else:  # a label that points to nothing is passed over by lists, so these may come first
+        platform.documents.batch_put(scope, [put.item for put in labels])
     if not _write(platform, scope, execution, ops):
         return False
-    platform.orchestrator.start(scope, execution, 1)
+    try:
+        platform.orchestrator.start(scope, execution, 1)
+    except Unavailable:
+        log.warning("execution %s: its actor could not be started; the reconciler will", execution)
     return True
 
 

@@ -23,12 +23,12 @@ def execution_events(
     """``items`` with a position above ``after`` (-1 for all), at most ``limit``; ``next`` is the ``after`` of the
     following call, ``complete`` says that nothing will follow. Waits up to ``wait_ms`` when there is nothing yet.
     Raises NotFound."""
-    known_actor(platform, caller, execution)
     end = time.monotonic() + wait_ms / 1000
     while True:
+        done = known_actor(platform, caller, execution).done  # asked before reading, so that nothing can come after
         found = read_events(platform.documents, caller.scope, execution, after=after, limit=limit)
         left = end - time.monotonic()
-        if found or left <= 0 or known_actor(platform, caller, execution).done:
+        if found or done or left <= 0:
             break
         time.sleep(min(LOOK_S, left))
     items = []
@@ -40,7 +40,7 @@ def execution_events(
         body["schema"] = segment.v
         body["time"] = rfc3339(event.at)
         items.append(_readable(body))
-    complete = bool(found) and isinstance(found[-1][2], ExecutionFinished)
+    complete = isinstance(found[-1][2], ExecutionFinished) if found else done
     return {"items": items, "next": found[-1][0] if found else after, "complete": complete}
 
 

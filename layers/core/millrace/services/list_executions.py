@@ -44,7 +44,7 @@ def _rows(
     if not names:
         return _all(platform, caller, bounds, limit)
     if names == {"label"}:
-        return _labelled(platform, caller, named["label"], within)
+        return _labelled(platform, caller, named["label"], within, limit)
     if names == {"workflow"}:
         index, partition = Index.WORKFLOW, (caller.namespace, named["workflow"])
     elif names == {"workflow", "version", "status"}:
@@ -67,14 +67,23 @@ def _rows(
     return list(platform.documents.query_index(caller.scope, Table.HISTORY, index, partition, within=within).rows)
 
 
-def _labelled(platform: Platform, caller: Caller, label: str, within: Range) -> list[Row]:
+def _labelled(platform: Platform, caller: Caller, label: str, within: Range, limit: int) -> list[Row]:
     key, colon, value = label.partition(":")
     if not colon:
         raise InvalidRequest(f"{label!r} is not a label filter.", hint="Write label=key:value.")
-    found = platform.documents.query(caller.scope, Table.HISTORY, ("label", key, value), within=within)
-    keys: list[Key] = [summary_key(str(row.item.attrs["id"])) for row in found.rows]
-    items = platform.documents.batch_get(caller.scope, keys)
-    return [Row(caller.tenant, item) for item in items if item is not None]
+    rows: list[Row] = []
+    cursor = None
+    while len(rows) <= limit:  # a label may point to an execution that was never created, or is gone
+        found = platform.documents.query(
+            caller.scope, Table.HISTORY, ("label", key, value), within=within, cursor=cursor
+        )
+        keys: list[Key] = [summary_key(str(row.item.attrs["id"])) for row in found.rows]
+        items = platform.documents.batch_get(caller.scope, keys)
+        rows.extend(Row(caller.tenant, item) for item in items if item is not None)
+        cursor = found.cursor
+        if cursor is None:
+            break
+    return rows
 
 
 def _all(platform: Platform, caller: Caller, bounds: tuple[str, str], limit: int) -> list[Row]:

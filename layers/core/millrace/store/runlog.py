@@ -119,9 +119,9 @@ def decode_segment(item: Item) -> Segment:
 def read_segments(
     documents: Documents, scope: TenantScope, execution: str, *, first: int = 0, stream: str = ROOT
 ) -> Iterator[Segment]:
-    """Segments in order, from the one that begins at ``first`` or later. Raises Corrupt on a gap."""
+    """Segments in order, from the one that begins at ``first``. Raises Corrupt on a gap."""
     cursor = None
-    expected: int | None = None
+    expected = first
     while True:
         page = documents.query(
             scope,
@@ -132,7 +132,7 @@ def read_segments(
         )
         for row in page.rows:
             segment = decode_segment(row.item)
-            if expected is not None and segment.first != expected:
+            if segment.first != expected:
                 raise Corrupt(f"The log of {execution} has a gap: position {expected} is missing.")
             expected = segment.first + len(segment.events)
             yield segment
