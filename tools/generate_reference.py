@@ -115,7 +115,7 @@ def events_page() -> str:
     for kind in kinds:
         lines += _section(kind)
     lines += ["# Records inside events", ""]
-    lines += VALUE.splitlines() + [""]
+    lines += [*VALUE.splitlines(), ""]
     for kind in PARTS:
         lines += _section(kind)
     return "\n".join(lines)

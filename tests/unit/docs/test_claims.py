@@ -1,0 +1,87 @@
+"""Sentences of the pages that can be checked: the log of one run, segments of a chain, the order of layers."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+
+from millrace.local.demo import create_app
+from millrace.local.listener import HOST, Listener, bind, port_of
+from millrace.services.caller import Caller
+from millrace.services.platform import Platform
+from millrace.services.publish_definition import Publication
+from millrace.services.publish_workflow import publish_workflow
+from millrace.services.start_execution import Start, start_execution
+from millrace.services.wait_execution import wait_execution
+from millrace.store.runlog import read_segments
+from millrace.wiring.local import open_local
+from millrace.wiring.settings import Settings
+from tests.unit.docs.snippets import ROOT
+
+ANYBODY = Caller(tenant="docs", principal="test")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform in this process, beside a demo service."""
+    bound = bind(0, variable="MILLRACE_DEMO_PORT")
+    shop = Listener(create_app(), bound, name="demo")
+    settings = Settings(data=tmp_path_factory.mktemp("claims"), sync="normal")
+    local = open_local(settings, demo_url=f"http://{HOST}:{port_of(bound)}")
+    shop.start()
+    try:
+        yield local.platform
+    finally:
+        local.close()
+        shop.stop()
+
+
+def segments_of(platform: Platform, document: bytes, name: str) -> list[list[str]]:
+    """The events of each segment of one run: type, and the task where there is one."""
+    publish_workflow(platform, ANYBODY, Publication(document, "yaml"))
+    started = start_execution(platform, ANYBODY, Start(workflow=name, input={}))
+    assert "succeeded" == wait_execution(platform, ANYBODY, started["id"], wait_ms=30_000)["status"]
+    return [
+        [f"{type(event).__name__} {getattr(event, 'path', '')}".strip() for event in segment.events]
+        for segment in read_segments(platform.documents, ANYBODY.scope, started["id"])
+    ]
+
+
+def test_the_log_of_the_first_example_is_the_one_that_is_shown(platform: Platform) -> None:
+    rows = re.findall(r"^\| (\d+) \| `(\w+)`(?: ([\w-]+))?[^|]*\| (\d) \|$", ARCHITECTURE, re.MULTILINE)
+    shown = [(int(position), f"{kind} {path}".strip(), int(segment)) for position, kind, path, segment in rows]
+    found = segments_of(platform, (ROOT / "docs/examples/hello/workflow.yaml").read_bytes(), "hello")
+    places = [(event, number) for number, events in enumerate(found, 1) for event in events]
+    assert shown == [(position, event, segment) for position, (event, segment) in enumerate(places)]
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_a_chain_of_n_calls_takes_n_and_one_segments_after_the_first(platform: Platform, length: int) -> None:
+    text = f"apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {{name: chain-{length}}}\nspec:\n  tasks:\n"
+    for number in range(length):
+        text += f"    - id: t{number}\n      type: http\n      dependsOn: [{f't{number - 1}' if number else ''}]\n"
+        text += "      request: {url: '{{env.DEMO_URL}}/users/1'}\n"
+    assert length + 1 == len(segments_of(platform, text.encode(), f"chain-{length}")) - 1
+
+
+def test_the_layers_are_those_that_the_pages_name() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    order = " ← ".join(layer.replace("millrace.", "") for layer in reversed(layers))
+    order = order.replace("adapters | api", "api | adapters")
+    for page in ("docs/architecture.md", "docs/decisions/0001-layers.md", "README.md", "CONTRIBUTING.md"):
+        assert order in (ROOT / page).read_text().replace(r"\|", "|"), page
+    folders = {path.name for path in (ROOT / "layers/core/millrace").iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(re.findall(r"^\| `(\w+)` \| .* \| .* \|$", ARCHITECTURE, re.MULTILINE)) - {"generation"} - {
+        "snapshot"
+    }
+
+
+def test_the_promise_stands_in_the_same_words_wherever_it_is_made() -> None:
+    words = "A task is never started again once its result is committed; before that it may run more than once"
+    page = " ".join((ROOT / "docs" / "why.md").read_text().replace("> ", "").split())
+    assert words in page
