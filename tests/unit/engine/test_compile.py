@@ -13,6 +13,7 @@ from millrace.base.errors import TransformError
 from millrace.engine.compile import compile_plan
 from millrace.engine.plan import NO_RETRY, Plan
 from millrace.spec import Workflow, WorkflowTask
+from millrace.spec.registry import TaskType, register_type, unregister_type
 
 from .play import Play
 
@@ -261,3 +262,12 @@ def test_a_plan_does_not_depend_on_the_order_of_keys(rng: random.Random) -> None
     assert _shape(compiled(BASE)) == _shape(mixed)
     runs = [Play(plan, answers={"b": [{"ok": 1}]}, value={"n": 2, "m": "x"}).run() for plan in (compiled(BASE), mixed)]
     assert runs[0].events == runs[1].events
+
+
+def test_a_type_without_a_block_has_no_config() -> None:
+    register_type(TaskType(name="beep", effect=lambda _block: "write"))
+    try:
+        (node,) = compiled(document([{"id": "a", "type": "beep"}])).nodes
+    finally:
+        unregister_type("beep")
+    assert ("beep", "write", None, None) == (node.type, node.effect, node.config, node.compute)

@@ -126,9 +126,7 @@ def test_decide_repeats_itself_until_a_command_is_recorded(world: dict[str, Any]
         if not todo:
             break
         command = todo[0]
-        if isinstance(command, FinishTask):
-            path = command.path
-        elif isinstance(command, StartAttempt):
+        if isinstance(command, FinishTask | StartAttempt):
             path = command.path
         else:
             break

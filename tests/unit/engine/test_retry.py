@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from millrace.engine import events as ev
+from millrace.engine.commands import StartAttempt
+from millrace.engine.decide import decide
 from millrace.engine.plan import NO_RETRY, RetryPolicy
 from millrace.engine.retry import PERMANENT, backoff_ms, delay_ms, matches, unit
+from millrace.engine.snapshot import equal
 
-from .play import BEGIN, CRASH, failure, play, retry
+from .play import BEGIN, CRASH, Play, failure, graph, play, retry
 
 BAD = failure()
 
@@ -241,3 +244,43 @@ def test_two_retries_of_one_task_at_the_same_moment_are_one_start() -> None:
     starts = [(event.path, event.attempt) for event in done.of(ev.AttemptStarted)]
     assert sorted(set(starts)) == sorted(starts)
     assert "succeeded" == done.finished().status
+
+
+@pytest.mark.parametrize("again", [BEGIN + 100, BEGIN + 120])
+def test_an_entry_that_a_later_retry_has_outdated_starts_nothing(again: int) -> None:
+    """B is due first and held back; A is retried, fails, and is due again, perhaps at the very same moment."""
+    held = Play(graph({"a": {"retry": retry()}, "b": {"retry": retry()}, "c": {}}), answers={"a": [BAD], "b": [BAD]})
+    held.settle()
+    held.land("a", 1)
+    held.land("b", 1)
+    for path, due in (("b", 50), ("a", 100)):
+        held.take(ev.RetryScheduled(at=BEGIN, path=path, attempt=2, due=BEGIN + due, delay_ms=1))
+    held.land("c", 1)
+    held.take(ev.AttemptStarted(at=BEGIN, path="a", attempt=2))
+    held.take(ev.AttemptFinished(at=BEGIN, path="a", attempt=2, failure=BAD))
+    held.take(ev.RetryScheduled(at=BEGIN, path="a", attempt=3, due=again, delay_ms=1))
+    held.take(ev.TaskFinished(at=BEGIN, path="c", status="succeeded"))
+    commands = decide(held.plan, held.state, BEGIN + 130)
+    assert [("b", 2), ("a", 3)] == [(c.path, c.attempt) for c in commands if isinstance(c, StartAttempt)]
+    assert [] == equal(held.state, held.folded())
+
+
+@pytest.mark.parametrize(
+    ("answer", "policy", "trail"),
+    [
+        (failure(retryable=False), retry(), "retry: not for this failure"),
+        (BAD, retry(max_attempts=2), "retry: 2 of 2 attempts used"),
+        (BAD, retry(max_duration_ms=1), "retry: no time left"),
+        (CRASH, retry(max_attempts=1), "crash: attempts used up"),
+    ],
+)
+def test_why_a_task_was_given_up_is_recorded(answer: Any, policy: RetryPolicy, trail: str) -> None:
+    assert (trail,) == play({"a": {"retry": policy}}, answers={"a": [answer]}).of(ev.TaskFinished)[0].policy
+
+
+@pytest.mark.parametrize(
+    ("answer", "trail"), [(BAD, "retry: attempt 2 of 3"), (CRASH, "crash: the attempt before is unknown")]
+)
+def test_why_an_attempt_is_made_again_is_recorded(answer: Any, trail: str) -> None:
+    starts = play({"a": {"retry": retry()}}, answers={"a": [answer, "ok"]}).of(ev.AttemptStarted)
+    assert [(), (trail,)] == [start.policy for start in starts]

@@ -185,3 +185,26 @@ def test_a_value_that_json_cannot_hold_is_a_permanent_failure_that_says_where() 
 def test_an_inline_value_tells_its_size_and_hash() -> None:
     value = inline_value({"b": 1, "a": "é"})
     assert (b'{"a":"\xc3\xa9","b":1}', 16, {"a": "é", "b": 1}) == (bytes(value.inline), value.size, value.decoded())
+
+
+def test_a_mapping_that_reads_a_large_value_of_another_task_asks_for_it_after_a_reload() -> None:
+    tasks = {"a": {}, "b": {"needs": ["a"], "output": {"of": "{{size(tasks.a.output)}}"}}}
+    held = Play(graph(tasks), answers={"a": [BIG], "b": [NEVER, "b"]}).run()
+    held.state = held.folded()
+    held.flying = []
+    held.take(ev.AttemptUnknown(at=held.now, path="b", attempt=1))
+    held.run()
+    assert ({"b": {"of": INLINE_VALUE_BYTES}}, 1) == (held.output(), held.fetched)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_workflow_output_asks_for_large_values_after_a_reload(declared: bool) -> None:
+    more: dict[str, Any] = {"output": "{{size(tasks.a.output)}}", "output_reads": ("a",)} if declared else {}
+    done = play({"a": {}}, answers={"a": [BIG]}, **more)
+    held = Play(done.plan, begun=False)
+    held.codec = done.codec
+    for event in done.events[:-1]:
+        held.take(event)
+    held.now = done.now
+    held.run()
+    assert (done.output(), 1) == (held.output(), held.fetched)

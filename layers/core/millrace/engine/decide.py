@@ -138,7 +138,7 @@ def _success(node: Node, task: TaskState, state: State) -> Command:
         return Fetch(output)
     else:
         produced = output.decoded()
-    result = rendered(node.output, state, {**state.env, "output": produced}, node.id, "output")
+    result = rendered(node.output, state, {**state.env, "output": produced}, node.id, "output", reads=node.reads)
     if isinstance(result, Rendered):
         return FinishTask(path=node.id, status=SUCCEEDED, output=result.value, own_output=True)
     return refused(node, result)

@@ -108,7 +108,8 @@ def _upstream(plan: Plan, node: Node, state: State) -> Skip | Failure | None:
         if above.status == FAILED:
             if not upper.continue_on_error:
                 return Skip("upstream_failed", upper.id)
-        elif above.skip is not None:
+        else:
+            assert above.skip is not None  # what is cancelled has nothing running below it
             if above.skip.reason == "upstream_failed":
                 return above.skip
             skipped = skipped or Skip("upstream_skipped", above.skip.origin)
