@@ -46,7 +46,7 @@ lint: $(VENV)/.dev ## Formatting, lint, types, contracts
 	$(BIN)/python tools/check_purity.py
 	$(BIN)/python tools/check_imports.py
 	$(BIN)/cfn-lint template.yaml infra/*.yaml
-	@for tool in generate_docs generate_reference generate_example generate_openapi; do \
+	@for tool in generate_docs generate_openapi generate_reference generate_example; do \
 	  if [ -f tools/$$tool.py ]; then $(BIN)/python tools/$$tool.py --check || exit 1; fi; done
 
 .PHONY: check
@@ -72,7 +72,7 @@ e2e: $(VENV)/.dev ## Kill and restart a real server, many times
 
 .PHONY: docs
 docs: $(VENV)/.dev ## Write the generated reference, schemas and OpenAPI document
-	@for tool in generate_docs generate_reference generate_example generate_openapi; do \
+	@for tool in generate_docs generate_openapi generate_reference generate_example; do \
 	  if [ -f tools/$$tool.py ]; then $(BIN)/python tools/$$tool.py || exit 1; fi; done
 
 ## AWS

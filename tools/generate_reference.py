@@ -1,6 +1,6 @@
-"""Writes the pages on errors and events from the code that defines them.
+"""Writes the pages on the API, errors and events from what defines them.
 
-python tools/generate_reference.py           write docs/reference/errors.md and docs/reference/events.md
+python tools/generate_reference.py           write docs/reference/{api,errors,events}.md
 python tools/generate_reference.py --check   exit with 1 if a page is not what would be written
 
 What a field means stands below it in the source, as a string; Python forgets such strings, so the source is read.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import sys
 import types
@@ -61,7 +62,69 @@ def main(arguments: list[str]) -> int:
 def pages() -> dict[Path, str]:
     """Every page with its text."""
     folder = ROOT / "docs" / "reference"
-    return {folder / "errors.md": errors_page(), folder / "events.md": events_page()}
+    return {folder / "api.md": api_page(), folder / "errors.md": errors_page(), folder / "events.md": events_page()}
+
+
+API = """\
+All paths begin with `/api/v1`. The whole description, with the shape of every body, is [openapi.json](../openapi.json).
+
+- **Bodies** are JSON, or YAML under a YAML type. curl's form type is read as JSON, so `-d '{…}'` works. Unknown fields
+  are errors. An error is a [problem](problems.md).
+- **Waiting.** `?wait=10s` on a start answers 200 as soon as the execution has ended, whatever its status, and 202 when
+  it has not ended in time. More than 20 s is taken as 20 s; `Preference-Applied` says so. A caller that goes away
+  cancels nothing.
+- **Repeating.** A write with an `Idempotency-Key` is done once; the same key with the same body gets the first answer,
+  with another body it is refused.
+- **Changing.** Definitions come with an `ETag`; a write with `If-Match` is refused when it is not the current one.
+- **Paging.** `limit` and `cursor`; an answer holds the next cursor, or null.
+- **Roles.** viewer, operator, author, admin. Locally every caller is admin; only this machine can call.
+
+The same start twice, with one key:
+
+```bash run
+start() {
+  curl --silent -H 'idempotency-key: order-7' -d '{"input": {"userId": 3}, "labels": {"order": "7"}}' \\
+    'localhost:8321/api/v1/workflows/hello/executions?wait=10s'
+}
+start
+start
+```
+
+The list shows one execution:
+
+```bash run
+curl --silent 'localhost:8321/api/v1/executions?label=order:7'
+```
+
+```json output
+{"items": [{"workflow": "hello", "status": "succeeded"}], "cursor": null}
+```
+"""
+
+
+def api_page() -> str:
+    """Every route, by what it is about."""
+    described = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))["paths"]
+    lines = ["# API", "", GENERATED, "", *API.splitlines(), ""]
+    routes = [
+        (operation["tags"][0], method.upper(), path, operation)
+        for path, methods in described.items()
+        for method, operation in methods.items()
+    ]
+    for tag in dict.fromkeys(route[0] for route in routes):
+        lines += [
+            f"## {tag.capitalize()}",
+            "",
+            "| route | what it does | parameters | roles |",
+            "| --- | --- | --- | --- |",
+        ]
+        for _, method, path, operation in (route for route in routes if route[0] == tag):
+            given = [f"`{one['name']}`" for one in operation.get("parameters", ()) if one["in"] != "path"]
+            roles = "any" if "anonymous" in operation["x-roles"] else ", ".join(operation["x-roles"])
+            row = (f"`{method} {path.removeprefix('/api/v1')}`", operation["summary"], ", ".join(given), roles)
+            lines.append(f"| {' | '.join(row)} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def errors_page() -> str:

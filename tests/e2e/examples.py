@@ -44,7 +44,7 @@ def wait_until_published(names: Callable[[], Iterable[str]], *, seconds: float =
 
 
 def differences(expected: Any, found: Any, path: str = "$") -> list[str]:
-    """Where ``found`` is not what ``expected`` says. Maps may hold more than is expected; lists may not."""
+    """Where ``found`` is not what ``expected`` says. Maps may hold more than is expected, lists may not."""
     if isinstance(expected, dict) and isinstance(found, dict):
         return [
             line
@@ -53,6 +53,9 @@ def differences(expected: Any, found: Any, path: str = "$") -> list[str]:
                 differences(value, found[key], f"{path}.{key}") if key in found else [f"{path}.{key} is missing"]
             )
         ]
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return [line for place, pair in pairs for line in differences(*pair, f"{path}[{place}]")]
     if type(expected) is type(found) and expected == found:
         return []
     return [f"{path}: expected {expected!r}, found {found!r}"]

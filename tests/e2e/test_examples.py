@@ -132,5 +132,6 @@ def test_every_example_says_what_it_shows() -> None:
 def test_a_difference_is_told_with_its_place() -> None:
     assert [] == differences({"a": [1]}, {"a": [1], "b": 2})
     assert ["$.a: expected [1], found [1, 2]"] == differences({"a": [1]}, {"a": [1, 2]})
+    assert ["$[1].b: expected 1, found 2"] == differences([{}, {"b": 1}], [{"c": 1}, {"b": 2}])
     assert ["$.a.b is missing"] == differences({"a": {"b": 1}}, {"a": {}})
     assert ["$: expected 1, found True"] == differences(1, True)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
+import typing
 from collections.abc import Iterator
 
 import pytest
 
+from millrace.base import limits
+from millrace.engine import events
 from millrace.local.demo import create_app
 from millrace.local.listener import HOST, Listener, bind, port_of
 from millrace.services.caller import Caller
+from millrace.services.list_executions import MONTHS_BACK
 from millrace.services.platform import Platform
 from millrace.services.publish_definition import Publication
 from millrace.services.publish_workflow import publish_workflow
 from millrace.services.start_execution import Start, start_execution
 from millrace.services.wait_execution import wait_execution
+from millrace.store.executions import LIST_SHARDS, LIVE_SHARDS, Actor
 from millrace.store.runlog import read_segments
 from millrace.wiring.local import open_local
 from millrace.wiring.settings import Settings
@@ -85,3 +91,52 @@ def test_the_promise_stands_in_the_same_words_wherever_it_is_made() -> None:
     words = "A task is never started again once its result is committed; before that it may run more than once"
     page = " ".join((ROOT / "docs" / "why.md").read_text().replace("> ", "").split())
     assert words in page
+
+
+def test_the_actor_item_holds_what_the_page_says() -> None:
+    names = [stored_name(field.name) for field in dataclasses.fields(Actor)]
+    section = ARCHITECTURE.partition("## The actor")[2].partition("\n## ")[0]
+    named = {
+        name for row in re.findall(r"^\| (`.*`) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert set(names) == named
+
+
+def stored_name(name: str) -> str:
+    """A field's name as the stored item spells it."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def test_there_are_as_many_kinds_of_event_as_the_page_says() -> None:
+    assert 9 == len(typing.get_args(events.AnyEvent))
+    assert "The events are nine" in ARCHITECTURE
+
+
+@pytest.mark.parametrize(
+    ("page", "words", "number"),
+    [
+        ("why.md", "after {:,} events", limits.SNAPSHOT_EVENTS),
+        ("why.md", "or {} MiB", limits.SNAPSHOT_BYTES // limits.MIB),
+        ("why.md", "ends within {} minutes", limits.ATTEMPT_TIMEOUT_MS // 60_000),
+        ("why.md", "value is at most {} MiB", limits.VALUE_BYTES // limits.MIB),
+        ("why.md", "a document {} KiB", limits.DOCUMENT_BYTES // limits.KIB),
+        ("why.md", "limit of {:,} tasks", limits.TASKS_PER_WORKFLOW),
+        ("why.md", "at most {} items in one transaction", limits.TRANSACTION_OPS),
+        ("architecture.md", "item of at most {} KiB", limits.SEGMENT_BYTES // limits.KIB),
+        ("architecture.md", "Up to {} KiB it stays inline", limits.INLINE_VALUE_BYTES // limits.KIB),
+        ("architecture.md", "depth over {} are refused", limits.JSON_DEPTH),
+        ("glossary.md", "value over {} KiB", limits.INLINE_VALUE_BYTES // limits.KIB),
+        ("reference/api.md", "More than {} s is taken", limits.WAIT_CAP_S),
+        ("decisions/0009-list-indexes.md", "shard 0 to {} |", LIST_SHARDS - 1),
+        ("decisions/0009-list-indexes.md", "shard 0 to {}, over all tenants", LIVE_SHARDS - 1),
+        ("decisions/0009-list-indexes.md", "goes back {} months", MONTHS_BACK),
+    ],
+)
+def test_a_number_in_a_page_is_that_of_the_code(page: str, words: str, number: int) -> None:
+    assert words.format(number) in " ".join((ROOT / "docs" / page).read_text().split())
+
+
+def test_the_third_crash_of_a_task_without_retry_is_its_last() -> None:
+    words = {3: "third"}[limits.UNKNOWN_ATTEMPTS]
+    assert f"The {words} unknown attempt fails it" in (ROOT / "docs/decisions/0007-crash-attempts.md").read_text()

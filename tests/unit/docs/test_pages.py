@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from millrace.api.access import ACCESS
 from millrace.base import errors
 from millrace.engine import events
 from millrace.local.template import read_template
@@ -93,6 +94,12 @@ def test_every_route_of_the_template_is_in_the_openapi_document() -> None:
     paths = json.loads((DOCS / "openapi.json").read_text())["paths"]
     prefixes = {route.resource.removesuffix("/{proxy+}") for route in read_template(ROOT / "template.yaml").routes}
     assert [] == sorted(prefix for prefix in prefixes if not any(path.startswith(prefix) for path in paths))
+
+
+def test_every_route_that_may_be_called_is_on_the_page_of_the_api() -> None:
+    page = (DOCS / "reference" / "api.md").read_text()
+    routes = {f"`{method} {path.removeprefix('/api/v1')}`" for method, path in ACCESS}
+    assert [] == sorted(route for route in (re.sub(r"<(\w+)>", r"{\1}", one) for one in routes) if route not in page)
 
 
 def test_a_heading_is_found_by_its_fragment(tmp_path: Path) -> None:
