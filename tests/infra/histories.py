@@ -37,25 +37,27 @@ def read_history(platform: Platform, scope: TenantScope, execution: str) -> list
 def comparable(platform: Platform, scope: TenantScope, events: list[ev.Event]) -> History:
     """Per task path (empty: the execution itself) its events in order, values resolved, without what may differ."""
     found: History = defaultdict(list)
+    assert isinstance(events[0], ev.ExecutionStarted)
+    execution = events[0].execution
     for event in events:
         body: dict[str, Any] = {"type": type(event).__name__}
         for name in event.__struct_fields__:
             value = getattr(event, name)
             if isinstance(value, Value):
-                value = _stable(load_value(platform.blobs, scope, value))
+                value = load_value(platform.blobs, scope, value)
             elif isinstance(value, ev.Failure):
-                value = [value.kind, value.code, _stable(value.message), value.retryable]
+                value = [value.kind, value.code, value.message, value.retryable]
             elif name in FIELDS:
                 continue
-            body[name] = _stable(value)
+            body[name] = _stable(value, execution)
         found[getattr(event, "path", "")].append(body)
     return dict(found)
 
 
-def _stable(value: Any) -> Any:
-    """JSON without addresses, times and keys."""
+def _stable(value: Any, execution: str) -> Any:
+    """JSON without addresses, times, keys and the execution's id."""
     plain = msgspec.to_builtins(value, str_keys=True, enc_hook=repr)
-    return _strip(json.loads(ADDRESS.sub("demo", json.dumps(plain, sort_keys=True))))
+    return _strip(json.loads(ADDRESS.sub("demo", json.dumps(plain, sort_keys=True)).replace(execution, "id")))
 
 
 def _strip(value: Any) -> Any:

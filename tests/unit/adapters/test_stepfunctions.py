@@ -62,6 +62,12 @@ def test_a_wake_completes_its_token() -> None:
     assert [{"taskToken": "token", "output": "{}"}] == client.calls
 
 
+def test_an_execution_that_has_never_parked_is_not_woken() -> None:
+    client = Recorder()
+    orchestrator(client).wake(SCOPE, "e1", "")
+    assert [] == client.calls
+
+
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
 def test_a_wait_that_is_over_is_no_error(code: str) -> None:
     client = Recorder(refused(code))

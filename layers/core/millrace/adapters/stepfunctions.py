@@ -42,10 +42,13 @@ class StepFunctionsOrchestrator:
             _unless(error, _STARTED, "starting the state machine")
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:
-        """Raises StoreUnavailable; the reconciler then wakes the execution later."""
+        """Raises StoreUnavailable; the reconciler then wakes the execution later. An execution that has never parked
+        has no token, and nobody to wake: whoever drives it looks at its inbox."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         del scope, execution  # the token says which wait it is
+        if not token:
+            return
         try:
             self._client.send_task_success(taskToken=token, output="{}")
         except (BotoCoreError, ClientError) as error:

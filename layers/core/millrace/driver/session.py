@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from functools import partial
 
-from millrace.base.errors import FenceLost, UserError
+from millrace.base.errors import Corrupt, FenceLost, UserError
 from millrace.base.ids import Millis
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.journal import ExtraRefused, Journal
@@ -28,6 +28,8 @@ from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, live_ind
 
 MARGIN_MS = 5_000
 """What is kept back of a deadline for the last commits."""
+GRACE_MS = 1_000
+"""What an attempt is given beyond the deadline of its task or workflow, which stops it."""
 
 
 class Session:
@@ -92,8 +94,22 @@ class Session:
             if not settled.fetches:
                 return
             for value in settled.fetches:
-                content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
+                try:
+                    content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
+                except Corrupt:
+                    await self._keep()
+                    raise
                 self.state.resolve(value, content)
+
+    async def _keep(self) -> None:
+        """Make durable what has been folded, and start nothing more: results outlive a driver that must give up."""
+        self._starts = []
+        if self._committing is not None:
+            await asyncio.wait([self._committing])
+            self._reap()
+        self.commit()
+        if self._committing is not None:
+            await self._committing
 
     def _take_results(self) -> list[Result]:
         results, self._attempts.results = self._attempts.results, []
@@ -222,10 +238,13 @@ class Session:
         if first.attempt > 1:
             value, config = await self._recorded(index)
         assert self.state.started is not None  # a log begins with it
+        limit = self._limit_ms(command, self.world.clock.now())
+        if limit < node.attempt_timeout_ms:
+            limit += GRACE_MS  # the deadline of the task or workflow is to end it, not a race between two timers
         self._attempts.start(
             node,
             command,
-            limit_ms=self._limit_ms(command, self.world.clock.now()),
+            limit_ms=limit,
             value=value,
             config=config,
             trace=self.state.started.traceparent,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from millrace.driver.loop import DriverLoop
 from millrace.driver.pool import PoolIO
@@ -20,6 +21,13 @@ from millrace.wiring.settings import Settings, read_settings
 
 INVOCATION_MARGIN_MS: Final = 2_000
 """Kept back of an invocation's remaining time for answering and freezing."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A runner that keeps connections."""
+
+    def aclose(self) -> Coroutine[Any, Any, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,15 @@ class Driving:
         """When an invocation must answer, in ms since the epoch. ``budget_ms`` is the caller's own limit."""
         left = remaining_ms - INVOCATION_MARGIN_MS
         return self.platform.clock.now() + (left if budget_ms is None else min(left, budget_ms))
+
+    def close(self) -> None:
+        """End the loop with the connections that live on it. A sandbox is never closed; tests are."""
+        for runner in self.world.runners.values():
+            if isinstance(runner, Closable):
+                self.loop.run(runner.aclose())
+        self.loop.close()
+        if isinstance(self.world.io, PoolIO):
+            self.world.io.close()
 
 
 def open_driving(platform: Platform, settings: Settings) -> Driving:

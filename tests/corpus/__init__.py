@@ -1,0 +1,61 @@
+"""Small workflows that every orchestrator must run alike, and the examples of the documentation beside them.
+
+``metadata.annotations.corpus`` says how each is run: ``input``, the ``status`` it ends with, ``act`` (cancel or
+signal) once task ``after`` has a retry scheduled and the execution is parked, ``parks`` when it must have parked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from millrace.local.documents import files_in, read_file
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One workflow of the corpus; ``tasks`` are the reusable tasks it may name."""
+
+    name: str
+    source: bytes
+    tasks: tuple[bytes, ...] = ()
+    input: dict[str, Any] = field(default_factory=dict)
+    status: str = "succeeded"
+    act: str = ""
+    after: str = ""
+    parks: bool = False
+
+    @property
+    def workflow(self) -> str:
+        return str(yaml.safe_load(self.source)["metadata"]["name"])
+
+
+def small() -> list[Case]:
+    """The workflows of this folder."""
+    cases = []
+    for path in sorted((ROOT / "tests" / "corpus").glob("*.yaml")):
+        source = path.read_bytes()
+        notes = yaml.safe_load(source)["metadata"]["annotations"]["corpus"]
+        cases.append(Case(path.stem, source, **notes))
+    return cases
+
+
+def examples() -> list[Case]:
+    """The documented examples, with the input and the expected status beside each, and the reusable tasks of all."""
+    folder = ROOT / "docs" / "examples"
+    documents = [document for file in files_in(folder) if file.suffix != ".json" for document in read_file(file)]
+    tasks = tuple(document.text for document in documents if document.kind == "WorkflowTask")
+    cases = []
+    for document in documents:
+        if document.kind == "Workflow":
+            beside = document.file.parent
+            given = json.loads((beside / "input.json").read_text())
+            status = json.loads((beside / "expected.json").read_text())["status"]
+            cases.append(Case(f"example-{beside.name}", document.text, tasks, given, status))
+    return cases

@@ -1,0 +1,99 @@
+"""The state machines say what they must, and stay far from the limits of Step Functions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.base import errors
+from millrace.base.limits import ATTEMPT_TIMEOUT_MS
+from millrace.services.advance_execution import TURNS
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINES = {path.name: json.loads(path.read_text()) for path in (ROOT / "statemachines").glob("*.asl.json")}
+STANDARD, SHORT = MACHINES["execution.asl.json"], MACHINES["short.asl.json"]
+HISTORY_LIMIT = 25_000
+EVENTS_OF_AN_ATTEMPT = 5
+"""TaskScheduled, TaskStarted, TaskSubmitted and an outcome; one to spare."""
+DRIVER_TIMEOUT_S = 900
+
+
+def tasks(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from ((name, state) for name, state in machine["States"].items() if state["Type"] == "Task")
+
+
+def reachable(machine: dict[str, Any]) -> set[str]:
+    seen, left = set(), [machine["StartAt"]]
+    while left:
+        name = left.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        state = machine["States"][name]
+        left += [state[key] for key in ("Next", "Default") if key in state]
+        left += [choice["Next"] for choice in [*state.get("Choices", []), *state.get("Catch", [])]]
+    return seen
+
+
+def most_events(state: dict[str, Any]) -> int:
+    """Entered, exited, and every attempt of a task; a catch and its failure to spare."""
+    attempts = 1 + sum(retry["MaxAttempts"] for retry in state.get("Retry", []))
+    return 4 + (attempts * EVENTS_OF_AN_ATTEMPT if state["Type"] == "Task" else 0)
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_statelint_has_nothing_to_say(name: str) -> None:
+    command = [str(Path(sys.executable).parent / "statelint"), str(ROOT / "statemachines" / name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ("", 0) == ((done.stdout + done.stderr).strip(), done.returncode)
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_state_can_be_reached(name: str) -> None:
+    assert set(MACHINES[name]["States"]) == reachable(MACHINES[name])
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_only_jsonpath_is_used(name: str) -> None:
+    text = json.dumps(MACHINES[name])
+    assert [] == [word for word in ("QueryLanguage", "{%", '"Arguments"', '"Output"') if word in text]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_task_retries_with_backoff_and_jitter(name: str) -> None:
+    for _, state in tasks(MACHINES[name]):
+        last = state["Retry"][-1]
+        assert (2.0, "FULL") == (last["BackoffRate"], last["JitterStrategy"])
+
+
+def test_every_failure_of_the_standard_machine_is_marked() -> None:
+    caught = {name: state["Catch"][-1] for name, state in tasks(STANDARD) if name != "MarkStalled"}
+    assert {("States.ALL", "MarkStalled")} == {(c["ErrorEquals"][0], c["Next"]) for c in caught.values()}
+
+
+def test_errors_that_no_retry_heals_are_not_retried() -> None:
+    named = STANDARD["States"]["Advance"]["Retry"][0]
+    assert 0 == named["MaxAttempts"]
+    assert [] == [name for name in named["ErrorEquals"] if not issubclass(getattr(errors, name), errors.MillraceError)]
+
+
+def test_a_fresh_execution_takes_over_far_below_the_history_limit() -> None:
+    one_turn = sum(most_events(STANDARD["States"][name]) for name in ("Advance", "Decide", "Pause", "Park"))
+    assert HISTORY_LIMIT // 2 > TURNS * one_turn
+
+
+def test_the_short_machine_ends_within_the_five_minutes_of_express() -> None:
+    task = SHORT["States"]["Advance"]
+    assert 300 > task["TimeoutSeconds"]
+    assert task["TimeoutSeconds"] * 1000 > task["Parameters"]["Payload"]["budgetMs"]
+
+
+def test_the_standard_machine_outlasts_the_function_and_the_function_an_attempt() -> None:
+    assert STANDARD["States"]["Advance"]["TimeoutSeconds"] > DRIVER_TIMEOUT_S
+    assert DRIVER_TIMEOUT_S * 1000 > ATTEMPT_TIMEOUT_MS
