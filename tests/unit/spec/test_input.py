@@ -172,3 +172,8 @@ def test_a_pattern_that_is_no_text_is_left_to_the_meta_schema() -> None:
 def test_any_input_is_judged_without_an_exception(value: object) -> None:
     found = validate_input(SCHEMA, value)
     assert found.valid == (not found.missing_inputs and not found.invalid_inputs)
+
+
+def test_a_description_that_is_a_sentence_ends_once() -> None:
+    schema = {"required": ["id"], "properties": {"id": {"type": "integer", "description": "Number of the user."}}}
+    assert "Please provide id (integer): Number of the user." == validate_input(schema, {}).suggested_prompt

@@ -178,7 +178,9 @@ def _type(shape: Mapping[str, Any]) -> str:
 def _prompt(missing: tuple[MissingInput, ...], invalid: tuple[InvalidInput, ...]) -> str:
     lines = []
     if missing:
-        wanted = [f"{i.name} ({i.type})" + (f": {i.description}" if i.description else "") for i in missing]
+        wanted = [
+            f"{i.name} ({i.type})" + (f": {i.description.rstrip('. ')}" if i.description else "") for i in missing
+        ]
         lines.append("Please provide " + "; ".join(wanted) + ".")
     if invalid:
         lines.append("Please correct " + "; ".join(item.message for item in invalid) + ".")
