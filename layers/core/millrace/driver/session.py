@@ -107,7 +107,7 @@ class Session:
         if self._committing is not None:
             await asyncio.wait([self._committing])
             self._reap()
-        self.commit()
+        await self.commit()
         if self._committing is not None:
             await self._committing
 

@@ -1,0 +1,494 @@
+"""One driver on one execution: what it answers, what it writes, and what it does when the world gets in its way."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from millrace.adapters.inprocess import run_actor
+from millrace.base.errors import (
+    Corrupt,
+    OutcomeUnknown,
+    StoreUnavailable,
+)
+from millrace.base.ids import idempotency_key
+from millrace.driver.advance import advance
+from millrace.driver.loading import snapshot_key
+from millrace.driver.world import Again, Done, Poke, Wait
+from millrace.engine import events as ev
+from millrace.ports.documents import Delete, Key, Put, Table, Update
+from millrace.ports.runners import Failure
+from millrace.services.cancel_execution import cancel_execution
+from millrace.services.signal_execution import signal_execution
+from millrace.store.executions import actor_key, read_actor
+from millrace.store.runlog import Stamp, segment_puts
+
+from .runs import CALLER, NEVER, SCOPE, Local, Script, call
+
+LATER = {"maxAttempts": 2, "interval": "30s", "maxInterval": "30s", "jitter": "none"}
+BAD = Failure("network", "reset", "gone", True)
+
+
+def test_a_finished_run_answers_done_and_is_done_for_ever() -> None:
+    local = Local()
+    execution = local.begin([call("a"), call("b", "a")])
+    assert [Done("succeeded"), Done("done")] == [local.drive(execution), local.drive(execution)]
+    assert ({"b": "b"}, ["a", "b"]) == (local.read(execution)["output"], local.script.ended)
+
+
+def test_an_execution_that_does_not_exist_is_nothing_to_do() -> None:
+    assert Done("unknown") == Local().drive("0" * 26)
+
+
+def test_a_chain_of_n_tasks_takes_n_plus_one_segments() -> None:
+    local = Local()
+    names = [f"t{n}" for n in range(6)]
+    execution = local.begin([call(name, *names[max(n - 1, 0) : n]) for n, name in enumerate(names)])
+    local.finish(execution)
+    assert 1 + len(names) + 1 == len(local.segments(execution))
+
+
+def test_results_that_arrive_during_a_commit_share_the_next() -> None:
+    local = Local()
+    execution = local.begin([call(f"t{n}") for n in range(50)])
+    local.finish(execution)
+    assert len(local.segments(execution)) <= 4
+
+
+def test_every_attempt_carries_key_deadline_and_trace() -> None:
+    script = Script({"a": [BAD, "ok"]})
+    local = Local(script)
+    retry = {"maxAttempts": 2, "interval": "1s", "jitter": "none"}
+    execution = local.begin([call("a", input={"n": 1}, attemptTimeout="8s", timeout="10s", retry=retry)])
+    local.finish(execution)
+    one, two = script.performed
+    assert idempotency_key(execution, "a") == one.idempotency_key == two.idempotency_key
+    assert ([1, 2], [{"n": 1}] * 2) == ([one.number, two.number], [one.input, two.input])
+    assert one.config == two.config
+    assert (8000, True) == (one.deadline_ms, 8000 < two.deadline_ms + 1000 <= 9000)
+
+
+def test_an_attempt_that_takes_too_long_is_cut_off_and_may_be_tried_again() -> None:
+    script = Script({"a": [NEVER, "ok"]})
+    local = Local(script)
+    retry = {"maxAttempts": 2, "interval": "1s", "jitter": "none", "retryOn": ["timeout"]}
+    execution = local.begin([call("a", attemptTimeout="3s", retry=retry)])
+    assert "succeeded" == local.finish(execution)["status"]
+    first = local.events(execution, ev.AttemptFinished)[0]
+    assert ("timeout", "attempt-timeout", 3000) == (first.failure.kind, first.failure.code, first.usage.latency_ms)
+
+
+def test_a_task_that_overruns_is_stopped_and_the_run_goes_on() -> None:
+    script = Script({"a": [NEVER]})
+    local = Local(script)
+    execution = local.begin([call("a", timeout="2s", continueOnError=True), call("b", "a")])
+    body = local.finish(execution)
+    assert ("succeeded", "task-timeout") == (body["status"], body["tasks"]["a"]["error"]["code"])
+    assert ["b"] == script.ended
+
+
+def test_a_workflow_timeout_cuts_attempts_short() -> None:
+    local = Local(Script({"a": [NEVER]}))
+    body = local.finish(local.begin([call("a")], timeout="5s"))
+    assert ("timedOut", 5000, "cancelled") == (body["status"], body["durationMs"], body["tasks"]["a"]["status"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (ValueError("boom"), "runner-error"),
+        ({1, 2}, "runner-error"),
+        (lambda _attempt: object(), "runner-error"),
+        (float("nan"), "invalid-request"),
+        ({"x": "\ud800"}, "invalid-request"),
+        (ValueError("x" * 500_000), "runner-error"),
+    ],
+)
+def test_a_defect_in_a_runner_fails_its_task_and_not_the_driver(answer: Any, code: str) -> None:
+    local = Local(Script({"a": [answer]}))
+    body = local.finish(local.begin([call("a", retry={"maxAttempts": 3, "interval": "1ms"})]))
+    assert ("failed", code, 1) == (body["status"], body["tasks"]["a"]["error"]["code"], body["tasks"]["a"]["attempts"])
+    assert len(body["errorMessage"]) <= 4000
+
+
+def test_a_delay_of_ten_seconds_is_slept_in_the_driver_and_a_longer_one_parks() -> None:
+    for interval, parks in (("10s", False), ("11s", True)):
+        local = Local(Script({"a": [BAD, "ok"]}))
+        retry = {"maxAttempts": 2, "interval": interval, "maxInterval": "60s", "jitter": "none"}
+        outcome = local.drive(local.begin([call("a", retry=retry)]))
+        assert parks is isinstance(outcome, Wait)
+
+
+def test_a_parked_run_names_when_to_wake_and_goes_on_then() -> None:
+    local = Local(Script({"a": [BAD, "ok"]}))
+    execution = local.begin([call("a", retry=LATER)])
+    outcome = local.drive(execution)
+    (retry,) = local.events(execution, ev.RetryScheduled)
+    assert Wait(retry.due, 0) == outcome
+    body = local.finish(execution)
+    assert ("succeeded", 2) == (body["status"], body["tasks"]["a"]["attempts"])
+    assert read_actor(local.documents, SCOPE, execution).done  # type: ignore[union-attr]
+
+
+def test_no_attempt_starts_whose_timeout_exceeds_the_time_left() -> None:
+    local = Local()
+    execution = local.begin([call("short", attemptTimeout="5s"), call("long", attemptTimeout="60s")])
+    assert Again(0, "deadline") == local.drive(execution, deadline=local.clock.now() + 20_000)
+    assert ["short"] == local.script.ended
+    actor = read_actor(local.documents, SCOPE, execution)
+    assert ("", 0) == (actor.owner, actor.lease_until)  # type: ignore[union-attr]
+    assert Done("succeeded") == local.drive(execution, deadline=local.clock.now() + 100_000)
+
+
+def test_a_retry_beyond_the_deadline_is_left_to_the_next_driver() -> None:
+    local = Local(Script({"a": [BAD, "ok"]}))
+    retry = {"maxAttempts": 2, "interval": "9s", "jitter": "none"}
+    execution = local.begin([call("a", attemptTimeout="1s", retry=retry)])
+    assert Again(0, "deadline") == local.drive(execution, deadline=local.clock.now() + 10_000)
+    assert Done("succeeded") == local.drive(execution, deadline=local.clock.now() + 60_000)
+
+
+# leases and fences
+
+
+def test_a_lease_that_another_holds_is_waited_for_unless_the_store_is_ours_alone() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    until = local.clock.now() + 9_000
+    local.documents.write(SCOPE, [Update(actor_key(execution), set={"owner": "other", "leaseUntil": until})])
+    assert Again(until, "leased") == local.drive(execution)
+    alone = Local(exclusive=True)
+    execution = alone.begin([call("a")])
+    alone.documents.write(SCOPE, [Update(actor_key(execution), set={"owner": "other", "leaseUntil": until})])
+    assert Done("succeeded") == alone.drive(execution)
+
+
+def test_a_driver_whose_log_was_written_by_another_performs_nothing() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+
+    def usurp(ops: Any) -> None:
+        local.io.before_commit = lambda _ops: None
+        puts = segment_puts(execution, 1, [ev.CancelRequested(at=1, message="m")], Stamp("other", "w"))
+        local.documents.write(SCOPE, puts)
+
+    local.io.before_commit = usurp
+    outcome = local.drive(execution)
+    assert isinstance(outcome, Again)
+    assert ("belongs to another driver" in outcome.why, []) == (True, local.script.performed)
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), StoreUnavailable("away")])
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_commit_whose_fate_is_unclear_is_made_once(error: Exception, applied: bool) -> None:
+    local = Local()
+    execution = local.begin([call("a"), call("b", "a")])
+    count = 0
+
+    def fail(ops: Any) -> None:
+        nonlocal count
+        count += 1
+        if count % 2:
+            if applied and isinstance(error, OutcomeUnknown):
+                local.documents.write(SCOPE, ops)
+            raise error
+
+    local.io.before_commit = fail
+    assert Done("succeeded") == local.drive(execution)
+    assert ["a", "b"] == [attempt.path for attempt in local.script.performed]
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), StoreUnavailable("away")])
+def test_a_store_that_stays_away_ends_the_driver_with_nothing_performed(error: Exception) -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+
+    def fail(_ops: Any) -> None:
+        raise error
+
+    local.io.before_commit = fail
+    with pytest.raises(StoreUnavailable):
+        local.drive(execution)
+    assert [] == local.script.performed
+    local.io.before_commit = lambda _ops: None
+    assert Done("succeeded") == local.drive(execution)
+
+
+def test_blobs_that_cannot_be_written_hold_the_log_back() -> None:
+    local = Local(Script({"a": ["x" * 70_000]}))
+    execution = local.begin([call("a")])
+    failures = [StoreUnavailable("away"), OutcomeUnknown("lost")]
+    real = local.blobs.put
+
+    class Flaky:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(local.blobs, name)
+
+        def put(self, *args: Any) -> None:
+            if failures:
+                raise failures.pop()
+            real(*args)
+
+    local.world = _with(local.world, blobs=Flaky())
+    assert Done("succeeded") == local.drive(execution)
+    assert ([], 70_000) == (failures, len(local.read(execution)["output"]["a"]))
+
+
+def _with(world: Any, **changes: Any) -> Any:
+    return replace(world, **changes)
+
+
+def test_a_lease_is_renewed_while_an_attempt_runs_long() -> None:
+    local = Local(Script(lasting={"a": 50}))
+    execution = local.begin([call("a", attemptTimeout="60s")])
+    seen: list[int] = []
+    local.io.after_commit = lambda ops: seen.extend(
+        int(str(op.set["leaseUntil"])) for op in ops if isinstance(op, Update) and "leaseUntil" in op.set
+    )
+    local.finish(execution)
+    assert len(seen) >= 3
+    assert sorted(seen) == seen
+
+
+def test_a_lease_that_was_lost_stops_the_driver_without_another_write() -> None:
+    local = Local(Script(lasting={"a": 30}))
+    execution = local.begin([call("a")])
+
+    async def steal() -> Any:
+        task = asyncio.ensure_future(advance(local.world, SCOPE, execution))
+        await asyncio.sleep(1)
+        local.documents.write(SCOPE, [Update(actor_key(execution), set={"owner": "other"})])
+        return await task
+
+    outcome = local.run(steal())
+    assert (True, []) == ("belongs to other" in outcome.why, local.script.ended)
+
+
+def test_an_execution_that_was_ended_elsewhere_is_left_alone() -> None:
+    local = Local(Script(lasting={"a": 30}))
+    execution = local.begin([call("a")])
+
+    async def end() -> Any:
+        task = asyncio.ensure_future(advance(local.world, SCOPE, execution))
+        await asyncio.sleep(1)
+        local.documents.write(SCOPE, [Update(actor_key(execution), set={"done": True})])
+        return await task
+
+    assert "was ended elsewhere" in local.run(end()).why
+
+
+# crashes
+
+
+def test_a_killed_driver_leaves_attempts_that_the_next_records_as_unknown_and_repeats() -> None:
+    script = Script({"a": [NEVER, "ok"]})
+    local = Local(script, exclusive=True)
+    execution = local.begin([call("a", input={"n": 1}), call("b", "a")])
+    local.crash(execution, 1.0)
+    body = local.finish(execution)
+    assert [("a", 1)] == [(e.path, e.attempt) for e in local.events(execution, ev.AttemptUnknown)]
+    assert ("succeeded", [1, 2, 1]) == (body["status"], [attempt.number for attempt in script.performed])
+    assert script.performed[0].input == script.performed[1].input == {"n": 1}
+    assert script.performed[0].config == script.performed[1].config
+
+
+def test_three_crashes_fail_a_task_as_driver_crash() -> None:
+    local = Local(Script({"a": [NEVER]}), exclusive=True)
+    execution = local.begin([call("a")])
+    for _ in range(3):
+        local.crash(execution, 1.0)
+    body = local.finish(execution)
+    assert ("failed", "driver_crash", 3) == (body["status"], body["error"]["kind"], len(local.script.performed))
+
+
+def test_a_recorded_result_is_never_performed_again_after_a_crash() -> None:
+    local = Local(Script({"b": [NEVER, "ok"]}), exclusive=True)
+    execution = local.begin([call("a"), call("b", "a")])
+    local.crash(execution, 1.0)
+    local.finish(execution)
+    assert ["a", "b", "b"] == [attempt.path for attempt in local.script.performed]
+
+
+# messages
+
+
+def test_a_cancel_ends_running_attempts_within_the_next_look() -> None:
+    local = Local(Script({"a": [NEVER]}))
+    execution = local.begin([call("a")])
+
+    async def cancelled() -> Any:
+        task = asyncio.ensure_future(advance(local.world, SCOPE, execution))
+        await asyncio.sleep(1)
+        cancel_execution(local.platform, CALLER, execution, reason="enough", message_id="m1")
+        return await task
+
+    assert Done("cancelled") == local.run(cancelled())
+    body = local.read(execution)
+    assert ("enough", True, []) == (body["errorMessage"], body["durationMs"] <= 2_500, local.script.ended)
+    assert [] == list(local.documents.query(SCOPE, Table.HISTORY, ("inbox", execution)).rows)
+
+
+def test_a_poke_makes_the_driver_look_at_once() -> None:
+    local = Local(Script({"a": [NEVER]}))
+    execution = local.begin([call("a")])
+    poke = Poke()
+
+    async def cancelled() -> Any:
+        task = asyncio.ensure_future(advance(local.world, SCOPE, execution, poke=poke))
+        await asyncio.sleep(0.5)
+        cancel_execution(local.platform, CALLER, execution, reason="", message_id="m1")
+        poke.set()
+        return await task
+
+    assert Done("cancelled") == local.run(cancelled())
+    assert local.read(execution)["durationMs"] < 1_000
+
+
+def test_a_cancel_that_was_sent_before_the_first_drive_starts_nothing() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    cancel_execution(local.platform, CALLER, execution, reason="no", message_id="m1")
+    assert (Done("cancelled"), []) == (local.drive(execution), local.script.performed)
+
+
+def test_signals_are_history_once_with_their_payload_and_many_are_taken_in() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    for number in range(130):
+        for _ in range(1 + number % 2):
+            signal_execution(
+                local.platform, CALLER, execution, "go", payload={"n": number}, message_id=f"m{number:03d}"
+            )
+    local.drive(execution)
+    found = [
+        (e.message, e.signal, e.payload.decoded(), e.principal) for e in local.events(execution, ev.SignalReceived)
+    ]
+    assert [(f"m{n:03d}", "go", {"n": n}, "ann") for n in range(130)] == found
+    assert [] == list(local.documents.query(SCOPE, Table.HISTORY, ("inbox", execution)).rows)
+
+
+def test_a_message_that_comes_in_as_the_run_ends_is_history_before_the_end() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+
+    def send(ops: Any) -> None:
+        if any(isinstance(op, Update) and op.set.get("done") for op in ops):
+            local.io.before_commit = lambda _ops: None
+            signal_execution(local.platform, CALLER, execution, "late", payload=None, message_id="m1")
+
+    local.io.before_commit = send
+    body = local.finish(execution)
+    kinds = [type(event).__name__ for event in local.events(execution)]
+    assert ("succeeded", 1, 1) == (body["status"], kinds.count("SignalReceived"), kinds.count("AttemptStarted"))
+    assert kinds.index("SignalReceived") < kinds.index("ExecutionFinished")
+
+
+# snapshots and damage
+
+
+def _long(local: Local) -> str:
+    """A run with more than a thousand events behind it, parked before its last task."""
+    local.script.answers["last"] = [BAD, "ok"]
+    return local.begin([call(f"t{n}") for n in range(400)] + [call("last", "t0", "t399", retry=LATER)])
+
+
+def test_a_long_log_is_continued_from_its_snapshot() -> None:
+    local = Local()
+    execution = _long(local)
+    assert isinstance(local.drive(execution), Wait)
+    local.drive(execution)
+    actor = read_actor(local.documents, SCOPE, execution)
+    assert actor is not None
+    assert "succeeded" == local.finish(execution)["status"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "garbage", "none"])
+def test_whatever_is_wrong_with_a_snapshot_the_log_decides(damage: str) -> None:
+    local = Local(Script(lasting={"w": 5}))
+    tasks = [call(f"t{n}") for n in range(400)] + [call("w", "t0"), call("last", "w", retry=LATER)]
+    local.script.answers["last"] = [BAD, "ok"]
+    execution = local.begin(tasks)
+    assert isinstance(local.drive(execution), Wait)
+    position = read_actor(local.documents, SCOPE, execution).snapshot  # type: ignore[union-attr]
+    assert position >= 1000
+    if damage == "gone":
+        local.blobs.delete_prefix(SCOPE, ("execution", execution, "snapshot"))
+    elif damage == "garbage":
+        local.blobs.put(SCOPE, snapshot_key(execution, position), b"\x00" * 5000)
+    body = local.finish(execution)
+    assert ("succeeded", 402) == (body["status"], len(body["tasks"]))
+
+
+def test_a_log_with_a_gap_after_its_snapshot_is_damage() -> None:
+    local = Local(Script(lasting={"w": 5}))
+    local.script.answers["last"] = [BAD, "ok"]
+    tasks = [call(f"t{n}") for n in range(400)] + [call("w", "t0"), call("last", "w", retry=LATER)]
+    execution = local.begin(tasks)
+    local.drive(execution)
+    position = read_actor(local.documents, SCOPE, execution).snapshot  # type: ignore[union-attr]
+    local.documents.write(SCOPE, [Delete(Key(Table.HISTORY, ("log", execution, "0"), f"{position:012d}"))])
+    with pytest.raises(Corrupt, match="has a gap"):
+        local.drive(execution)
+
+
+def test_a_log_without_events_or_without_its_start_is_damage() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    key = Key(Table.HISTORY, ("log", execution, "0"), f"{0:012d}")
+    local.documents.write(SCOPE, [Delete(key)])
+    with pytest.raises(Corrupt, match="is empty"):
+        local.drive(execution)
+    (put,) = segment_puts(execution, 0, [ev.CancelRequested(at=1, message="m")], Stamp("x", "w"))
+    local.documents.write(SCOPE, [Put(put.item)])
+    with pytest.raises(Corrupt, match="does not begin with its start"):
+        local.drive(execution)
+
+
+def test_a_log_that_speaks_of_a_task_its_version_does_not_have_is_damage() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    local.documents.write(
+        SCOPE, segment_puts(execution, 1, [ev.AttemptStarted(at=1, path="ghost", attempt=1)], Stamp("x", "w"))
+    )
+    with pytest.raises(Corrupt, match="'ghost'"):
+        local.drive(execution)
+
+
+@pytest.mark.parametrize("damage", ["missing", "corrupt"])
+def test_a_large_value_that_is_lost_or_damaged_stalls_the_execution_with_a_sign(damage: str) -> None:
+    local = Local(Script({"a": [{"x": "y" * 70_000}], "b": [BAD, "ok"]}))
+    tasks = [call("a"), call("b", "a", retry=LATER), call("c", "b", input={"all": "{{tasks.a.output}}"})]
+    execution = local.begin(tasks)
+    assert isinstance(local.drive(execution), Wait)
+    prefix = ("execution", execution, "value")
+    (key,) = local.blobs.keys(SCOPE, prefix)
+    good = local.blobs.get(SCOPE, key)
+    if damage == "missing":
+        local.blobs.delete_prefix(SCOPE, prefix)
+    else:
+        local.blobs.put(SCOPE, key, good.replace(b"y", b"z", 1))
+    local.run(_actor(local, execution))
+    actor = read_actor(local.documents, SCOPE, execution)
+    assert actor is not None
+    assert (False, "") == (actor.done, actor.owner)
+    assert ("store" if damage == "missing" else "does not match its hash") in actor.stalled
+    local.blobs.put(SCOPE, key, good)
+    assert "stalled" == local.read(execution)["status"]
+    body = local.finish(execution)
+    assert ("succeeded", 2) == (body["status"], body["tasks"]["b"]["attempts"])
+
+
+async def _actor(local: Local, execution: str) -> None:
+    await run_actor(local.world, SCOPE, execution, Poke())
+
+
+def test_a_record_that_no_segment_can_hold_stalls_instead_of_trying_for_ever() -> None:
+    failure = Failure("task", "odd", "too much to tell", False, details={"all": "x" * 500_000})
+    local = Local(Script({"a": [failure]}))
+    execution = local.begin([call("a")])
+    body = local.finish(execution)
+    assert "stalled" == body["status"]
+    assert "limit" in body["errorMessage"]
