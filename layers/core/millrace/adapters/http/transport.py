@@ -12,7 +12,7 @@ import contextlib
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import httpcore
@@ -28,7 +28,16 @@ CONNECTIONS: Final = 256  # open at once per loop and scheme; Lambda gives a pro
 KEEP_ALIVE_S: Final = 4.0  # common servers close an idle connection after five seconds
 CONNECT_S: Final = 10.0
 
-Pools = dict[str, httpcore.AsyncConnectionPool]
+
+class Pool(NamedTuple):
+    """``permits`` holds requests back while all connections are taken: at every start and end of a request httpcore
+    compares each request that waits inside it with each connection, which stops the loop when thousands wait."""
+
+    connections: httpcore.AsyncConnectionPool
+    permits: asyncio.Semaphore
+
+
+Pools = dict[str, Pool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +74,20 @@ class Response:
 
 class Transport:
     """Sends requests through a gate. ``tls`` defaults to the certificates of certifi, loaded on first use;
-    ``connect_s`` bounds resolving, each address and the TLS handshake, in seconds."""
+    ``connect_s`` bounds resolving, each address and the TLS handshake, in seconds; ``connections`` those open at once
+    per loop and scheme. Further requests wait their turn."""
 
     def __init__(
-        self, gate: Gate, *, caps: Caps = Caps(), tls: ssl.SSLContext | None = None, connect_s: float = CONNECT_S
+        self,
+        gate: Gate,
+        *,
+        caps: Caps = Caps(),
+        tls: ssl.SSLContext | None = None,
+        connect_s: float = CONNECT_S,
+        connections: int = CONNECTIONS,
     ) -> None:
         self.gate = gate
+        self._connections = connections
         self._connect_s = connect_s
         self.caps = caps
         self._tls = tls
@@ -80,10 +97,12 @@ class Transport:
         """Has no timeout of its own but for connecting: the caller bounds the whole. Raises Refused."""
         self.gate.check_port(request.url.host, request.url.port)
         outgoing = self._outgoing(request)
+        pool = self._pool(request.url.scheme)
         try:
-            response = await self._pool(request.url.scheme).handle_async_request(outgoing)
-            async with contextlib.aclosing(response):
-                return await self._receive(request, response)
+            async with pool.permits:
+                response = await pool.connections.handle_async_request(outgoing)
+                async with contextlib.aclosing(response):
+                    return await self._receive(request, response)
         except httpcore.ConnectTimeout:
             refused = timed_out("connect", f"{request.url.host}:{request.url.port} did not answer in time")
         except httpcore.ConnectError as error:
@@ -99,20 +118,21 @@ class Transport:
     async def aclose(self) -> None:
         """Closes the connections of the running loop."""
         for pool in self._pools.pop(asyncio.get_running_loop(), {}).values():
-            await pool.aclose()
+            await pool.connections.aclose()
 
-    def _pool(self, scheme: Literal["http", "https"]) -> httpcore.AsyncConnectionPool:
+    def _pool(self, scheme: Literal["http", "https"]) -> Pool:
         pools = self._pools.setdefault(asyncio.get_running_loop(), {})
         if scheme not in pools:
             if scheme == "https" and self._tls is None:
                 self._tls = httpcore.default_ssl_context()
-            pools[scheme] = httpcore.AsyncConnectionPool(
+            connections = httpcore.AsyncConnectionPool(
                 ssl_context=self._tls if scheme == "https" else None,
-                max_connections=CONNECTIONS,
-                max_keepalive_connections=CONNECTIONS,
+                max_connections=self._connections,
+                max_keepalive_connections=self._connections,
                 keepalive_expiry=KEEP_ALIVE_S,
                 network_backend=JudgedBackend(self.gate),
             )
+            pools[scheme] = Pool(connections, asyncio.Semaphore(self._connections))
         return pools[scheme]
 
     def _outgoing(self, request: Request) -> httpcore.Request:
