@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from millrace.base import limits
-from millrace.engine import events
+from millrace.engine import events, state
 from millrace.local.demo import create_app
 from millrace.local.listener import HOST, Listener, bind, port_of
 from millrace.services.caller import Caller
@@ -140,3 +140,14 @@ def test_a_number_in_a_page_is_that_of_the_code(page: str, words: str, number: i
 def test_the_third_crash_of_a_task_without_retry_is_its_last() -> None:
     words = {3: "third"}[limits.UNKNOWN_ATTEMPTS]
     assert f"The {words} unknown attempt fails it" in (ROOT / "docs/decisions/0007-crash-attempts.md").read_text()
+
+
+def test_a_function_reads_the_stream_of_the_history_where_the_page_says_so() -> None:
+    assert "the stream of the history table calls the projector function" in " ".join(ARCHITECTURE.split())
+    assert re.search(r"^ {10}Type: DynamoDB$", (ROOT / "template.yaml").read_text(), re.MULTILINE)
+
+
+def test_the_states_of_a_task_are_those_of_the_diagram() -> None:
+    drawn = set(re.findall(r"^    (\w+) --> |--> (\w+)", ARCHITECTURE, re.MULTILINE))
+    states = {getattr(state, name) for name in dir(state) if name.isupper() and name.lower() == getattr(state, name)}
+    assert states == {name for pair in drawn for name in pair if name}
