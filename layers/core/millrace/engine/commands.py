@@ -15,8 +15,8 @@ from millrace.engine.values import Value
 
 
 class StartAttempt(msgspec.Struct, frozen=True):
-    """``input`` and ``config`` are rendered for the first attempt; later attempts use what was recorded then. ``policy``
-    is the trail of what policies decided."""
+    """``input`` and ``config`` are rendered for the first attempt; later attempts use what was recorded then.
+    ``policy`` is the trail of what policies decided."""
 
     path: str
     attempt: int
@@ -25,6 +25,17 @@ class StartAttempt(msgspec.Struct, frozen=True):
     queued_at: int = 0
     queued_why: str = ""
     policy: tuple[str, ...] = ()
+
+
+class BeginWait(msgspec.Struct, frozen=True):
+    """A task waits from now on: until ``due`` (ms; None without end) or for a message. ``signal`` is the name of the
+    signal that an event task waits for."""
+
+    path: str
+    kind: str
+    due: int | None
+    signal: str = ""
+    input: Any = None
 
 
 class RetryLater(msgspec.Struct, frozen=True):
@@ -36,7 +47,8 @@ class RetryLater(msgspec.Struct, frozen=True):
 
 
 class FinishTask(msgspec.Struct, frozen=True):
-    """``own_output`` says that ``output`` is to be recorded; otherwise the last attempt's output stands."""
+    """``own_output`` says that ``output`` is to be recorded; otherwise the last attempt's output stands.
+    ``consumed`` is the id of the signal that an event task took."""
 
     path: str
     status: str
@@ -46,6 +58,7 @@ class FinishTask(msgspec.Struct, frozen=True):
     skip: Skip | None = None
     input: Any = None
     policy: tuple[str, ...] = ()
+    consumed: str = ""
 
 
 class FinishExecution(msgspec.Struct, frozen=True):
@@ -61,4 +74,4 @@ class Fetch(msgspec.Struct, frozen=True):
     value: Value
 
 
-Command = StartAttempt | RetryLater | FinishTask | FinishExecution | Fetch
+Command = StartAttempt | BeginWait | RetryLater | FinishTask | FinishExecution | Fetch

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from millrace.base.limits import UNKNOWN_ATTEMPTS
 from millrace.engine.commands import Command, Fetch, FinishExecution, FinishTask, RetryLater, StartAttempt
 from millrace.engine.events import Failure
@@ -27,6 +29,7 @@ from millrace.engine.state import (
     State,
     TaskState,
 )
+from millrace.engine.waits import ended_waits
 
 CRASHED = Failure(
     kind="driver_crash",
@@ -49,11 +52,13 @@ def decide(plan: Plan, state: State, now: int) -> list[Command]:
     commands: list[Command] = []
     if state.ended:
         commands.extend(_judge(plan.nodes[index], state.tasks[index], state, now) for index in state.ended)
+    if state.waiting or (state.waits and state.waits[0][0] <= now):
+        commands.extend(_mapped(plan, state, command) for command in ended_waits(plan, state, now))
     if state.deadlines and state.deadlines[0][0] <= now:
         commands.extend(_overdue(plan, state, now))
     if any(type(command) is FinishTask for command in commands):
         return commands  # what becomes ready by these competes for the room that they leave
-    if state.retries or state.ready:
+    if (state.retries or state.ready) and not state.paused:
         again = sum(type(command) is StartAttempt for command in commands)
         commands.extend(_starts(plan, state, now, running=state.running + again))
     if not state.open:
@@ -144,6 +149,18 @@ def _success(node: Node, task: TaskState, state: State) -> Command:
     return refused(node, result)
 
 
+def _mapped(plan: Plan, state: State, command: FinishTask) -> Command:
+    """A wait that is over, its output through the task's mapping."""
+    node = plan.nodes[plan.index[command.path]]
+    if node.output is None or command.status != SUCCEEDED:
+        return command
+    scope = {**state.env, "output": command.output}
+    result = rendered(node.output, state, scope, node.id, "output", reads=node.reads)
+    if isinstance(result, Rendered):
+        return msgspec.structs.replace(command, output=result.value)
+    return refused(node, result)
+
+
 def _overdue(plan: Plan, state: State, now: int) -> Iterator[Command]:
     for at, index in ascending(state.deadlines):
         if at > now:
@@ -182,7 +199,7 @@ def _starts(plan: Plan, state: State, now: int, *, running: int) -> Iterator[Com
         index = key & INDEX_MASK
         task = state.tasks[index]
         if task.status == READY:
-            command = prepare(plan, plan.nodes[index], task, state)
+            command = prepare(plan, plan.nodes[index], task, state, now)
             if type(command) is StartAttempt:
                 room -= 1
             yield command

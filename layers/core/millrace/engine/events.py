@@ -248,6 +248,64 @@ class AttemptFinished(Event, frozen=True, kw_only=True):
     """What went over the wire."""
 
 
+class WaitStarted(Event, frozen=True, kw_only=True):
+    """A task waits: for a time, an event, or a decision of people."""
+
+    path: str
+    """The task."""
+    kind: str
+    """time, event or approval."""
+    due: int | None = None
+    """When the wait ends by itself (ms)."""
+    signal: str = ""
+    """The name of the signal that an event task waits for."""
+    input: Value | None = None
+    """The rendered input."""
+    task_type: str = ""
+    """The type of the task."""
+    task_hash: str = ""
+    """The hash of the task as resolved."""
+    effect: str = ""
+    """pure: a wait does nothing to the world."""
+    ready_at: int = 0
+    """When its dependencies were done (ms)."""
+
+
+class DecisionReceived(Event, frozen=True, kw_only=True):
+    """What a person decided about an approval. A second decision of the same person replaces the first."""
+
+    message: str
+    """The id of the message; a repeated one changes nothing."""
+    path: str
+    """The approval task."""
+    decision: str
+    """approved or rejected."""
+    comment: str = ""
+    """Why, in the words of who decided."""
+    form: Value | None = None
+    """What was filled in."""
+    principal: str = ""
+    """Who decided."""
+
+
+class PauseRequested(Event, frozen=True, kw_only=True):
+    """Nothing new starts until the execution is resumed; what runs goes on."""
+
+    message: str
+    """The id of the message."""
+    principal: str = ""
+    """Who asked."""
+
+
+class ResumeRequested(Event, frozen=True, kw_only=True):
+    """A paused execution goes on."""
+
+    message: str
+    """The id of the message."""
+    principal: str = ""
+    """Who asked."""
+
+
 class AttemptUnknown(Event, frozen=True, kw_only=True):
     """A driver took over and found this attempt started, without a result."""
 
@@ -297,6 +355,8 @@ class TaskFinished(Event, frozen=True, kw_only=True):
     """When its dependencies were done (ms)."""
     degraded: bool = False
     """Whether a fallback stands in for the result."""
+    consumed: str = ""
+    """The id of the signal that an event task took."""
     policy: tuple[str, ...] = ()
     """What policies decided."""
 
@@ -340,6 +400,10 @@ AnyEvent = (
     | AttemptFinished
     | AttemptUnknown
     | RetryScheduled
+    | WaitStarted
+    | DecisionReceived
+    | PauseRequested
+    | ResumeRequested
     | TaskFinished
     | SignalReceived
     | CancelRequested

@@ -12,6 +12,7 @@ from typing import Any
 
 from millrace.engine import events as ev
 from millrace.engine.plan import Node, Plan
+from millrace.engine.rules import EARLY, holds
 from millrace.engine.state import (
     DONE,
     ENDED,
@@ -23,8 +24,12 @@ from millrace.engine.state import (
     RETRYING,
     RUNNING,
     SUCCEEDED,
+    WAITING,
+    Decision,
+    Signal,
     State,
     TaskState,
+    Waiting,
     ready_key,
 )
 
@@ -156,6 +161,57 @@ def _retry_scheduled(state: State, event: ev.RetryScheduled) -> None:
     heappush(state.retries, (event.due, index))
 
 
+def _wait_started(state: State, event: ev.WaitStarted) -> None:
+    index = state.plan.index[event.path]
+    task = state.tasks[index]
+    if task.status != READY:
+        return
+    task.status = WAITING
+    task.started_at = event.at
+    task.wait = Waiting(kind=event.kind, due=event.due, signal=event.signal)
+    if event.input is not None:
+        task.input = event.input
+    if event.due is not None:
+        heappush(state.waits, (event.due, index))
+    if event.kind != "time":
+        state.waiting[index] = None
+    timeout = state.plan.nodes[index].timeout_ms
+    if timeout is not None and event.kind == "time":
+        heappush(state.deadlines, (event.at + timeout, index))
+    _leave_queue(state, task)
+
+
+def _decision(state: State, event: ev.DecisionReceived) -> None:
+    if event.message in state.seen:
+        return
+    state.seen.add(event.message)
+    index = state.plan.index.get(event.path)
+    wait = state.tasks[index].wait if index in state.waiting else None
+    if wait is not None and wait.kind == "approval":
+        wait.decisions = [held for held in wait.decisions if held.principal != event.principal]
+        wait.decisions.append(
+            Decision(
+                principal=event.principal,
+                decision=event.decision,
+                at=event.at,
+                comment=event.comment,
+                form=event.form,
+            )
+        )
+
+
+def _pause(state: State, event: ev.PauseRequested) -> None:
+    if event.message not in state.seen:
+        state.seen.add(event.message)
+        state.paused = True
+
+
+def _resume(state: State, event: ev.ResumeRequested) -> None:
+    if event.message not in state.seen:
+        state.seen.add(event.message)
+        state.paused = False
+
+
 def _task_finished(state: State, event: ev.TaskFinished) -> None:
     plan = state.plan
     index = plan.index[event.path]
@@ -165,6 +221,10 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
     if task.status == RUNNING:
         state.running -= 1
     state.ended.pop(index, None)
+    state.waiting.pop(index, None)
+    if event.consumed and task.wait is not None:
+        left = state.signals[task.wait.signal]
+        state.signals[task.wait.signal] = [signal for signal in left if signal.id != event.consumed]
     task.status = event.status
     task.finished_at = event.at
     task.skip = event.skip
@@ -184,6 +244,9 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
     deadlines = state.deadlines
     while deadlines and state.tasks[deadlines[0][1]].status in DONE:
         heappop(deadlines)
+    waits = state.waits
+    while waits and state.tasks[waits[0][1]].status in DONE:
+        heappop(waits)
     node = plan.nodes[index]
     if event.status == FAILED and not node.continue_on_error and state.failed is None:
         state.failed = index
@@ -193,8 +256,13 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
     for dependent in node.dependents:
         below = tasks[dependent]
         below.remaining -= 1
-        if not below.remaining and below.status == PENDING:
+        if below.status == PENDING and (not below.remaining or _early(plan.nodes[dependent], task)):
             _make_ready(state, plan.nodes[dependent], event.at)
+
+
+def _early(node: Node, above: TaskState) -> bool:
+    """Whether one finished dependency is enough for the rule of a task that still has others."""
+    return node.trigger_rule in EARLY and holds(node.trigger_rule, [above])
 
 
 def expose(state: State, node: Node, task: TaskState) -> None:
@@ -215,7 +283,8 @@ def expose(state: State, node: Node, task: TaskState) -> None:
 def _signal(state: State, event: ev.SignalReceived) -> None:
     if event.message not in state.seen:
         state.seen.add(event.message)
-        state.signals.setdefault(event.signal, []).append(event.payload)
+        signal = Signal(id=event.message, payload=event.payload, at=event.at)
+        state.signals.setdefault(event.signal, []).append(signal)
 
 
 def _cancel(state: State, event: ev.CancelRequested) -> None:
@@ -236,6 +305,10 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.AttemptFinished: _attempt_finished,
     ev.AttemptUnknown: _attempt_unknown,
     ev.RetryScheduled: _retry_scheduled,
+    ev.WaitStarted: _wait_started,
+    ev.DecisionReceived: _decision,
+    ev.PauseRequested: _pause,
+    ev.ResumeRequested: _resume,
     ev.TaskFinished: _task_finished,
     ev.SignalReceived: _signal,
     ev.CancelRequested: _cancel,

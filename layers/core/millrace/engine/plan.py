@@ -40,6 +40,37 @@ class EdgeCondition:
     condition: Expression
 
 
+TRIGGER_RULES = (
+    "all_success",
+    "all_failed",
+    "all_done",
+    "all_skipped",
+    "always",
+    "none_failed",
+    "none_failed_min_one_success",
+    "none_skipped",
+    "one_done",
+    "one_failed",
+    "one_success",
+)
+"""Airflow's names. ``one_…`` rules start a task as soon as one dependency satisfies them."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitPlan:
+    """What a task waits for. ``kind`` is ``time`` (``config`` renders to ``{for: ms}`` or ``{until: text}``), ``event``
+    (``config`` renders to ``{type}``; ``match`` judges what arrives) or ``approval`` (``required`` different people of
+    ``approvers``). ``timeout_ms`` bounds an event or approval; ``on_timeout`` is fail, approve or reject."""
+
+    kind: str
+    config: Template | None = None
+    match: Expression | None = None
+    approvers: tuple[str, ...] = ()
+    required: int = 1
+    timeout_ms: int | None = None
+    on_timeout: str = "fail"
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One task. ``needs`` and ``dependents`` are indexes into the plan's nodes; ``reads`` are the ids of tasks whose
@@ -61,6 +92,8 @@ class Node:
     config: Template | None = None
     own_scope: bool = False
     compute: Compute | None = None
+    wait: WaitPlan | None = None
+    trigger_rule: str = "all_success"
     output: Template | None = None
     retry: RetryPolicy = NO_RETRY
     timeout_ms: int | None = None

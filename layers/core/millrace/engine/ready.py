@@ -14,7 +14,9 @@ from millrace.base.errors import ExpressionError, MillraceError, UserError
 from millrace.engine.commands import Command, Fetch, FinishTask, StartAttempt
 from millrace.engine.events import Failure, Skip
 from millrace.engine.plan import Node, Plan
+from millrace.engine.rules import holds
 from millrace.engine.state import FAILED, INPUT, SKIPPED, SUCCEEDED, State, TaskState
+from millrace.engine.waits import begin_wait
 from millrace.expr import Template
 
 
@@ -23,8 +25,8 @@ class Rendered:
     value: Any
 
 
-def prepare(plan: Plan, node: Node, task: TaskState, state: State) -> Command:
-    """The command for a task all of whose dependencies are done."""
+def prepare(plan: Plan, node: Node, task: TaskState, state: State, now: int) -> Command:
+    """The command for a task whose dependencies are done, as far as its trigger rule asks."""
     missing = _unresolved(node.reads, state)
     if missing is not None:
         return missing
@@ -39,10 +41,10 @@ def prepare(plan: Plan, node: Node, task: TaskState, state: State) -> Command:
             return FinishTask(path=node.id, status=FAILED, failure=holds)
         if not holds:
             return FinishTask(path=node.id, status=SKIPPED, skip=Skip("condition_false", node.id))
-    return _start(node, task, state)
+    return _start(node, task, state, now)
 
 
-def _start(node: Node, task: TaskState, state: State) -> Command:
+def _start(node: Node, task: TaskState, state: State, now: int) -> Command:
     scope: Mapping[str, Any] = state.env
     value: Any = None
     if node.input is not None:
@@ -60,6 +62,8 @@ def _start(node: Node, task: TaskState, state: State) -> Command:
         if not isinstance(result, Rendered):
             return refused(node, result)
         config = result.value
+    if node.wait is not None:
+        return begin_wait(node, node.wait, config, value, now)
     queued = task.queued or state.filled > task.ready_position
     return StartAttempt(
         path=node.id,
@@ -88,7 +92,7 @@ def _compute(node: Node, value: Any, scope: Mapping[str, Any], state: State) -> 
 
 
 def _upstream(plan: Plan, node: Node, state: State) -> Skip | Failure | None:
-    """The rule all_success: a failed or skipped dependency skips this task; failure goes before skipping."""
+    """Why the trigger rule does not let this task run, or None if it does."""
     ignored = set()
     for edge in node.edges:
         try:
@@ -99,20 +103,25 @@ def _upstream(plan: Plan, node: Node, state: State) -> Skip | Failure | None:
             return _not_boolean(node, "dependsOn condition", counts)
         if not counts:
             ignored.add(edge.need)
+    above = [(plan.nodes[need], state.tasks[need]) for need in node.needs if need not in ignored]
+    if node.trigger_rule == "all_success":
+        return _all_success(above)
+    if not above or holds(node.trigger_rule, [task for _, task in above]):
+        return None
+    return _all_success(above) or Skip("trigger_rule", node.id)
+
+
+def _all_success(above: list[tuple[Node, TaskState]]) -> Skip | None:
+    """A failed or skipped dependency skips this task; failure goes before skipping."""
     skipped: Skip | None = None
-    for need in node.needs:
-        above = state.tasks[need]
-        if above.status == SUCCEEDED or need in ignored:
-            continue
-        upper = plan.nodes[need]
-        if above.status == FAILED:
+    for upper, task in above:
+        if task.status == FAILED:
             if not upper.continue_on_error:
                 return Skip("upstream_failed", upper.id)
-        else:
-            assert above.skip is not None  # what is cancelled has nothing running below it
-            if above.skip.reason == "upstream_failed":
-                return above.skip
-            skipped = skipped or Skip("upstream_skipped", above.skip.origin)
+        elif task.skip is not None:
+            if task.skip.reason == "upstream_failed":
+                return task.skip
+            skipped = skipped or Skip("upstream_skipped", task.skip.origin)
     return skipped
 
 

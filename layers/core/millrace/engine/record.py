@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace.engine import events as ev
-from millrace.engine.commands import FinishExecution, FinishTask, RetryLater, StartAttempt
+from millrace.engine.commands import BeginWait, FinishExecution, FinishTask, RetryLater, StartAttempt
 from millrace.engine.plan import Plan
 from millrace.engine.state import State
 from millrace.engine.values import Value
@@ -14,7 +14,7 @@ from millrace.engine.values import Value
 Encode = Callable[[Any], Value]
 """Makes the Value of a user value. Raises TooLarge or InvalidRequest for what cannot be stored."""
 
-Recordable = StartAttempt | RetryLater | FinishTask | FinishExecution
+Recordable = StartAttempt | BeginWait | RetryLater | FinishTask | FinishExecution
 
 
 def record(plan: Plan, state: State, command: Recordable, *, now: int, encode: Encode) -> ev.Event:
@@ -42,6 +42,23 @@ def _start(plan: Plan, state: State, command: StartAttempt, now: int, encode: En
     )
 
 
+def _wait(plan: Plan, state: State, command: BeginWait, now: int, encode: Encode) -> ev.Event:
+    index = plan.index[command.path]
+    node = plan.nodes[index]
+    return ev.WaitStarted(
+        at=now,
+        path=command.path,
+        kind=command.kind,
+        due=command.due,
+        signal=command.signal,
+        input=None if command.input is None else encode(command.input),
+        task_type=node.type,
+        task_hash=node.task_hash,
+        effect=node.effect,
+        ready_at=state.tasks[index].ready_at,
+    )
+
+
 def _retry(_plan: Plan, _state: State, command: RetryLater, now: int, _encode: Encode) -> ev.Event:
     return ev.RetryScheduled(
         at=now,
@@ -55,13 +72,13 @@ def _retry(_plan: Plan, _state: State, command: RetryLater, now: int, _encode: E
 
 def _finish(plan: Plan, state: State, command: FinishTask, now: int, encode: Encode) -> ev.Event:
     index = plan.index[command.path]
-    if not (command.own_output or command.skip or command.input is not None):
+    if not (command.own_output or command.skip or command.input is not None or command.consumed):
         return ev.TaskFinished(
             at=now, path=command.path, status=command.status, failure=command.failure, policy=command.policy
         )
     node = plan.nodes[index]
     task = state.tasks[index]
-    pure = not task.attempt
+    pure = not task.attempt and task.wait is None
     return ev.TaskFinished(
         at=now,
         path=command.path,
@@ -74,6 +91,8 @@ def _finish(plan: Plan, state: State, command: FinishTask, now: int, encode: Enc
         task_hash=node.task_hash if pure else "",
         effect=node.effect if pure else "",
         ready_at=task.ready_at if pure else 0,
+        policy=command.policy,
+        consumed=command.consumed,
     )
 
 
@@ -90,6 +109,7 @@ def _conclude(_plan: Plan, _state: State, command: FinishExecution, now: int, en
 
 _RECORDERS: dict[type, Callable[[Plan, State, Any, int, Encode], ev.Event]] = {
     StartAttempt: _start,
+    BeginWait: _wait,
     RetryLater: _retry,
     FinishTask: _finish,
     FinishExecution: _conclude,

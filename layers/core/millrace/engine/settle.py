@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from millrace.base.errors import UserError
 from millrace.engine import events as ev
-from millrace.engine.commands import Command, Fetch, FinishExecution, FinishTask, StartAttempt
+from millrace.engine.commands import BeginWait, Command, Fetch, FinishExecution, FinishTask, StartAttempt
 from millrace.engine.decide import decide
 from millrace.engine.evolve import evolve
 from millrace.engine.plan import Plan
@@ -78,5 +78,5 @@ def _unstorable(command: Command, error: UserError) -> Recordable:
     )
     if isinstance(command, FinishExecution):
         return FinishExecution(status="failed", failure=failure)
-    assert isinstance(command, StartAttempt | FinishTask)  # no other command carries a value
+    assert isinstance(command, StartAttempt | BeginWait | FinishTask)  # no other command carries a value
     return FinishTask(path=command.path, status=FAILED, failure=failure)

@@ -17,8 +17,7 @@ import msgspec
 from millrace.engine.events import CancelRequested, ExecutionFinished, ExecutionStarted
 from millrace.engine.evolve import expose, scope_of
 from millrace.engine.plan import Plan
-from millrace.engine.state import DONE, ENDED, INDEX_MASK, READY, RETRYING, State, TaskState, ready_key
-from millrace.engine.values import Value
+from millrace.engine.state import DONE, ENDED, INDEX_MASK, READY, RETRYING, WAITING, Signal, State, TaskState, ready_key
 
 _DIGEST_BYTES: Final = 32
 
@@ -34,7 +33,8 @@ class _Snapshot(msgspec.Struct):
     filled: int
     failed: int | None
     seen: list[str]
-    signals: dict[str, list[Value]]
+    signals: dict[str, list[Signal]]
+    paused: bool
 
 
 @cache
@@ -64,6 +64,7 @@ def freeze(state: State) -> bytes:
             failed=state.failed,
             seen=sorted(state.seen),
             signals=state.signals,
+            paused=state.paused,
         )
     )
     return hashlib.sha256(data).digest() + data
@@ -91,6 +92,7 @@ def thaw(plan: Plan, data: bytes) -> State | None:
     state.failed = held.failed
     state.seen = set(held.seen)
     state.signals = held.signals
+    state.paused = held.paused
     state.env = scope_of(state, held.started)
     _rebuild(state)
     return state
@@ -110,11 +112,17 @@ def _rebuild(state: State) -> None:
             state.ended[node.index] = None
         elif task.status == RETRYING:
             state.retries.append((task.due, node.index))
-        if task.started_at and node.timeout_ms is not None:
+        elif task.wait is not None:
+            if task.wait.due is not None:
+                state.waits.append((task.wait.due, node.index))
+            if task.wait.kind != "time":
+                state.waiting[node.index] = None
+        if task.started_at and node.timeout_ms is not None and (task.wait is None or task.wait.kind == "time"):
             state.deadlines.append((task.started_at + node.timeout_ms, node.index))
     heapify(state.ready)
     heapify(state.retries)
     heapify(state.deadlines)
+    heapify(state.waits)
 
 
 def equal(one: State, other: State) -> list[str]:
@@ -131,6 +139,10 @@ def equal(one: State, other: State) -> list[str]:
             "filled": state.filled,
             "open": state.open,
             "failed": state.failed,
+            "paused": state.paused,
+            "waiting": sorted(state.waiting),
+            "waits": sorted((due, index) for due, index in state.waits if _still(state, index, WAITING)),
+            "signals": msgspec.json.decode(msgspec.json.encode({k: v for k, v in state.signals.items() if v})),
             "seen": state.seen,
             "view": state.view,
             "unresolved": set(state.unresolved),

@@ -20,6 +20,7 @@ READY: Final = "ready"
 RUNNING: Final = "running"
 ENDED: Final = "ended"  # the attempt has a result that `decide` has not judged yet
 RETRYING: Final = "retrying"
+WAITING: Final = "waiting"
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
 SKIPPED: Final = "skipped"
@@ -30,6 +31,33 @@ INDEX_BITS: Final = 20
 INDEX_MASK: Final = (1 << INDEX_BITS) - 1
 INPUT: Final = "$input"
 """The key of the execution input among unresolved values; no task id begins with a dollar sign."""
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """A signal that no wait has taken yet; ``at`` in ms."""
+
+    id: str
+    payload: Value
+    at: int
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one person decided about an approval; ``at`` in ms."""
+
+    principal: str
+    decision: str
+    at: int
+    comment: str = ""
+    form: Value | None = None
+
+
+class Waiting(msgspec.Struct, omit_defaults=True):
+    """What a task waits for; ``decisions`` are the latest of each person, in order."""
+
+    kind: str
+    due: int | None = None
+    signal: str = ""
+    decisions: list[Decision] = []
 
 
 class TaskState(msgspec.Struct, omit_defaults=True):
@@ -55,12 +83,14 @@ class TaskState(msgspec.Struct, omit_defaults=True):
     skip: Skip | None = None
     degraded: bool = False
     ready_position: int = 0
+    wait: Waiting | None = None
 
 
 class State:
     """``filled`` is the position of the latest start that took the last room; ``view`` is what expressions see under
-    ``tasks``; ``unresolved`` holds values whose content lies in the blob store, by task id; ``contents`` hands over
-    content that is at hand already, by hash."""
+    ``tasks``; ``waiting`` are the tasks that a message can wake, ``waits`` a heap of (due, task); ``unresolved`` holds
+    values whose content lies in the blob store, by task id; ``contents`` hands over content that is at hand already,
+    by hash."""
 
     __slots__ = (
         "cancel",
@@ -72,6 +102,7 @@ class State:
         "filled",
         "finished",
         "open",
+        "paused",
         "plan",
         "position",
         "ready",
@@ -83,6 +114,8 @@ class State:
         "tasks",
         "unresolved",
         "view",
+        "waiting",
+        "waits",
     )
 
     def __init__(self, plan: Plan) -> None:
@@ -101,7 +134,10 @@ class State:
         self.open = len(plan.nodes)
         self.failed: int | None = None
         self.seen: set[str] = set()
-        self.signals: dict[str, list[Value]] = {}
+        self.signals: dict[str, list[Signal]] = {}
+        self.waiting: dict[int, None] = {}
+        self.waits: list[tuple[int, int]] = []
+        self.paused = False
         self.view: dict[str, dict[str, Any]] = {}
         self.unresolved: dict[str, Value] = {}
         self.contents: dict[str, Any] = {}
@@ -140,10 +176,12 @@ def next_due(state: State) -> int | None:
         return None
     times = []
     limit = state.plan.parallel_limit
-    if state.retries and (limit is None or state.running < limit):
+    if state.retries and not state.paused and (limit is None or state.running < limit):
         times.append(state.retries[0][0])
     if state.deadlines:
         times.append(state.deadlines[0][0])
+    if state.waits:
+        times.append(state.waits[0][0])
     if state.plan.timeout_ms is not None:
         times.append(state.started.at + state.plan.timeout_ms)
     return min(times, default=None)

@@ -13,9 +13,7 @@ from millrace.spec.source import Node, Source
 
 UNAVAILABLE_TYPES: Final = frozenset(
     [
-        "approval",
         "emit",
-        "event",
         "forEach",
         "generate",
         "lambda",
@@ -23,13 +21,12 @@ UNAVAILABLE_TYPES: Final = frozenset(
         "llm-router",
         "notify",
         "switch",
-        "wait",
         "workflowRef",
         "workflow",
     ]
 )
-UNAVAILABLE_SHAPES: Final = frozenset(["event", "forEach", "generate", "switch", "wait", "workflowRef"])
-UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency", "fallback", "triggerRule"])
+UNAVAILABLE_SHAPES: Final = frozenset(["forEach", "generate", "switch", "workflowRef"])
+UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency", "fallback"])
 UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "finally", "onFailure", "state", "triggers"])
 UNAVAILABLE_REQUEST: Final = frozenset({"paging"})
 UNAVAILABLE_AUTH: Final = frozenset({"hmac", "oauth2"})

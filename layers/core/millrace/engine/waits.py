@@ -1,0 +1,164 @@
+"""Waiting: for a time, for an event, for people. A wait costs nothing while it lasts; a timer or a message ends it.
+
+An event that came before its wait began is not lost: signals are kept until a wait takes them, and each is taken once,
+by the first wait in document order that it matches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from millrace.base.errors import ExpressionError, InvalidRequest
+from millrace.base.scalars import parse_duration
+from millrace.engine.commands import BeginWait, Command, FinishTask
+from millrace.engine.events import Failure
+from millrace.engine.heap import ascending
+from millrace.engine.plan import Node, Plan, WaitPlan
+from millrace.engine.state import FAILED, SUCCEEDED, WAITING, Decision, Signal, State, TaskState, Waiting
+
+APPROVED, REJECTED = "approved", "rejected"
+
+
+def begin_wait(node: Node, wait: WaitPlan, config: Any, value: Any, now: int) -> Command:
+    """The command for a task that is ready to wait; ``config`` is its rendered block, ``value`` its input."""
+    due = None if wait.timeout_ms is None else now + wait.timeout_ms
+    signal = ""
+    try:
+        if wait.kind == "time":
+            due = _until(config, now)
+        elif wait.kind == "event":
+            signal = _signal_name(config)
+    except InvalidRequest as error:
+        failure = Failure(kind="expression", code=error.code, message=error.message, hint=error.hint)
+        return FinishTask(path=node.id, status=FAILED, failure=failure)
+    return BeginWait(path=node.id, kind=wait.kind, due=due, signal=signal, input=value)
+
+
+def _until(config: Any, now: int) -> int:
+    """When a wait ends (ms). Raises InvalidRequest for what is neither a duration nor an instant."""
+    if "for" in config:
+        return now + parse_duration(config["for"])
+    text = config["until"]
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidRequest(
+            f"{text!r} is not an instant.", hint="Write RFC 3339 with an offset: 2026-01-31T09:00:00Z."
+        )
+    return int(moment.timestamp() * 1000)
+
+
+def _signal_name(config: Any) -> str:
+    name = config["type"]
+    if not isinstance(name, str) or not name:
+        raise InvalidRequest(f"The type of an event is text, not {name!r}.", hint="Give the name of a signal.")
+    return name
+
+
+def ended_waits(plan: Plan, state: State, now: int) -> Iterator[FinishTask]:
+    """The waits that are over: by a message, or because their time has come."""
+    taken: set[str] = set()
+    over: set[int] = set()
+    for index in state.waiting:
+        node, task = plan.nodes[index], state.tasks[index]
+        command = _by_message(node, task, state, taken)
+        if command is not None:
+            over.add(index)
+            yield command
+    for due, index in ascending(state.waits):
+        if due > now:
+            return
+        task = state.tasks[index]
+        if task.status == WAITING and index not in over:
+            yield _by_time(plan.nodes[index], task)
+
+
+def _by_message(node: Node, task: TaskState, state: State, taken: set[str]) -> FinishTask | None:
+    wait, held = node.wait, task.wait
+    assert wait is not None  # only tasks that wait are among the waiting
+    assert held is not None
+    return _approval(node, wait, held) if held.kind == "approval" else _event(node, wait, held, state, taken)
+
+
+def _event(node: Node, wait: WaitPlan, held: Waiting, state: State, taken: set[str]) -> FinishTask | None:
+    for signal in state.signals.get(held.signal, ()):
+        if signal.id in taken:
+            continue
+        seen = _seen(held.signal, signal)
+        if wait.match is not None:
+            try:
+                matched = wait.match.evaluate({**state.env, "event": seen})
+            except ExpressionError as error:
+                failure = Failure(
+                    kind="expression",
+                    code=str(error.facts.get("reason", error.code)),
+                    message=f"In the match of task {node.id!r}: {error.message}",
+                    hint=error.hint,
+                )
+                return FinishTask(path=node.id, status=FAILED, failure=failure)
+            if matched is not True:
+                continue
+        taken.add(signal.id)
+        return FinishTask(path=node.id, status=SUCCEEDED, output=seen, own_output=True, consumed=signal.id)
+    return None
+
+
+def _seen(name: str, signal: Signal) -> dict[str, Any]:
+    """An event as expressions and outputs show it."""
+    return {"type": name, "id": signal.id, "at": signal.at, "data": signal.payload.decoded()}
+
+
+def _approval(node: Node, wait: WaitPlan, held: Waiting) -> FinishTask | None:
+    rejected = [decision for decision in held.decisions if decision.decision == REJECTED]
+    if rejected:
+        return _rejected(node, f"{rejected[0].principal} rejected it.", held.decisions)
+    if len(held.decisions) >= wait.required:
+        return _approved(node, held.decisions, timed_out=False)
+    return None
+
+
+def _approved(node: Node, decisions: list[Decision], *, timed_out: bool) -> FinishTask:
+    output = {"decision": APPROVED, "timedOut": timed_out, "decisions": [_decision(one) for one in decisions]}
+    return FinishTask(path=node.id, status=SUCCEEDED, output=output, own_output=True)
+
+
+def _rejected(node: Node, why: str, decisions: list[Decision]) -> FinishTask:
+    failure = Failure(
+        kind="rejected",
+        code=REJECTED,
+        message=f"The approval {node.id!r} was not given: {why}",
+        details={"decisions": [_decision(one) for one in decisions]},
+    )
+    return FinishTask(path=node.id, status=FAILED, failure=failure)
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "principal": decision.principal,
+        "decision": decision.decision,
+        "comment": decision.comment,
+        "at": decision.at,
+        "form": None if decision.form is None else decision.form.decoded(),
+    }
+
+
+def _by_time(node: Node, task: TaskState) -> FinishTask:
+    wait, held = node.wait, task.wait
+    assert wait is not None  # only waits have a due time
+    assert held is not None
+    if held.kind == "time":
+        output = {"until": datetime.fromtimestamp((held.due or 0) / 1000, UTC).isoformat()}
+        return FinishTask(path=node.id, status=SUCCEEDED, output=output, own_output=True)
+    if held.kind == "approval" and wait.on_timeout == "approve":
+        return _approved(node, held.decisions, timed_out=True)
+    if held.kind == "approval" and wait.on_timeout == "reject":
+        return _rejected(node, "nobody decided in time.", held.decisions)
+    what = "decision" if held.kind == "approval" else f"event {held.signal!r}"
+    message = f"No {what} came within {wait.timeout_ms} ms."
+    return FinishTask(
+        path=node.id, status=FAILED, failure=Failure(kind="timeout", code=f"{held.kind}-timeout", message=message)
+    )
