@@ -10,9 +10,11 @@ from millrace.api import parameters as p
 from millrace.api.messages import message_id
 from millrace.api.operations import gives
 from millrace.services.cancel_execution import cancel_execution
+from millrace.services.decide_approval import decide_approval
 from millrace.services.execution_events import execution_events
 from millrace.services.get_execution import get_execution
 from millrace.services.list_executions import list_executions
+from millrace.services.pause_execution import pause_execution
 from millrace.services.signal_execution import signal_execution
 from millrace.wiring import current
 
@@ -65,6 +67,40 @@ def request_cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p
     sent = body or m.CancelRequest()
     message = message_id(current(), sent.message_id, key)
     return answer(cancel_execution(current(), caller(), execution, reason=sent.reason, message_id=message), status=202)
+
+
+@app.post(f"{ONE}/pause", responses=gives(m.Execution, 202))
+def request_pause(execution: p.ExecutionPath, body: p.MessageBody = None, key: p.IdempotencyKey = None) -> Any:
+    """Start nothing new until the execution is resumed."""
+    message = message_id(current(), (body or m.MessageRequest()).message_id, key)
+    return answer(pause_execution(current(), caller(), execution, action="pause", message_id=message), status=202)
+
+
+@app.post(f"{ONE}/resume", responses=gives(m.Execution, 202))
+def request_resume(execution: p.ExecutionPath, body: p.MessageBody = None, key: p.IdempotencyKey = None) -> Any:
+    """Let a paused execution go on."""
+    message = message_id(current(), (body or m.MessageRequest()).message_id, key)
+    return answer(pause_execution(current(), caller(), execution, action="resume", message_id=message), status=202)
+
+
+@app.post(f"{ONE}/approvals/<task>", responses=gives(m.DecisionSent, 202))
+def send_decision(
+    execution: p.ExecutionPath, task: p.TaskPathParameter, body: p.DecisionBody, key: p.IdempotencyKey = None
+) -> Any:
+    """Approve or reject what an approval task asks for."""
+    return answer(
+        decide_approval(
+            current(),
+            caller(),
+            execution,
+            task,
+            decision=body.decision,
+            comment=body.comment,
+            form=body.form,
+            message_id=message_id(current(), body.message_id, key),
+        ),
+        status=202,
+    )
 
 
 @app.post(f"{ONE}/signals/<signal>", responses=gives(m.SignalSent, 202))

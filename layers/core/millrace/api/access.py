@@ -47,6 +47,9 @@ ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("GET", f"{API}/executions/<execution>/events"): READ,
     ("POST", f"{API}/executions/<execution>/cancel"): RUN,
     ("POST", f"{API}/executions/<execution>/signals/<signal>"): RUN,
+    ("POST", f"{API}/executions/<execution>/pause"): RUN,
+    ("POST", f"{API}/executions/<execution>/resume"): RUN,
+    ("POST", f"{API}/executions/<execution>/approvals/<task>"): READ,
 }
 
 

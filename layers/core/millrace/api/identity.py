@@ -57,7 +57,8 @@ def _caller(tenant: Any, principal: Any, roles: Any) -> Caller:
     if not (isinstance(principal, str) and _PRINCIPAL.fullmatch(principal)):
         raise Unauthenticated("the identity names no principal", hint="Sign in again.")
     words = roles if isinstance(roles, list) else re.split(r"[\s,\[\]]+", roles) if isinstance(roles, str) else []
-    return Caller(tenant=tenant, principal=principal, roles=frozenset(map(str, words)) & ROLES)
+    named = frozenset(map(str, words))
+    return Caller(tenant=tenant, principal=principal, roles=named & ROLES, groups=named - {""})
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

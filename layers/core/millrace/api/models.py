@@ -64,6 +64,25 @@ class SignalRequest(Wire):
     )
 
 
+class MessageRequest(Wire):
+    """A request without content, and an id that makes sending it twice harmless."""
+
+    message_id: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        default=None, description="The same id sent again does nothing."
+    )
+
+
+class DecisionRequest(Wire):
+    """What a person decides about an approval."""
+
+    decision: Literal["approved", "rejected"] = Field(description="The decision.")
+    comment: Text = Field(default="", description="For people.")
+    form: Any = Field(default=None, description="What the approval's form asks for.")
+    message_id: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        default=None, description="The same id sent again does nothing."
+    )
+
+
 class Finding(Wire):
     """Something wrong or doubtful in a document. Line and column count from 1; 0 where there is no position."""
 
@@ -262,6 +281,15 @@ class SignalSent(Wire):
 
     execution: str
     signal: str
+    message_id: str
+
+
+class DecisionSent(Wire):
+    """A decision is part of the execution's inbox."""
+
+    execution: str
+    task: str
+    decision: Literal["approved", "rejected"]
     message_id: str
 
 

@@ -18,6 +18,7 @@ NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 Name = Annotated[str, Path(description="The name.", max_length=63, pattern=NAME_PATTERN)]
 VersionPath = Annotated[str, Path(description="A label, rN, or latest.", max_length=128)]
 ExecutionPath = Annotated[str, Path(description="The id.", pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
+TaskPathParameter = Annotated[str, Path(description="The path of the task.", max_length=512)]
 SignalPath = Annotated[str, Path(description="The signal's name.", max_length=128)]
 Limit = Annotated[int, Query(description="Items a page.", ge=1, le=PAGE_LIMIT)]
 Cursor = Annotated[str | None, Query(description="The cursor of the page before.", max_length=2048)]
@@ -49,6 +50,8 @@ InputBody = Annotated[models.ValidateInputRequest, Body()]
 StartBody = Annotated[models.StartRequest | None, Body()]
 CancelBody = Annotated[models.CancelRequest | None, Body()]
 SignalBody = Annotated[models.SignalRequest | None, Body()]
+MessageBody = Annotated[models.MessageRequest | None, Body()]
+DecisionBody = Annotated[models.DecisionRequest, Body()]
 GraphFormat = Annotated[Literal["json", "mermaid"], Query(alias="format", description="json or mermaid.")]
 PAGE: Final = PAGE_DEFAULT
 WAIT_CAP_MS: Final = WAIT_CAP_S * 1000

@@ -15,6 +15,20 @@ def event_of(message: Message, now: int, codec: ValueCodec) -> ev.Event:
     """The event that makes a message part of the log; its id makes a second delivery fold to nothing."""
     if message.kind == "cancel":
         return ev.CancelRequested(at=now, message=message.id, reason=message.reason, principal=message.principal)
+    if message.kind == "pause":
+        return ev.PauseRequested(at=now, message=message.id, principal=message.principal)
+    if message.kind == "resume":
+        return ev.ResumeRequested(at=now, message=message.id, principal=message.principal)
+    if message.kind == "decision":
+        return ev.DecisionReceived(
+            at=now,
+            message=message.id,
+            path=message.name,
+            decision=message.decision,
+            comment=message.reason,
+            form=None if message.payload is None else codec.encode(message.payload),
+            principal=message.principal,
+        )
     return ev.SignalReceived(
         at=now,
         message=message.id,

@@ -259,6 +259,12 @@ class WaitStarted(Event, frozen=True, kw_only=True):
     """When the wait ends by itself (ms)."""
     signal: str = ""
     """The name of the signal that an event task waits for."""
+    approvers: tuple[str, ...] = ()
+    """Who may decide: role:…, group:… or user:…."""
+    required: int = 0
+    """How many of them have to approve."""
+    form: dict[str, Any] | None = None
+    """The JSON Schema of what they fill in."""
     input: Value | None = None
     """The rendered input."""
     task_type: str = ""

@@ -69,6 +69,7 @@ class WaitPlan:
     required: int = 1
     timeout_ms: int | None = None
     on_timeout: str = "fail"
+    form: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

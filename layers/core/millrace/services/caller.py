@@ -9,12 +9,14 @@ from millrace.ports.documents import TenantScope
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """``principal`` names the person or system; ``roles`` are judged by the entry wrapper's route table."""
+    """``principal`` names the person or system; ``roles`` are judged by the entry wrapper's route table;
+    ``groups`` are all that the identity names, which approvals ask for."""
 
     tenant: str
     principal: str
     roles: frozenset[str] = frozenset()
     namespace: str = "default"
+    groups: frozenset[str] = frozenset()
 
     @property
     def scope(self) -> TenantScope:

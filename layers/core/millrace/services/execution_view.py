@@ -51,6 +51,13 @@ class _Viewer:
                 task = self._task(event.path)
                 task["status"] = "retrying"
                 task["retryAt"] = rfc3339(event.due)
+            case ev.WaitStarted():
+                self._wait_started(event)
+            case ev.DecisionReceived():
+                self._decision(event)
+            case ev.PauseRequested() | ev.ResumeRequested():
+                assert self._body is not None  # a log begins with its start
+                self._body["paused"] = isinstance(event, ev.PauseRequested)
             case ev.TaskFinished():
                 self._task_finished(event)
             case ev.ExecutionFinished():
@@ -89,9 +96,30 @@ class _Viewer:
                 {"attempt": event.attempt, "at": rfc3339(event.at), **_failure(event.failure)}
             )
 
+    def _wait_started(self, event: ev.WaitStarted) -> None:
+        task = self._task(event.path)
+        waiting: dict[str, Any] = {"kind": event.kind, "until": None if event.due is None else rfc3339(event.due)}
+        if event.kind == "event":
+            waiting["signal"] = event.signal
+        if event.kind == "approval":
+            waiting |= {"approvers": list(event.approvers), "required": event.required, "decisions": []}
+            if event.form is not None:
+                waiting["form"] = event.form
+        task |= {"status": "waiting", "startedAt": rfc3339(event.at), "_started": event.at, "waiting": waiting}
+        if event.input is not None:
+            task["input"] = self._content(event.input)
+
+    def _decision(self, event: ev.DecisionReceived) -> None:
+        waiting = self._task(event.path).get("waiting")
+        if waiting is not None and waiting["kind"] == "approval":
+            others = [one for one in waiting["decisions"] if one["principal"] != event.principal]
+            said = {"principal": event.principal, "decision": event.decision, "comment": event.comment}
+            waiting["decisions"] = [*others, {**said, "at": rfc3339(event.at)}]
+
     def _task_finished(self, event: ev.TaskFinished) -> None:
         task = self._task(event.path)
         task.pop("retryAt", None)
+        task.pop("waiting", None)
         task["status"] = event.status
         task["finishedAt"] = rfc3339(event.at)
         task["durationMs"] = event.at - task.pop("_started", event.at)

@@ -193,7 +193,8 @@ def finish_summary(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to an execution: ``kind`` is cancel or signal, ``id`` makes a repeated send harmless."""
+    """A message to an execution: ``kind`` is cancel, signal, decision, pause or resume; ``id`` makes a repeated send
+    harmless; ``name`` is the signal's name or the path of the approval."""
 
     id: str
     kind: str
@@ -202,6 +203,7 @@ class Message:
     reason: str = ""
     principal: str = ""
     at: int = 0
+    decision: str = ""
 
 
 def message_puts(execution: str, message: Message) -> list[Put | Update]:
