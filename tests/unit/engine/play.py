@@ -36,7 +36,8 @@ def failure(kind: str = "network", code: str = "reset", *, retryable: bool = Tru
 def graph(tasks: Mapping[str, Mapping[str, Any]], **options: Any) -> Plan:
     """A plan. Per task: ``needs``, and any of ``condition``, ``edges`` ({need: condition}), ``input``, ``config``,
     ``output``, ``compute`` (a function of the input), ``retry``, ``timeout``, ``attempt_timeout``, ``priority``,
-    ``go_on``, ``keyed``, ``own_scope``. ``options``: ``parallel_limit``, ``timeout``, ``output``, ``output_reads``."""
+    ``go_on``, ``keyed``, ``own_scope``, ``wait`` (a WaitPlan), ``rule``. ``options``: ``parallel_limit``, ``timeout``,
+    ``output``, ``output_reads``."""
     index = {name: position for position, name in enumerate(tasks)}
     below: dict[str, list[int]] = {name: [] for name in tasks}
     for name, task in tasks.items():
@@ -62,7 +63,9 @@ def _node(name: str, task: Mapping[str, Any], index: Mapping[str, int], dependen
         index=index[name],
         id=name,
         type="pure" if compute else "work",
-        effect="pure" if compute else "write",
+        effect="pure" if compute or "wait" in task else "write",
+        wait=task.get("wait"),
+        trigger_rule=task.get("rule", "all_success"),
         needs=tuple(index[need] for need in task.get("needs", ())),
         dependents=dependents,
         reads=tuple(task.get("reads", task.get("needs", ()))),
@@ -184,6 +187,27 @@ class Play:
     def cancel(self, reason: str = "") -> None:
         self.messages += 1
         self.take(ev.CancelRequested(at=self.now, message=f"m{self.messages}", reason=reason))
+
+    def signal(self, name: str, payload: Any = None) -> str:
+        """Send a signal; answers its id."""
+        self.messages += 1
+        message = f"m{self.messages}"
+        self.take(ev.SignalReceived(at=self.now, message=message, signal=name, payload=self.codec.encode(payload)))
+        return message
+
+    def decide(self, path: str, decision: str, *, by: str, form: Any = None, comment: str = "") -> None:
+        self.messages += 1
+        self.take(
+            ev.DecisionReceived(
+                at=self.now,
+                message=f"m{self.messages}",
+                path=path,
+                decision=decision,
+                comment=comment,
+                form=None if form is None else self.codec.encode(form),
+                principal=by,
+            )
+        )
 
     # what came of it
 

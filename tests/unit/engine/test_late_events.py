@@ -119,7 +119,7 @@ def test_a_message_counts_once_however_often_it_comes() -> None:
     held = Play(graph({"a": {}}))
     for _ in range(5):
         held.take(ev.SignalReceived(at=BEGIN, message="s", signal="go", payload=held.codec.encode({"n": 1})))
-    assert [{"n": 1}] == [value.decoded() for value in held.state.signals["go"]]
+    assert [{"n": 1}] == [signal.payload.decoded() for signal in held.state.signals["go"]]
     for message in ("c1", "c1", "c2"):
         held.take(ev.CancelRequested(at=BEGIN, message=message, reason=message))
     assert held.state.cancel is not None

@@ -52,7 +52,7 @@ def test_signals_and_a_cancel_are_in_a_snapshot() -> None:
     assert ({"s", "m1"}, "why", [[1]]) == (
         thawed.seen,
         thawed.cancel and thawed.cancel.reason,
-        [value.decoded() for value in thawed.signals["go"]],
+        [signal.payload.decoded() for signal in thawed.signals["go"]],
     )
     settled = settle(held.plan, thawed, held.now, encode=held.codec.encode)
     assert ["TaskFinished", "ExecutionFinished"] == [type(event).__name__ for event in settled.events]
