@@ -40,22 +40,6 @@ class EdgeCondition:
     condition: Expression
 
 
-TRIGGER_RULES = (
-    "all_success",
-    "all_failed",
-    "all_done",
-    "all_skipped",
-    "always",
-    "none_failed",
-    "none_failed_min_one_success",
-    "none_skipped",
-    "one_done",
-    "one_failed",
-    "one_success",
-)
-"""Airflow's names. ``one_…`` rules start a task as soon as one dependency satisfies them."""
-
-
 @dataclass(frozen=True, slots=True)
 class WaitPlan:
     """What a task waits for. ``kind`` is ``time`` (``config`` renders to ``{for: ms}`` or ``{until: text}``), ``event``

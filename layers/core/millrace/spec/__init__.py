@@ -8,7 +8,17 @@ from millrace.spec.hashes import behaviour_hash, content_hash
 from millrace.spec.input_check import InputCheck, InvalidInput, MissingInput, validate_input
 from millrace.spec.json_schema import document_schema
 from millrace.spec.load import Loaded, load, load_source
-from millrace.spec.models import Dependency, Metadata, Retry, Task, Workflow, WorkflowSpec, WorkflowTask
+from millrace.spec.models import (
+    TRIGGER_RULES,
+    Dependency,
+    Metadata,
+    Retry,
+    Task,
+    TriggerRule,
+    Workflow,
+    WorkflowSpec,
+    WorkflowTask,
+)
 from millrace.spec.models.fields import reference_name
 from millrace.spec.references import Reference, references
 from millrace.spec.registry import TaskType, find_type, known_types, register_type, unregister_type
@@ -18,6 +28,7 @@ from millrace.spec.source import Media, Source, parse_document, parse_documents
 
 __all__ = [
     "CODES",
+    "TRIGGER_RULES",
     "Dependency",
     "Finding",
     "InputCheck",
@@ -31,6 +42,7 @@ __all__ = [
     "Source",
     "Task",
     "TaskType",
+    "TriggerRule",
     "Workflow",
     "WorkflowSpec",
     "WorkflowTask",

@@ -10,6 +10,7 @@ from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.registry import find_type
 from millrace.spec.scopes import TASK_FIELDS
 from millrace.spec.shapes import ANYTHING, Shape, Verdict, constant_shape, follow, json_type
+from millrace.spec.tasks.event import EVENT_SCHEMA
 
 _EXECUTION: Final = Shape.of(
     {
@@ -24,6 +25,7 @@ _EXECUTION: Final = Shape.of(
         "additionalProperties": True,
     }
 )
+_EVENT: Final = Shape.of(EVENT_SCHEMA)
 _FIELDS: Final = {
     "status": Shape.of({"type": "string"}),
     "attempts": Shape.of({"type": "integer"}),
@@ -70,6 +72,7 @@ def workflow_environment(workflow: Workflow, tasks: Mapping[str, WorkflowTask]) 
         "input": Shape.of(spec.input),
         "config": constant_shape(spec.config),
         "execution": _EXECUTION,
+        "event": _EVENT,
     }
     outputs: dict[str, Shape] = {}
     for task in spec.tasks:
@@ -79,7 +82,8 @@ def workflow_environment(workflow: Workflow, tasks: Mapping[str, WorkflowTask]) 
 
 def task_environment(document: WorkflowTask) -> Environment:
     """What the expressions inside a reusable task can read."""
-    return Environment({"input": Shape.of(document.spec.input_schema), "execution": _EXECUTION}, {})
+    roots = {"input": Shape.of(document.spec.input_schema), "execution": _EXECUTION, "event": _EVENT}
+    return Environment(roots, {})
 
 
 def produced(task: Task, tasks: Mapping[str, WorkflowTask]) -> Shape:

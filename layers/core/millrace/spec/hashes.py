@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from millrace.base import canonical
+from millrace.spec.models.blocks import with_type
 
 _ONLY_WORDS: Final = frozenset({"description", "tags", "categories", "category", "examples", "version"})
 _SIDE_ITEMS: Final = frozenset(
@@ -38,7 +39,7 @@ def behaviour_hash(value: Mapping[str, Any]) -> str:
     spec = {key: item for key, item in value["spec"].items() if key not in _ONLY_WORDS | _SIDE_ITEMS}
     if isinstance(spec.get("tasks"), list):
         spec["tasks"] = [
-            {k: v for k, v in task.items() if k not in _ONLY_WORDS | _SIDE_ITEMS} for task in spec["tasks"]
+            {k: v for k, v in with_type(task).items() if k not in _ONLY_WORDS | _SIDE_ITEMS} for task in spec["tasks"]
         ]
     head = {"apiVersion": value["apiVersion"], "kind": value["kind"], "metadata": metadata}
     return canonical.content_hash({**head, "spec": spec})

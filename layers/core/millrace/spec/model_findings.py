@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from millrace.spec.findings import CODES, Finding, Path
-from millrace.spec.registry import all_types
+from millrace.spec.registry import key_owner
 from millrace.spec.source import Source
 from millrace.spec.suggest import asking, nearest
 
@@ -83,10 +83,10 @@ def _finding(path: Path, detail: Any, source: Source, schema: Mapping[str, Any])
 def unknown_key(path: Path, source: Source, known: Iterable[str]) -> Finding:
     """The finding for a key that does not exist where it stands."""
     key = str(path[-1])
-    owner = next((kind.name for kind in all_types() if kind.block == key), None)
+    owner = key_owner(key)
     if owner is not None:
-        message = f'"{key}" belongs to tasks of type {owner}'
-        fix = f"Give the task type: {owner}, or take {key} out."
+        message = f'"{key}" belongs to tasks of type {owner.name}'
+        fix = f"Give the task type: {owner.name}, or take {key} out."
         return Finding("unknown-key", "error", message, path, *source.key_position(path), fix)
     names = nearest(key, known)
     message = f'"{key}" is not a key of {_label(path[:-1])}.{asking(names)}'

@@ -23,10 +23,15 @@ def _no_schema(_block: Any) -> dict[str, Any] | None:
 class TaskType:
     """One task type.
 
-    ``block`` is the key of its configuration, ``config`` the model of that (None for a type without one);
-    ``effect`` and ``output_schema`` are functions of the validated block. ``output_schema`` gives a JSON Schema,
-    or None where the shape is not known. ``templated`` says that the block's strings are templates, ``edge`` that
-    the type can run at an edge location, ``price`` what its use is charged by.
+    ``block`` is the key of its configuration, ``config`` the model of that (None for a type without one). A type may
+    own several keys of the task instead: ``fields``, which ``config`` judges together. ``named_by_key`` says that the
+    block's key alone names the type. ``effect`` and ``output_schema`` are functions of the validated block;
+    ``output_schema`` gives a JSON Schema, or None where the shape is not known.
+
+    ``templated`` says that the block's strings are templates, but for those of the keys in ``expressions``, which hold
+    a bare boolean expression that sees ``event`` as well; ``steps`` that the block is a list of transform steps.
+    ``waits`` says that the type is never attempted, only waited for; ``edge`` that it can run at an edge location;
+    ``price`` what its use is charged by.
     """
 
     name: str
@@ -35,21 +40,32 @@ class TaskType:
     config: type[BaseModel] | None = None
     output_schema: Callable[[Any], dict[str, Any] | None] = _no_schema
     templated: bool = True
+    fields: tuple[str, ...] = ()
+    named_by_key: bool = False
+    expressions: tuple[str, ...] = ()
+    steps: bool = False
+    waits: bool = False
     edge: bool = False
     price: Price = "none"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of a task that belong to this type."""
+        return self.fields if self.block is None else (self.block,)
 
 
 _TYPES: Final[dict[str, TaskType]] = {}
 
 
 def register_type(kind: TaskType) -> None:
-    """Make a type known to this process. Raises ValueError if the name or the block's key is taken by another."""
+    """Make a type known to this process. Raises ValueError if the name or a key is taken by another."""
     held = _TYPES.get(kind.name)
     if held is not None and held != kind:
         raise ValueError(f"the task type {kind.name} is registered already")
     for other in _TYPES.values():
-        if kind.block is not None and other.block == kind.block and other.name != kind.name:
-            raise ValueError(f"the key {kind.block} belongs to the task type {other.name}")
+        shared = sorted(set(kind.keys) & set(other.keys))
+        if shared and other.name != kind.name:
+            raise ValueError(f"the key {shared[0]} belongs to the task type {other.name}")
     _TYPES[kind.name] = kind
 
 
@@ -60,6 +76,11 @@ def unregister_type(name: str) -> None:
 
 def find_type(name: str) -> TaskType | None:
     return _TYPES.get(name)
+
+
+def key_owner(key: str) -> TaskType | None:
+    """The type that a key of a task belongs to."""
+    return next((kind for kind in all_types() if key in kind.keys), None)
 
 
 def known_types() -> tuple[str, ...]:

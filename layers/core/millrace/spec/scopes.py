@@ -10,6 +10,7 @@ from millrace.expr import Scope
 WORKFLOW_ROOTS: Final = frozenset({"input", "tasks", "config", "trigger", "execution", "env", "secrets"})
 TASK_ROOTS: Final = frozenset({"input", "execution", "env", "secrets"})
 OUTPUT_ROOT: Final = "output"
+EVENT_ROOT: Final = "event"
 TASK_FIELDS: Final = frozenset({"output", "status", "error", "attempts", "durationMs"})
 """What can be read of a task: ``tasks.<id>.<field>``."""
 
@@ -29,6 +30,11 @@ def task_scope(schema: Mapping[str, Any]) -> Scope:
 def with_output(scope: Scope) -> Scope:
     """The scope of a task's output mapping, which also sees what the task produced."""
     return Scope(scope.roots | {OUTPUT_ROOT}, declared=scope.declared)
+
+
+def event_scope(scope: Scope) -> Scope:
+    """The scope of an event's ``match``, which also sees the event: ``{type, id, at, data}``."""
+    return Scope(scope.roots | {EVENT_ROOT}, declared=scope.declared)
 
 
 def step_scope(scope: Scope) -> Scope:

@@ -14,9 +14,9 @@ from millrace.expr import Expression, ReadPath, Scope, compile_expression, compi
 from millrace.spec.findings import Path
 from millrace.spec.models import Workflow, WorkflowTask
 from millrace.spec.registry import find_type
-from millrace.spec.scopes import step_scope, task_scope, with_output, workflow_scope
+from millrace.spec.scopes import event_scope, step_scope, task_scope, with_output, workflow_scope
 
-Use = Literal["condition", "edge", "input", "block", "output"]
+Use = Literal["condition", "edge", "input", "block", "match", "output"]
 TransformCheck = Callable[[Sequence[dict[str, Any]]], Any]
 """Compiles the steps of a transform: raises TransformError or ExpressionError; the result may have ``paths``."""
 
@@ -119,11 +119,18 @@ class _Collector:
 
     def block(self, holder: Any, base: Path, task: int, scope: Scope, steps: Scope) -> None:
         kind = find_type(holder.type) if holder.type is not None else None
-        if kind is None or kind.block is None or holder.block_json is None:
+        if kind is None or holder.block_json is None:
             return
-        path = (*base, kind.block)
+        path = base if kind.block is None else (*base, kind.block)
         if kind.templated:
-            self.template(holder.block_json, path, task, "block", scope)
+            plain = holder.block_json
+            if kind.expressions:
+                for key in kind.expressions:
+                    self.condition(plain.get(key), (*path, key), task, "match", event_scope(scope))
+                plain = {key: value for key, value in plain.items() if key not in kind.expressions}
+            self.template(plain, path, task, "block", scope)
+        elif not kind.steps:
+            return
         elif self._check is None:
             self._guess(holder.block_json, path, task, steps)
         else:

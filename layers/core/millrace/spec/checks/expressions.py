@@ -52,7 +52,7 @@ def check_sites(
         shape = own.get(site.task, ANYTHING) if site.task is not None and site.use == "output" else ANYTHING
         for read in site.expression.reads:
             _read(report, site, read, environment, ids, shape)
-        if site.use in ("condition", "edge"):
+        if site.use in ("condition", "edge", "match"):
             _boolean(report, site, environment)
     for path in sites.braced_keys:
         fix = "Build the mapping in an expression: {{ {input.name: 1} }}."

@@ -10,16 +10,18 @@ from millrace.spec.models.document import (
     WorkflowTaskSpec,
 )
 from millrace.spec.models.retry import FAILURE_KINDS, Retry
-from millrace.spec.models.task import Dependency, Task
+from millrace.spec.models.task import TRIGGER_RULES, Dependency, Task, TriggerRule
 
 __all__ = [
     "API_VERSION",
     "FAILURE_KINDS",
+    "TRIGGER_RULES",
     "Dependency",
     "Example",
     "Metadata",
     "Retry",
     "Task",
+    "TriggerRule",
     "Workflow",
     "WorkflowSpec",
     "WorkflowTask",

@@ -1,7 +1,7 @@
 """The part of a task that belongs to its type: `request` of http, `transform` of transform, and so on.
 
-The models of tasks do not know the types; this mixin asks the registry which key belongs to the declared type and
-which model it has, so that a new type is one new file.
+The models of tasks do not know the types; this mixin asks the registry which keys belong to the declared type and
+which model they have, so that a new type is one new file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ModelWrapValidatorHandler, PrivateAttr, Validati
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from millrace.spec.models.fields import Model, custom_error, refusal
-from millrace.spec.registry import TaskType, find_type, known_types
+from millrace.spec.registry import TaskType, all_types, find_type, known_types
 from millrace.spec.suggest import asking, nearest
 
 
@@ -28,7 +28,8 @@ class BlockHolder(Model):
 
     @property
     def block_json(self) -> Any:
-        """The block as the document wrote it, plain JSON: for http the request, for transform the list of steps."""
+        """The block as the document wrote it, plain JSON: for http the request, for transform the list of steps, for a
+        type with several keys, such as approval, a dict of those that are there."""
         return self._block_json
 
     @model_validator(mode="wrap")
@@ -36,31 +37,42 @@ class BlockHolder(Model):
     def _take_block(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(data, dict):
             return handler(data)
+        refs = "taskRef" in keys_of(cls)
+        if refs:
+            data = with_type(data)
         kind = _kind(data)
-        key = kind.block if kind else None
-        errors: list[InitErrorDetails] = list(_choice_errors(data, kind, "taskRef" in keys_of(cls)))
+        keys = kind.keys if kind else ()
+        errors: list[InitErrorDetails] = list(_choice_errors(data, kind, refs))
         block: BaseModel | None = None
-        if kind is not None and key is not None and kind.config is not None:
-            if key in data:
+        raw: Any = None
+        if kind is not None and kind.config is not None:
+            if kind.block is None or kind.block in data:
+                raw = {key: data[key] for key in keys if key in data} if kind.block is None else data[kind.block]
                 try:
-                    block = kind.config.model_validate(data[key])
+                    block = kind.config.model_validate(raw)
                 except ValidationError as error:
-                    errors += _details(error, key)
+                    errors += _details(error, *(() if kind.block is None else keys))
             else:
-                errors.append(
-                    _detail(
-                        refusal(f'a task of type {kind.name} needs "{key}"', f"Add {key}.", "missing-key"), (), data
-                    )
-                )
+                said = f'a task of type {kind.name} needs "{kind.block}"'
+                errors.append(_detail(refusal(said, f"Add {kind.block}.", "missing-key"), (), data))
         try:
-            made = handler({k: v for k, v in data.items() if k != key} if key else data)
+            made = handler({k: v for k, v in data.items() if k not in keys})
         except ValidationError as error:
             errors += _details(error)
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         made._block = block
-        made._block_json = data.get(key) if key else None
+        made._block_json = raw
         return made
+
+
+def with_type(task: dict[str, Any]) -> dict[str, Any]:
+    """A task of a workflow with its type spelled out, where one of its keys alone names it."""
+    if "type" in task or "taskRef" in task:
+        return task
+    named = (kind.name for kind in all_types() if kind.named_by_key and kind.block in task)
+    name = next(named, None)
+    return task if name is None else {**task, "type": name}
 
 
 def keys_of(cls: type[BaseModel]) -> set[str]:
@@ -83,7 +95,8 @@ def _choice_errors(data: dict[str, Any], kind: TaskType | None, refs: bool) -> l
     if refs and "type" in data and "taskRef" in data:
         out.append(_detail(refusal('a task has both "type" and "taskRef"', "Keep one of them."), ("taskRef",), data))
     if refs and "type" not in data and "taskRef" not in data:
-        fix = f"Add type ({', '.join(known_types())}) or taskRef."
+        alone = ", ".join(str(kind.block) for kind in all_types() if kind.named_by_key)
+        fix = f"Add type ({', '.join(known_types())}) or taskRef{f', or {alone}' if alone else ''}."
         out.append(_detail(refusal('the task has neither "type" nor "taskRef"', fix, "missing-key"), (), data))
     return out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -10,6 +10,23 @@ from millrace.base.limits import ATTEMPT_TIMEOUT_MS
 from millrace.spec.models.blocks import BlockHolder
 from millrace.spec.models.fields import Many, Model, TaskId, TaskRef, Timeout, refusal
 from millrace.spec.models.retry import Retry
+
+
+TriggerRule = Literal[
+    "all_success",
+    "all_failed",
+    "all_done",
+    "all_skipped",
+    "always",
+    "none_failed",
+    "none_failed_min_one_success",
+    "none_skipped",
+    "one_done",
+    "one_failed",
+    "one_success",
+]
+"""Airflow's names. ``one_…`` rules start a task as soon as one dependency satisfies them."""
+TRIGGER_RULES: Final[tuple[TriggerRule, ...]] = get_args(TriggerRule)
 
 
 class Dependency(Model):
@@ -55,7 +72,7 @@ class Task(Policies, BlockHolder):
     id: TaskId
     """The name of the task in its workflow."""
     type: str | None = None
-    """What the task does. Either this or taskRef."""
+    """What the task does. Either this or taskRef, or nothing where wait or event say it."""
     task_ref: TaskRef | None = None
     """The reusable task that does it: name, name@range, or marketplace/package@version/task."""
     description: str | None = None
@@ -68,6 +85,8 @@ class Task(Policies, BlockHolder):
     """The task runs only where this expression is true; otherwise it is skipped."""
     depends_on: Annotated[tuple[Annotated[Dependency, BeforeValidator(_dependency)], ...], Many] = ()
     """Tasks to wait for beside those whose output is read."""
+    trigger_rule: TriggerRule = "all_success"
+    """Which outcomes of the tasks it waits for let this task run."""
     continue_on_error: bool = False
     """Whether the workflow goes on after this task has failed."""
     priority: int = Field(default=0, ge=-1000, le=1000)

@@ -35,5 +35,6 @@ TRANSFORM: Final = TaskType(
     block="transform",
     config=TransformSteps,
     templated=False,
+    steps=True,
     edge=True,
 )
