@@ -13,11 +13,14 @@ from typing import Any
 from millrace.base.canonical import content_hash
 from millrace.base.errors import TransformError
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS, DEFAULT_ATTEMPT_TIMEOUT_MS
-from millrace.engine.plan import NO_RETRY, Compute, EdgeCondition, Node, Plan, RetryPolicy
+from millrace.engine.plan import NO_RETRY, Compute, EdgeCondition, Node, Plan, RetryPolicy, WaitPlan
 from millrace.engine.transforms import TransformPlan, compile_transform
 from millrace.expr import Expression, ReadPath, Scope, Template, compile_expression, compile_template
 from millrace.spec import Retry, Task, Workflow, WorkflowTask, dependencies, find_type
-from millrace.spec.scopes import task_scope, with_output, workflow_scope
+from millrace.spec.scopes import event_scope, task_scope, with_output, workflow_scope
+from millrace.spec.tasks.approval import Approval
+from millrace.spec.tasks.event import Event
+from millrace.spec.tasks.wait import Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,13 @@ def _node(
     templates = [compile_template(task.input, scope=scope)] if task.input else []
     config: Template | None = None
     compute: Compute | None = None
+    wait: WaitPlan | None = None
     transform: TransformPlan | None = None
-    if kind.effect(work.block) == "pure":
+    if kind.steps:
         transform = compile_transform(list(work.block_json), scope=inner)
         compute = partial(_apply, transform)
+    elif kind.waits:
+        config, wait = _wait(work, inner)
     elif kind.block is not None and work.block_json is not None:
         config = compile_template(work.block_json, scope=inner)
     condition = _condition(task.condition, scope)
@@ -104,7 +110,8 @@ def _node(
     paths: set[ReadPath] = {path for part in read for path in part.paths}
     if transform is not None and inner is scope:
         paths |= transform.paths
-    for expression in (condition, *(edge.condition for edge in edges)):
+    match = wait.match if wait is not None and inner is scope else None
+    for expression in (condition, match, *(edge.condition for edge in edges)):
         if expression is not None:
             paths |= expression.paths
     return Node(
@@ -122,12 +129,34 @@ def _node(
         config=config,
         own_scope=work.own_scope,
         compute=compute,
+        wait=wait,
+        trigger_rule=task.trigger_rule,
         output=output,
         retry=_retry(work.retry),
-        timeout_ms=work.timeout,
+        timeout_ms=work.timeout if wait is None or wait.kind == "time" else None,
         attempt_timeout_ms=min(work.attempt_timeout or DEFAULT_ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS),
         continue_on_error=task.continue_on_error,
         task_hash=hashes[task.task_ref] if task.task_ref is not None else _own_hash(task),
+    )
+
+
+def _wait(work: _Work, scope: Scope) -> tuple[Template | None, WaitPlan]:
+    """What is rendered when the wait begins, and what ends it."""
+    block = work.block
+    if isinstance(block, Wait):
+        return compile_template(work.block_json, scope=scope), WaitPlan("time")
+    if isinstance(block, Event):
+        match = _condition(block.match, event_scope(scope))
+        timeout = block.timeout if block.timeout is not None else work.timeout
+        return compile_template({"type": block.type}, scope=scope), WaitPlan("event", match=match, timeout_ms=timeout)
+    assert isinstance(block, Approval)  # the third of the types that wait
+    return None, WaitPlan(
+        "approval",
+        approvers=block.approvers,
+        required=block.required,
+        timeout_ms=work.timeout,
+        on_timeout=block.on_timeout,
+        form=block.form,
     )
 
 

@@ -149,8 +149,10 @@ def _success(node: Node, task: TaskState, state: State) -> Command:
     return refused(node, result)
 
 
-def _mapped(plan: Plan, state: State, command: FinishTask) -> Command:
+def _mapped(plan: Plan, state: State, command: FinishTask | Fetch) -> Command:
     """A wait that is over, its output through the task's mapping."""
+    if isinstance(command, Fetch):
+        return command
     node = plan.nodes[plan.index[command.path]]
     if node.output is None or command.status != SUCCEEDED:
         return command

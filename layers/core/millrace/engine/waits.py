@@ -6,13 +6,13 @@ by the first wait in document order that it matches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from millrace.base.errors import ExpressionError, InvalidRequest
 from millrace.base.scalars import parse_duration
-from millrace.engine.commands import BeginWait, Command, FinishTask
+from millrace.engine.commands import BeginWait, Command, Fetch, FinishTask
 from millrace.engine.events import Failure
 from millrace.engine.heap import ascending
 from millrace.engine.plan import Node, Plan, WaitPlan
@@ -59,8 +59,8 @@ def _signal_name(config: Any) -> str:
     return name
 
 
-def ended_waits(plan: Plan, state: State, now: int) -> Iterator[FinishTask]:
-    """The waits that are over: by a message, or because their time has come."""
+def ended_waits(plan: Plan, state: State, now: int) -> Iterator[FinishTask | Fetch]:
+    """The waits that are over: by a message, or because their time has come; or what is needed to judge one."""
     taken: set[str] = set()
     over: set[int] = set()
     for index in state.waiting:
@@ -77,21 +77,32 @@ def ended_waits(plan: Plan, state: State, now: int) -> Iterator[FinishTask]:
             yield _by_time(plan.nodes[index], task)
 
 
-def _by_message(node: Node, task: TaskState, state: State, taken: set[str]) -> FinishTask | None:
+def _by_message(node: Node, task: TaskState, state: State, taken: set[str]) -> FinishTask | Fetch | None:
     wait, held = node.wait, task.wait
     assert wait is not None  # only tasks that wait are among the waiting
     assert held is not None
-    return _approval(node, wait, held) if held.kind == "approval" else _event(node, wait, held, state, taken)
+    if held.kind == "approval":
+        return _approval(node, wait, held)
+    signals = state.signals.get(held.signal, [])
+    scope = state.env
+    if signals and node.own_scope and task.input is not None:
+        given = task.input
+        if given.blob and given.sha256 not in state.contents:
+            return Fetch(given)
+        scope = {**scope, "input": state.contents[given.sha256] if given.blob else given.decoded()}
+    return _event(node, wait, held, scope, signals, taken)
 
 
-def _event(node: Node, wait: WaitPlan, held: Waiting, state: State, taken: set[str]) -> FinishTask | None:
-    for signal in state.signals.get(held.signal, ()):
+def _event(
+    node: Node, wait: WaitPlan, held: Waiting, scope: Mapping[str, Any], signals: Sequence[Signal], taken: set[str]
+) -> FinishTask | None:
+    for signal in signals:
         if signal.id in taken:
             continue
         seen = _seen(held.signal, signal)
         if wait.match is not None:
             try:
-                matched = wait.match.evaluate({**state.env, "event": seen})
+                matched = wait.match.evaluate({**scope, "event": seen})
             except ExpressionError as error:
                 failure = Failure(
                     kind="expression",
