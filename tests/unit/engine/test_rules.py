@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from millrace.engine import events as ev
-from millrace.engine.plan import TRIGGER_RULES
 from millrace.engine.rules import EARLY, RULES
+from millrace.spec.models import TRIGGER_RULES
 
 from .play import BEGIN, failure, play
 

@@ -9,7 +9,6 @@ from millrace.spec.input_check import InputCheck, InvalidInput, MissingInput, va
 from millrace.spec.json_schema import document_schema
 from millrace.spec.load import Loaded, load, load_source
 from millrace.spec.models import (
-    TRIGGER_RULES,
     Dependency,
     Metadata,
     Retry,
@@ -28,7 +27,6 @@ from millrace.spec.source import Media, Source, parse_document, parse_documents
 
 __all__ = [
     "CODES",
-    "TRIGGER_RULES",
     "Dependency",
     "Finding",
     "InputCheck",

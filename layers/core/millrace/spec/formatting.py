@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from millrace.base.errors import ExpressionError, InvalidDocument
 from millrace.expr import Expression, Scope, Template, compile_expression, compile_template
-from millrace.spec.findings import has_errors
+from millrace.spec.findings import Path, has_errors
 from millrace.spec.known import rename_aliases
 from millrace.spec.scopes import WORKFLOW_ROOTS
 from millrace.spec.sites import texts
@@ -38,7 +38,6 @@ SPEC_ORDER: Final = (
     "tasks",
     "output",
 )
-_BARE: Final = frozenset({"condition"})
 _ANY_NAME: Final = Scope(WORKFLOW_ROOTS, bare="item")
 
 
@@ -69,13 +68,13 @@ def _meaning(text: str, media: Media) -> Any:
 def canonical_value(source: Source) -> Any:
     """The document with canonical keys and expressions. Renames keys of ``source`` in place."""
     rename_aliases(source)
-    return _spelled(source.value, None)
+    return _spelled(source.value, ())
 
 
 def _format_json(text: str) -> str:
     source = parse_document(text.encode(), media="json")
     twice = has_errors(rename_aliases(source))
-    value = _as_written(text) if twice else _spelled(source.value, None)
+    value = _as_written(text) if twice else _spelled(source.value, ())
     if isinstance(value, dict):
         value = _ordered(value, ROOT_ORDER)
         if isinstance(value.get("spec"), dict):
@@ -97,12 +96,19 @@ def _key_order(keys: list[str], order: tuple[str, ...]) -> list[str]:
     return sorted(keys, key=lambda key: rank.get(key, len(order)))
 
 
-def _spelled(value: Any, key: str | None) -> Any:
+def _spelled(value: Any, path: Path) -> Any:
     if isinstance(value, dict):
-        return {name: _spelled(item, name) for name, item in value.items()}
+        return {name: _spelled(item, (*path, name)) for name, item in value.items()}
     if isinstance(value, list):
-        return [_spelled(item, None) for item in value]
-    return _respelled(value, bare=key in _BARE) if isinstance(value, str) else value
+        return [_spelled(item, (*path, index)) for index, item in enumerate(value)]
+    return _respelled(value, bare=_bare(path)) if isinstance(value, str) else value
+
+
+def _bare(path: Path) -> bool:
+    """Whether a text at this place is an expression without braces."""
+    if path[-2:] == ("event", "match"):
+        return path[:-2] == ("spec",) or (path[:2] == ("spec", "tasks") and len(path) == 5)
+    return path[-1:] == ("condition",)
 
 
 def _respelled(text: str, *, bare: bool) -> str:
@@ -139,7 +145,7 @@ def _rewrite_expressions(text: str) -> str:
     lines = text.splitlines(keepends=True)
     edits = []
     for path, old in texts(source.value):
-        new = _respelled(old, bare=bool(path) and path[-1] in _BARE)
+        new = _respelled(old, bare=_bare(path))
         if new != old:
             line, column = source.position(path)
             quoted = lines[line - 1][column - 1 : column] in ("'", '"')

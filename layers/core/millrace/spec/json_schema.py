@@ -29,21 +29,28 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
     schema = _MODELS[kind].model_json_schema(by_alias=True)
     definitions = schema["$defs"]
     holder = definitions["Task" if kind == "Workflow" else "WorkflowTaskSpec"]
+    required: dict[str, list[str]] = {}
     for task_type in types:
-        if task_type.block is not None and task_type.config is not None:
+        if task_type.config is not None:
             block = task_type.config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
             definitions.update(block.pop("$defs", {}))
-            definitions[task_type.config.__name__] = block
-            holder["properties"][task_type.block] = {"$ref": f"#/$defs/{task_type.config.__name__}"}
+            if task_type.block is None:
+                holder["properties"].update(block["properties"])
+                required[task_type.name] = block["required"]
+            else:
+                definitions[task_type.config.__name__] = block
+                holder["properties"][task_type.block] = {"$ref": f"#/$defs/{task_type.config.__name__}"}
+                required[task_type.name] = [task_type.block]
     names = [task_type.name for task_type in types]
     holder["properties"]["type"] = {
         "type": "string",
         "enum": names,
         "description": holder["properties"]["type"].get("description", ""),
     }
-    holder["allOf"] = [_needs_block(t) for t in types if t.block is not None]
+    holder["allOf"] = [_needs_keys(t, required[t.name]) for t in types if t.name in required]
     if kind == "Workflow":
-        holder["oneOf"] = [{"required": ["type"]}, {"required": ["taskRef"]}]
+        alone = [{"required": [t.block], "not": {"required": ["type"]}} for t in types if t.named_by_key]
+        holder["oneOf"] = [{"required": ["type"]}, {"required": ["taskRef"]}, *alone]
         _dependencies(holder, definitions)
         _keep(definitions["WorkflowSpec"])
     _keep(holder)
@@ -51,11 +58,14 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
     return {"$schema": DIALECT, "title": kind, **schema}
 
 
-def _needs_block(kind: TaskType) -> dict[str, Any]:
+def _needs_keys(kind: TaskType, required: list[str]) -> dict[str, Any]:
+    """The keys of a type are there with it and nowhere else, but for a key that names its type by itself."""
+    beside = ["type"] if kind.named_by_key else []
+    others = [{"required": [key, *beside]} for key in kind.keys]
     return {
         "if": {"properties": {"type": {"const": kind.name}}, "required": ["type"]},
-        "then": {"required": [kind.block]},
-        "else": {"not": {"required": [kind.block]}},
+        "then": {"required": required},
+        "else": {"not": others[0] if len(others) == 1 else {"anyOf": others}},
     }
 
 

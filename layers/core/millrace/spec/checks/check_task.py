@@ -5,10 +5,10 @@ from __future__ import annotations
 from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.report import Report
 from millrace.spec.checks.tasks import check_block, check_schema
+from millrace.spec.checks.waiting import check_length, check_policies
 from millrace.spec.environment import task_environment
 from millrace.spec.findings import Finding, in_order
 from millrace.spec.models import WorkflowTask
-from millrace.spec.registry import find_type
 from millrace.spec.sites import TransformCheck, task_sites
 from millrace.spec.source import Source
 
@@ -22,9 +22,9 @@ def check_task(
     check_schema(report, spec.input_schema, ("spec", "inputSchema"))
     if spec.output_schema is not None:
         check_schema(report, spec.output_schema, ("spec", "outputSchema"))
-    kind = find_type(spec.type)
-    if kind is not None and kind.block is not None:
-        check_block(report, spec.block, ("spec", kind.block))
+    check_block(report, spec, ("spec",))
+    check_policies(report, spec, spec.type, ("spec",))
+    check_length(report, spec, ("spec",))
     sites = task_sites(document, check_transform)
     check_faults(report, sites)
     check_sites(report, sites, task_environment(document), (), {})

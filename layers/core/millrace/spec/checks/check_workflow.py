@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from millrace.spec.checks.expressions import check_faults, check_sites
+from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.report import Report
 from millrace.spec.checks.structure import check_graph, check_ids, check_reachable
 from millrace.spec.checks.tasks import check_schema, check_tasks
+from millrace.spec.checks.waiting import check_waiting
 from millrace.spec.dependencies import graph_of
 from millrace.spec.environment import produced, workflow_environment
 from millrace.spec.findings import Finding, in_order
 from millrace.spec.input_check import validate_input
 from millrace.spec.models import Workflow, WorkflowTask
+from millrace.spec.outcomes import Outcomes
 from millrace.spec.sites import TransformCheck, workflow_sites
 from millrace.spec.source import Source
 
@@ -47,6 +50,9 @@ def check_workflow(
     check_sites(report, sites, environment, {task.id for task in spec.tasks}, own)
     graph = graph_of(workflow, sites)
     check_graph(report, workflow, graph)
-    check_reachable(report, workflow, graph, sites)
+    outcomes = Outcomes(workflow, graph, sites)
+    check_reachable(report, workflow, outcomes)
+    check_presence(report, workflow, outcomes, sites)
     check_tasks(report, workflow, tasks, sites, environment)
+    check_waiting(report, workflow, tasks, graph)
     return in_order(report.findings)

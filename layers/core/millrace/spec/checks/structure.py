@@ -8,7 +8,7 @@ from millrace.spec.cycles import rings
 from millrace.spec.dependencies import Graph
 from millrace.spec.findings import Path
 from millrace.spec.models import Workflow
-from millrace.spec.sites import Sites
+from millrace.spec.outcomes import Outcomes
 from millrace.spec.suggest import asking
 
 
@@ -52,29 +52,10 @@ def check_graph(report: Report, workflow: Workflow, graph: Graph) -> None:
         report.add("cycle", message, path, fix="Take one of these dependencies out.")
 
 
-def check_reachable(report: Report, workflow: Workflow, graph: Graph, sites: Sites) -> None:
-    """A task never runs if its condition is constantly false, or if it always waits for a task that never runs."""
-    dead: dict[str, str] = {}
-    order = [task.id for task in workflow.spec.tasks]
-    where = {name: index for index, name in reversed(list(enumerate(order)))}
-    for task in workflow.spec.tasks:
-        if task.condition is False:
-            dead[task.id] = task.id
-    for site in sites.sites:
-        constant = site.use == "condition" and site.expression.constant
-        if constant and site.task is not None and site.expression.evaluate({}) is False:
-            dead[order[site.task]] = order[site.task]
-    dependents: dict[str, list[str]] = {name: [] for name in graph.needs}
-    for name, needs in graph.firm.items():
-        for need in needs:
-            dependents[need].append(name)
-    queue = list(dead)
-    for name in queue:
-        for below in dependents[name]:
-            if below not in dead:
-                dead[below] = dead[name]
-                queue.append(below)
-    for name, origin in dead.items():
+def check_reachable(report: Report, workflow: Workflow, outcomes: Outcomes) -> None:
+    """A task never runs if its condition is constantly false, or if its trigger rule asks for one that never runs."""
+    where = {task.id: index for index, task in reversed(list(enumerate(workflow.spec.tasks)))}
+    for name, origin in outcomes.dead.items():
         path: Path = ("spec", "tasks", where[name])
         if name == origin:
             message = f'the task "{name}" never runs: its condition is always false'

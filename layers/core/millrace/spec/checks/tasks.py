@@ -9,14 +9,20 @@ from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment
 from millrace.spec.findings import Path
 from millrace.spec.input_check import validate_input
-from millrace.spec.models import Task, Workflow, WorkflowTask
+from millrace.spec.models import Task, Workflow, WorkflowTask, WorkflowTaskSpec
 from millrace.spec.schema_check import schema_problems
 from millrace.spec.shapes import Shape, disjoint, follow, types_of
 from millrace.spec.sites import Site, Sites
 from millrace.spec.suggest import asking
+from millrace.spec.tasks.approval import Approval
 from millrace.spec.tasks.http import Auth, BasicAuth, HttpRequest
 
 _ARRAY: Final = frozenset({"array"})
+_WAITED: Final[dict[Path, frozenset[str]]] = {
+    ("wait", "for"): frozenset({"string", "integer"}),
+    ("wait", "until"): frozenset({"string"}),
+    ("event", "type"): frozenset({"string"}),
+}
 
 
 def check_schema(report: Report, schema: Any, path: Path) -> bool:
@@ -27,10 +33,14 @@ def check_schema(report: Report, schema: Any, path: Path) -> bool:
     return not problems
 
 
-def check_block(report: Report, block: Any, path: Path) -> None:
+def check_block(report: Report, holder: Task | WorkflowTaskSpec, base: Path) -> None:
     """The parts of a task's block that only its type knows."""
+    block = holder.block
+    if isinstance(block, Approval) and block.form is not None:
+        check_schema(report, block.form, (*base, "form"))
     if not isinstance(block, HttpRequest):
         return
+    path: Path = (*base, "request")
     if isinstance(block.response_schema, dict):
         check_schema(report, block.response_schema, (*path, "responseSchema"))
     if block.auth is not None:
@@ -56,13 +66,13 @@ def check_tasks(
     """Every task against what it refers to."""
     inputs: dict[tuple[int, Path], Site] = {}
     for site in sites.sites:
+        if site.use == "block" and site.whole:
+            check_moment(report, site, environment)
         if site.use == "input" and site.whole and site.task is not None:
             inputs[(site.task, site.path[4:])] = site
     for index, task in enumerate(workflow.spec.tasks):
         path: Path = ("spec", "tasks", index)
-        if task.type is not None and task.block is not None:
-            key = {"http": "request"}.get(task.type, task.type)
-            check_block(report, task.block, (*path, key))
+        check_block(report, task, path)
         if task.type == "transform":
             _items(report, inputs.get((index, ("items",))), environment)
         if task.task_ref is not None:
@@ -83,6 +93,17 @@ def _items(report: Report, site: Site | None, environment: Environment) -> None:
     if disjoint(found, _ARRAY):
         message = f"items is {' or '.join(sorted(found or ()))}, and a transform works on an array"
         report.add_at(site, site.expression.offset, "type-mismatch", message, fix="Give it an array.")
+
+
+def check_moment(report: Report, site: Site, environment: Environment) -> None:
+    """What a wait or event is given by one expression, as far as schemas tell its type."""
+    wanted = _WAITED.get(site.path[-2:])
+    if wanted is None or "request" in site.path:
+        return
+    found = _type_of(site, environment)
+    if disjoint(found, wanted):
+        message = f"{site.path[-1]} is {_words(found)}, and {site.path[-2]} takes {_words(wanted)}"
+        report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {_words(wanted)}.")
 
 
 def _type_of(site: Site, environment: Environment) -> frozenset[str] | None:

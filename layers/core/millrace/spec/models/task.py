@@ -11,7 +11,6 @@ from millrace.spec.models.blocks import BlockHolder
 from millrace.spec.models.fields import Many, Model, TaskId, TaskRef, Timeout, refusal
 from millrace.spec.models.retry import Retry
 
-
 TriggerRule = Literal[
     "all_success",
     "all_failed",

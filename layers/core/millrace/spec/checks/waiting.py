@@ -1,0 +1,57 @@
+"""Checks of tasks that wait: what has no effect on them, and what may wait for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from millrace.spec.checks.report import Report
+from millrace.spec.dependencies import Graph
+from millrace.spec.findings import Path
+from millrace.spec.models import Task, Workflow, WorkflowTask, WorkflowTaskSpec
+from millrace.spec.registry import find_type
+from millrace.spec.tasks.approval import Approval
+from millrace.spec.tasks.event import Event
+from millrace.spec.tasks.wait import Wait
+
+
+def check_waiting(report: Report, workflow: Workflow, tasks: Mapping[str, WorkflowTask], graph: Graph) -> None:
+    """Every task of a workflow, with what the reusable task it names says."""
+    for index, task in enumerate(workflow.spec.tasks):
+        path: Path = ("spec", "tasks", index)
+        document = tasks.get(task.task_ref) if task.task_ref is not None else None
+        work = task if document is None else document.spec
+        check_policies(report, task, work.type, path)
+        check_length(report, task, path)
+        _check_end(report, workflow, task, work, path)
+        if task.trigger_rule != "all_success" and not graph.needs[task.id]:
+            message = f'triggerRule has no effect: the task "{task.id}" waits for no other'
+            report.add("no-effect", message, (*path, "triggerRule"), fix="Add dependsOn, or take it out.")
+
+
+def check_policies(report: Report, holder: Task | WorkflowTaskSpec, kind: str | None, path: Path) -> None:
+    """A wait is not attempted, so nothing about attempts applies to it."""
+    known = None if kind is None else find_type(kind)
+    if known is None or not known.waits:
+        return
+    for key, value in (("retry", holder.retry), ("attemptTimeout", holder.attempt_timeout)):
+        if value is not None:
+            message = f"{key} has no effect: a task of type {known.name} is waited for, not attempted"
+            report.add("no-effect", message, (*path, key), fix="Take it out; timeout limits how long it may take.")
+
+
+def check_length(report: Report, holder: Task | WorkflowTaskSpec, path: Path) -> None:
+    """A wait of no length."""
+    if isinstance(holder.block, Wait) and holder.block.for_ == 0:
+        fix = "Give it a duration, or take the task out."
+        report.add("no-effect", "the wait is over at once", (*path, "wait", "for"), fix=fix)
+
+
+def _check_end(report: Report, workflow: Workflow, task: Task, work: Task | WorkflowTaskSpec, path: Path) -> None:
+    """Something has to end the wait for an event or for people if nothing happens."""
+    limit = task.timeout or work.timeout
+    if isinstance(work.block, Event) and not (limit or work.block.timeout or workflow.spec.timeout):
+        message = f'the task "{task.id}" may wait for ever: neither it nor the workflow has a timeout'
+        report.add("no-timeout", message, (*path, "event") if work is task else path, fix="Add timeout to the event.")
+    if isinstance(work.block, Approval) and not limit:
+        message = f'nothing is decided by time: the approval "{task.id}" has no timeout'
+        report.add("no-timeout", message, path, fix="Add timeout to the task, and say what it does by onTimeout.")
