@@ -144,8 +144,8 @@ def test_a_mistake_in_a_task_is_one_sentence(task: str, message: str) -> None:
         ),
         (HEAD + "  tasks: {a: 1}\n", ['"tasks" is a mapping, expected a list']),
         (
-            HEAD + "  triggers: []\n  tasks: [{id: a, wait: {}}]\n",
-            ['"triggers" is known, not available yet', '"wait" is known, not available yet'],
+            HEAD + "  triggers: []\n  tasks: [{id: a, switch: {}}]\n",
+            ['"triggers" is known, not available yet', '"switch" is known, not available yet'],
         ),
         (TASK_HEAD + "  description: x\n", ['"type" is required']),
         (TASK_HEAD + "  type: http\n  request: {url: x}\n  fallback: {}\n", ['"fallback" is known, not available yet']),
@@ -192,12 +192,14 @@ def test_a_registered_type_can_be_used_until_it_is_forgotten() -> None:
     register_type(kind)
     register_type(kind)
     try:
-        assert ("http", "nap", "transform") == known_types()
+        assert ("approval", "event", "http", "nap", "transform", "wait") == known_types()
         assert () == judge(text)
         with pytest.raises(ValueError, match="registered already"):
             register_type(TaskType("nap", lambda _: "read"))
         with pytest.raises(ValueError, match="belongs to the task type nap"):
             register_type(TaskType("sleep", lambda _: "read", block="nap"))
+        with pytest.raises(ValueError, match="the key nap belongs to the task type nap"):
+            register_type(TaskType("doze", lambda _: "read", fields=("bed", "nap")))
     finally:
         unregister_type("nap")
     assert ["unknown-type", "unknown-key"] == [finding.code for finding in judge(text)]

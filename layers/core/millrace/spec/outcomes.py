@@ -84,7 +84,8 @@ class Outcomes:
         queue = list(dead)
         for name in queue:
             for below in self._below[name]:
-                rule, firm = self._tasks[below].trigger_rule, name in self._graph.firm[below]
+                rule = self._tasks[below].trigger_rule
+                firm = name in self._graph.firm[below] and name not in self._loose[below]
                 left[below] -= firm
                 gone = (firm and rule in _DEAD_BY_ONE) or (left[below] == 0 and rule in _DEAD_BY_ALL)
                 if gone and below not in dead:

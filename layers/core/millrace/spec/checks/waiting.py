@@ -40,7 +40,10 @@ def check_policies(report: Report, holder: Task | WorkflowTaskSpec, kind: str | 
 
 
 def check_length(report: Report, holder: Task | WorkflowTaskSpec, path: Path) -> None:
-    """A wait of no length."""
+    """A wait of no length, and a limit that another one takes the place of."""
+    if isinstance(holder.block, Event) and holder.block.timeout is not None and holder.timeout is not None:
+        message = "timeout has no effect: the event has its own"
+        report.add("no-effect", message, (*path, "timeout"), fix="Keep one of them.")
     if isinstance(holder.block, Wait) and holder.block.for_ == 0:
         fix = "Give it a duration, or take the task out."
         report.add("no-effect", "the wait is over at once", (*path, "wait", "for"), fix=fix)
