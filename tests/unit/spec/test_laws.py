@@ -28,6 +28,9 @@ WORKFLOW = load(
         "request: {url: 'x/{{tasks.a.output.total}}', "
         "auth: {bearer: {secretRef: k}}, responseSchema: {type: object}}, output: {s: '{{output.status}}'}",
         "id: c, type: transform, condition: tasks.b.status == 'x', input: {items: []}, transform: [{limit: 1}]",
+        "id: d, wait: {for: '{{input.n}}'}, triggerRule: all_done, dependsOn: [c]",
+        "id: e, event: {type: paid, match: event.data.n == tasks.c.output, timeout: 1d}, triggerRule: one_done",
+        "id: f, type: approval, approvers: ['user:ann'], form: {type: object}, timeout: 1d, onTimeout: approve",
         more="  input: {type: object, properties: {n: {type: integer}, ok: {type: boolean}}}\n"
         "  output: '{{tasks.c.output}}'\n",
     ).encode(),
@@ -63,6 +66,12 @@ KEYS = st.sampled_from(
         "if",
         "taskRef",
         "request",
+        "wait",
+        "event",
+        "match",
+        "approvers",
+        "required",
+        "triggerRule",
         "condition",
         "spec",
         "slo",

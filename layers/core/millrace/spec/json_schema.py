@@ -35,7 +35,9 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
             block = task_type.config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
             definitions.update(block.pop("$defs", {}))
             if task_type.block is None:
-                holder["properties"].update(block["properties"])
+                for key, shape in block["properties"].items():
+                    shape["description"] = f"Of a task of type {task_type.name}: {shape['description']}"
+                    holder["properties"][key] = shape
                 required[task_type.name] = block["required"]
             else:
                 definitions[task_type.config.__name__] = block
