@@ -192,6 +192,24 @@ def test_the_condition_of_a_dependency_is_asked_before_the_rule() -> None:
     needs = "dependsOn: [{task: a, condition: tasks.a.output.body.ok}]"
     assert [("warning", SKIP)] == presence(f"id: a, {HTTP}{CONDITIONAL}", f"id: b, {HTTP}, {needs}")
     assert [] == presence(f"id: a, {HTTP}", f"id: b, {HTTP}, {needs}")
+    other = "dependsOn: [{task: o, condition: tasks.a.output.body.ok}]"
+    found = presence(f"id: a, {HTTP}{CONDITIONAL}", f"id: o, {HTTP}", f"id: b, {HTTP}, {other}")
+    assert [("warning", SKIP)] == found
+
+
+def test_a_rule_without_a_dependency_that_counts_skips_nothing() -> None:
+    needs = "dependsOn: [{task: z, condition: input.ok}], triggerRule: one_done"
+    assert [] == presence(f"id: z, {HTTP}", f"id: a, {HTTP}, {needs}", output="{{tasks.a.output}}")
+
+
+def test_a_dependency_that_need_not_count_kills_nobody() -> None:
+    needs = "dependsOn: [a, {task: b, condition: input.ok}, {task: d, condition: input.no}], triggerRule: one_success"
+    tasks = [f"id: {name}, {HTTP}{OFF if name != 'd' else ''}" for name in "abd"]
+    found = judge(flow(*tasks, f"id: c, {HTTP}, {needs}"))
+    assert [0, 1] == [one.path[2] for one in found if one.code == "unreachable-task"]
+    single = "dependsOn: [a, {task: b, condition: input.ok}], triggerRule: one_success"
+    found = judge(flow(*tasks, f"id: c, {HTTP}, {single}"))
+    assert [0, 1] == [one.path[2] for one in found if one.code == "unreachable-task"]
 
 
 @pytest.mark.parametrize(
@@ -238,6 +256,20 @@ def test_a_rule_decides_who_never_runs_below_a_task_that_never_runs(rule: str, s
     )
     unreachable = [one.path[2] for one in judge(text) if one.code == "unreachable-task"]
     assert dead == (2 in unreachable)
+
+
+@pytest.mark.parametrize("rule", ["all_failed", "none_skipped", "one_done", "one_failed"])
+def test_a_task_that_never_runs_counts_as_failed_below_a_failure(rule: str) -> None:
+    tasks = (f"id: z, {HTTP}", f"id: a, {HTTP}, dependsOn: [z], condition: false")
+    found = judge(flow(*tasks, f"id: b, {HTTP}, dependsOn: [a], triggerRule: {rule}"))
+    assert [1] == [one.path[2] for one in found if one.code == "unreachable-task"]
+
+
+@pytest.mark.parametrize("rule", ["one_done", "one_success"])
+def test_a_rule_that_asks_for_one_may_be_asked_too_early(rule: str) -> None:
+    needs = f"dependsOn: [y, {{task: z, condition: input.ok}}], triggerRule: {rule}"
+    found = presence(f"id: z, {HTTP}", f"id: y, {HTTP}", f"id: a, {HTTP}, {needs}", output="{{tasks.a.output}}")
+    assert [("warning", SKIP)] == found
 
 
 def test_tasks_in_a_ring_are_judged_as_a_ring_only() -> None:

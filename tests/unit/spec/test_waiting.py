@@ -118,6 +118,15 @@ def test_a_task_without_a_type_is_told_which_keys_name_one() -> None:
     assert ["Add type (approval, event, http, transform, wait) or taskRef, or event, wait."] == fixes
 
 
+def test_only_the_key_of_a_wait_names_a_type() -> None:
+    found = said("id: a, request: {url: x}")
+    assert ("missing-key", 'the task has neither "type" nor "taskRef"') in found
+
+
+def test_everybody_can_be_required() -> None:
+    assert [] == said("id: a, type: approval, timeout: 1d, approvers: ['user:a', 'user:b'], required: 2")
+
+
 def test_more_people_than_a_role_names_can_be_required() -> None:
     assert [] == said("id: a, type: approval, timeout: 1d, approvers: ['role:r', 'user:a'], required: 5")
 

@@ -20,6 +20,7 @@ Presence = Literal["there", "may-skip", "may-fail", "by-rule", "unfinished", "ne
 EARLY: Final = frozenset({"always", "one_done", "one_failed", "one_success"})
 _DEAD_BY_ONE: Final = frozenset({"all_success", "all_failed", "none_skipped"})
 _DEAD_BY_ALL: Final = frozenset({"one_done", "one_failed", "one_success", "none_failed_min_one_success"})
+_ASKS_SUCCESS: Final = frozenset({"all_success", "one_success", "none_failed_min_one_success"})
 _UNSUCCESSFUL: Final = frozenset({"all_failed", "all_skipped", "one_failed"})
 _WITH_FAILED: Final = frozenset({"all_done", "always", "none_skipped", "one_done"})
 
@@ -28,6 +29,7 @@ _WITH_FAILED: Final = frozenset({"all_done", "always", "none_skipped", "one_done
 class _Above:
     """The tasks that one waits for: how many may be skipped, and may end without an output (``quiet``)."""
 
+    total: int
     firm: int
     skips: int
     failures: int
@@ -45,9 +47,9 @@ _SKIPPED_BY: Final[dict[str, Callable[[_Above], bool]]] = {
     "none_failed": lambda above: above.failures > 0,
     "none_failed_min_one_success": lambda above: above.failures > 0 or _all(above.firm, above.firm_skips, above.skips),
     "none_skipped": lambda above: above.skips > 0,
-    "one_done": lambda above: _all(above.firm, above.firm_skips, above.skips),
+    "one_done": lambda above: _hasty(above) or _all(above.firm, above.firm_skips, above.skips),
     "one_failed": lambda _above: True,
-    "one_success": lambda above: _all(above.firm, above.firm_quiet, above.quiet),
+    "one_success": lambda above: _hasty(above) or _all(above.firm, above.firm_quiet, above.quiet),
 }
 """Whether a rule may skip its task in a workflow that goes on."""
 
@@ -55,6 +57,11 @@ _SKIPPED_BY: Final[dict[str, Callable[[_Above], bool]]] = {
 def _all(firm: int, of_firm: int, of_all: int) -> bool:
     """Whether the dependencies that count may all be so: one with a condition need not count."""
     return of_firm == firm and of_all > 0
+
+
+def _hasty(above: _Above) -> bool:
+    """Whether a rule may be asked because of a dependency that then does not count, before the others have ended."""
+    return above.total > 1 and above.firm < above.total
 
 
 class Outcomes:
@@ -86,6 +93,8 @@ class Outcomes:
             for below in self._below[name]:
                 rule = self._tasks[below].trigger_rule
                 firm = name in self._graph.firm[below] and name not in self._loose[below]
+                # one that never runs and waits for others can be skipped for their failure, and then counts as failed
+                firm = firm and (rule in _ASKS_SUCCESS or not self._graph.needs[name])
                 left[below] -= firm
                 gone = (firm and rule in _DEAD_BY_ONE) or (left[below] == 0 and rule in _DEAD_BY_ALL)
                 if gone and below not in dead:
@@ -115,6 +124,7 @@ class Outcomes:
         quiet = {*skipped, *failed}
         loose = self._loose[name]
         return _Above(
+            total=len(needs),
             firm=sum(need not in loose for need in needs),
             skips=len(skipped),
             failures=len(failed),
