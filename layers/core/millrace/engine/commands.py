@@ -15,8 +15,8 @@ from millrace.engine.values import Value
 
 
 class StartAttempt(msgspec.Struct, frozen=True):
-    """``input`` and ``config`` are rendered for the first attempt; later attempts use what was recorded then. ``policy``
-    is the trail of what policies decided."""
+    """``input`` and ``config`` are rendered for the first attempt; later attempts use what was recorded then.
+    ``policy`` is the trail of what policies decided."""
 
     path: str
     attempt: int
