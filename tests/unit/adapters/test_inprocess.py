@@ -276,3 +276,25 @@ def test_an_execution_that_another_leases_is_taken_up_when_the_lease_ends() -> N
     assert "succeeded" == local.read(execution)["status"]
     began = [event.at for event in local.events(execution) if type(event).__name__ == "AttemptUnknown"]
     assert began[0] >= local.events(execution)[0].at + 30_000
+
+
+def test_a_caller_may_wait_for_the_end_of_an_execution_or_for_a_time(servers: Any) -> None:
+    server = servers(Script({"n": [NEVER]}))
+    server.publish("flow", [call("a")])
+    server.publish("never", [call("n")])
+    server.orchestrator.wait_end(SCOPE, server.start("never"), 0.01)
+    execution = server.start("flow")
+    server.orchestrator.wait_end(SCOPE, execution, WAIT_MS / 1000)
+    assert "succeeded" == server.wait(execution)["status"]
+
+
+def test_a_defect_in_the_engine_leaves_a_sign() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+
+    def broken(_scope: Any, _started: Any) -> Any:
+        raise ZeroDivisionError("a defect")
+
+    local.run(run_actor(replace(local.world, plans=broken), SCOPE, execution, Poke()))
+    body = get_execution(local.platform, CALLER, execution)
+    assert ("stalled", "ZeroDivisionError('a defect')") == (body["status"], body["errorMessage"])

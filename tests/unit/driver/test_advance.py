@@ -58,6 +58,15 @@ def test_results_that_arrive_during_a_commit_share_the_next() -> None:
     assert len(local.segments(execution)) <= 4
 
 
+def test_a_task_starts_while_another_still_runs_and_its_commit_waits_for_nothing() -> None:
+    local = Local(Script(lasting={"slow": 5.0}))
+    execution = local.begin([call("slow"), call("fast"), call("next", "fast"), call("last", "next")])
+    body = local.finish(execution)
+    assert ["fast", "next", "last", "slow"] == local.script.ended
+    assert 5_000 <= body["durationMs"] < 5_100
+    assert 6 == len(local.segments(execution))
+
+
 def test_every_attempt_carries_key_deadline_and_trace() -> None:
     script = Script({"a": [BAD, "ok"]})
     local = Local(script)

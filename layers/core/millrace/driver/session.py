@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from functools import partial
 
-from millrace.base.errors import Corrupt, FenceLost, UserError
+from millrace.base.errors import ConditionRefused, Corrupt, FenceLost
 from millrace.base.ids import Millis
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.journal import ExtraRefused, Journal
@@ -369,7 +369,7 @@ class Session:
         )
         self._actor_sets = {}
         self._claimed = False
-        with contextlib.suppress(UserError):
+        with contextlib.suppress(ConditionRefused):  # somebody else holds it by now
             await self.world.io.commit(self.scope, [update])
 
     async def close(self) -> None:
