@@ -26,7 +26,7 @@ def test_the_example_answer_fits_the_model_and_shows_every_field() -> None:
 
 
 def test_the_figures_of_the_statistics_page_are_those_of_the_code() -> None:
-    assert f"at most {histogram.ERROR:.2%} (`quantileError`)" in STATISTICS
+    assert f"at most {100 * histogram.ERROR:.2f} % (`quantileError`)" in STATISTICS
     assert f"{LONGEST_MS // 86_400_000} days and {CELLS:,} counts" in STATISTICS
     assert f"{histogram.LONGEST_MS / 365.25 / 86_400_000:.0f} years is the longest" in STATISTICS
     assert (3_600_000, 1.0) == (DEFAULT_MS, INTERVAL_S)
