@@ -29,6 +29,13 @@ def text(value: str) -> Response[Any]:
     return Response(status_code=200, content_type="text/plain; charset=utf-8", body=value)
 
 
+def download(data: bytes, media_type: str, file_name: str) -> Response[Any]:
+    """A file. Text goes out as text; anything else as bytes, which the gateway's event carries in base64."""
+    headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
+    body: Any = data if media_type == "application/zip" else data.decode()
+    return Response(status_code=200, content_type=media_type, body=body, headers=headers)
+
+
 def quoted(etag: str) -> str:
     return f'"{etag}"'
 

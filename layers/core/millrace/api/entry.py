@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from millrace.api.access import PUBLIC, authorise
-from millrace.api.bodies import media_of, parsed, raw_body
+from millrace.api.access import PACKAGES, PUBLIC, authorise
+from millrace.api.bodies import check_package_type, media_of, parsed, raw_body
 from millrace.api.current import Request, serving
 from millrace.api.envelope import checked_headers, checked_path, checked_query
 from millrace.api.identity import anonymous, authenticate
@@ -100,7 +100,11 @@ def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) ->
         raise InvalidRequest(f"{namespace[:80]!r} is not a namespace name", hint="Use lower case letters, digits, -.")
     request.caller = dataclasses.replace(request.caller, namespace=namespace)
     request.raw = raw_body(event)
-    request.media = media_of(request.headers.get("content-type", ""))
+    content_type = request.headers.get("content-type", "")
+    if (request.method, route.path) in PACKAGES:
+        check_package_type(content_type)
+    else:
+        request.media = media_of(content_type)
     if route.dependant.body_params:
         request.body = parsed(request.raw, request.media)
     return _finish(app.call(route), request)

@@ -46,3 +46,14 @@ DOCUMENT: Final[dict[str, Any]] = {
     }
 }
 """The request body of a route that takes a whole document."""
+PACKAGE: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "A package, as `GET /workflows/{name}/export?format=package` gives it.",
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("application/octet-stream", "application/zip")
+        },
+    }
+}
+"""The request body of the route that imports a package."""

@@ -50,6 +50,22 @@ StartBody = Annotated[models.StartRequest | None, Body()]
 CancelBody = Annotated[models.CancelRequest | None, Body()]
 SignalBody = Annotated[models.SignalRequest | None, Body()]
 GraphFormat = Annotated[Literal["json", "mermaid"], Query(alias="format", description="json or mermaid.")]
+ExportFormat = Annotated[
+    Literal["yaml", "json", "package"],
+    Query(alias="format", description="yaml, a stream of sources; json, canonical documents; package, an archive."),
+]
+DryRun = Annotated[bool, Query(alias="dryRun", description="Say what would happen, and write nothing.")]
+OnConflict = Annotated[
+    Literal["fail", "new-version", "skip"],
+    Query(alias="onConflict", description="What to do when a version label names other content here."),
+]
+TrustedKey = Annotated[
+    str | None,
+    Query(alias="trustedKey", description="The Ed25519 public key, in hex, that must have signed.", max_length=64),
+]
+RequireSignature = Annotated[
+    bool, Query(alias="requireSignature", description="Refuse unless trustedKey is given and has signed.")
+]
 PAGE: Final = PAGE_DEFAULT
 WAIT_CAP_MS: Final = WAIT_CAP_S * 1000
 _CURSOR: Final = re.compile(r"[A-Za-z0-9_=-]+")
