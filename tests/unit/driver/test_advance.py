@@ -501,3 +501,14 @@ def test_a_record_that_no_segment_can_hold_stalls_instead_of_trying_for_ever() -
     body = local.finish(execution)
     assert "stalled" == body["status"]
     assert "limit" in body["errorMessage"]
+
+
+def test_a_message_that_is_delivered_again_after_it_became_history_is_not_written_twice() -> None:
+    local = Local(Script({"a": [BAD, "ok"]}))
+    execution = local.begin([call("a", retry=LATER)])
+    for _ in range(3):
+        signal_execution(local.platform, CALLER, execution, "go", payload={"n": 1}, message_id="m1")
+        assert isinstance(local.drive(execution), Wait)
+    assert ["m1"] == [event.message for event in local.events(execution, ev.SignalReceived)]
+    assert [] == list(local.documents.query(SCOPE, Table.HISTORY, ("inbox", execution)).rows)
+    assert "succeeded" == local.finish(execution)["status"]
