@@ -118,3 +118,9 @@ $(VENV)/.dev: requirements/dev.txt layers/core/pyproject.toml | $(VENV)/bin/pyth
 	@$(PYTHON) -m venv .venv-sam
 	@.venv-sam/bin/python -m pip --disable-pip-version-check --quiet install $(HASHED) -r requirements/sam.txt
 	@touch $@
+
+.venv-emulator/.ready: requirements/emulator.txt
+	@echo "installing the emulator into .venv-emulator"
+	@$(PYTHON) -m venv .venv-emulator
+	@.venv-emulator/bin/python -m pip --disable-pip-version-check --quiet install $(HASHED) -r requirements/emulator.txt
+	@touch $@
