@@ -83,6 +83,17 @@ build: .venv-sam/.ready ## Check the template and build what is deployed
 	PATH="$$($(PYTHON) tools/find_python.py 3.13):$$PATH" $(SAM) build
 	@PATH="$$($(PYTHON) tools/find_python.py 3.13):$$PATH" $(PYTHON) tools/finish_build.py .aws-sam/build
 
+.PHONY: build-host
+build-host: $(VENV)/.dev .venv-sam/.ready ## Build the same for this machine, if anything has changed
+	@$(BIN)/python tools/build_host.py
+
+.PHONY: e2e-deploy
+e2e-deploy: e2e-tools ## Deploy to an emulator on this machine and run the whole corpus there
+	$(BIN)/python -m tests.e2e.deploy
+
+.PHONY: e2e-tools
+e2e-tools: $(VENV)/.dev .venv-sam/.ready .venv-emulator/.ready ## Install what deploying to the emulator needs
+
 ## Housekeeping
 
 .PHONY: lock

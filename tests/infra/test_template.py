@@ -127,11 +127,12 @@ def test_every_variable_of_the_template_is_a_setting() -> None:
     assert told <= set(SETTINGS)
 
 
-def test_every_schedule_has_somewhere_to_put_what_fails() -> None:
+def test_every_source_that_nobody_waits_for_has_somewhere_to_put_what_fails() -> None:
     events = [event for properties in FUNCTIONS.values() for event in properties.get("Events", {}).values()]
-    schedules = [event["Properties"] for event in events if event["Type"] != "Api"]
-    assert 1 == len(schedules)
-    assert [] == [schedule for schedule in schedules if "DeadLetterConfig" not in schedule]
+    unwatched = {event["Type"]: event["Properties"] for event in events if event["Type"] != "Api"}
+    assert {"ScheduleV2", "DynamoDB"} == set(unwatched)
+    assert {"Type": "SQS"} == unwatched["ScheduleV2"]["DeadLetterConfig"]
+    assert "SQS" == unwatched["DynamoDB"]["DestinationConfig"]["OnFailure"]["Type"]
 
 
 def test_every_function_has_its_code() -> None:
