@@ -171,7 +171,7 @@ def test_a_month_is_that_of_utc(at: int, expected: str) -> None:
 
 def test_an_actor_is_read_with_every_field() -> None:
     documents = made()
-    full = Actor(2, "d", 3, 4, 5, "p", "t", 6, 7, True, "s")
+    full = Actor(2, "d", 3, 4, 5, "p", "t", 6, 7, True, True, "s")
     names = [
         "generation",
         "owner",
@@ -183,6 +183,7 @@ def test_an_actor_is_read_with_every_field() -> None:
         "wakeAt",
         "snapshot",
         "done",
+        "closing",
         "stalled",
     ]
     values = [getattr(full, field) for field in Actor.__slots__]
