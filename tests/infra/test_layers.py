@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tools.build_host import ROOT, newest
 from tools.finish_build import AARCH64, machine_of
 
