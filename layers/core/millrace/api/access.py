@@ -39,6 +39,7 @@ ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("GET", f"{API}/health"): READ | {"anonymous"},
     **_definitions("workflows"),
     **_definitions("tasks"),
+    ("POST", f"{API}/tasks/import"): WRITE,
     ("GET", f"{API}/workflows/<name>/graph"): READ,
     ("GET", f"{API}/workflows/<name>/statistics"): READ,
     ("GET", f"{API}/workflows/<name>/export"): READ,

@@ -11,6 +11,7 @@ from millrace.cli.codes import Exit
 from millrace.cli.output import Output
 
 ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "openapi": ("openapi", "make a reusable task of each operation of an OpenAPI document"),
     "package": ("importing", "publish what a package holds, once all of it has been checked"),
 }
 """Module of this package, with ``add`` and ``run`` like a verb, and summary of each action."""

@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 """Called with how many operations have been judged and how many there are."""
 LIMIT: Final = 250
 """Tasks published by one request unless it says otherwise."""
-MOST: Final = 2_000
+__all__ = ["LIMIT", "Options", "Order", "Progress", "import_openapi", "packed", "unpacked"]
 _PAGE: Final = 500
 _READABLE_BYTES: Final = 128 * KIB
 _USERS: Final = 20

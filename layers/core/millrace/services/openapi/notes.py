@@ -11,6 +11,8 @@ from typing import Any, Final
 
 KEPT: Final = 500
 """Notes that are kept with their text."""
+REFUSED: Final = 1_000
+"""The same, counting notes of refused operations."""
 _WORDS: Final = 300
 
 
@@ -39,10 +41,10 @@ class Notes:
         """Adds a note unless the place has one with this code."""
         if (code, where) in self._seen:
             return
-        if len(self.kept) >= KEPT and not refused:
+        self._seen.add((code, where))
+        if len(self.kept) >= KEPT and not (refused and len(self.kept) < REFUSED):
             self.omitted += 1
             return
-        self._seen.add((code, where))
         self.kept.append(Note(code, where[:_WORDS], message[:_WORDS], refused))
 
 
