@@ -19,7 +19,7 @@ from millrace.api.bodies import check_package_type, media_of, parsed, raw_body
 from millrace.api.current import Request, serving
 from millrace.api.envelope import checked_headers, checked_path, checked_query
 from millrace.api.identity import anonymous, authenticate
-from millrace.api.observe import observe
+from millrace.api.observe import observe, use_level
 from millrace.api.problems import MEDIA_TYPE, problem
 from millrace.api.resolver import Resolver
 from millrace.api.validation import as_request_error
@@ -87,7 +87,9 @@ class _Outcome:
 def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) -> dict[str, Any]:
     event = request.event
     request.headers = checked_headers(event)
-    request.caller = _caller(event, platform().region)
+    here = platform()
+    use_level(here.log_level)
+    request.caller = _caller(event, here.region)
     request.path = checked_path(event)
     if not _METHOD.fullmatch(request.method):
         raise InvalidRequest("the method is not an HTTP method", hint="Use GET, POST or PUT.")

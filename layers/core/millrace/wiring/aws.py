@@ -63,6 +63,7 @@ def open_aws(settings: Settings) -> Platform:
         ids=WorldIds(clock, random, region=settings.region),
         random=random,
         region=settings.region,
+        log_level=settings.log_level,
     )
 
 

@@ -89,6 +89,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
         ids=ids,
         random=random,
         region=settings.region,
+        log_level=settings.log_level,
         env={"DEMO_URL": demo_url} if demo_url else {},
         wait_end=orchestrator.wait_end,
     )
