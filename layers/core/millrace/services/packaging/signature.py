@@ -74,7 +74,7 @@ def check_signature(files: dict[str, bytes], *, trusted: str | None, required: b
         return None
     signature = _read(files[SIGNATURE])
     if trusted is not None and signature.public_key != trusted:
-        raise refused(f"it is signed by the key {signature.key_id}, not by the one that is trusted", hint=_KEY_HINT)
+        raise refused(f"it is signed by the key {signature.key_id}, not by the one that is trusted")
     if not _fits(signature, files[MANIFEST]):
         raise refused("its signature does not fit its manifest")
     return signature

@@ -11,16 +11,21 @@ from millrace.services.packaging.closure import Member
 _START: Final = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
 _END: Final = re.compile(rb"^\.\.\.(?=\s|$)", re.MULTILINE)
 _DIRECTIVE: Final = re.compile(rb"^%[^\n]*\n", re.MULTILINE)
+_NOT_PLAIN: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _MARK: Final = b"\xef\xbb\xbf"
 
 
 def stream_part(member: Member) -> bytes:
-    """One document of a stream, headed by what it is. A JSON source becomes its canonical form, which every YAML
-    reader reads alike."""
+    """One document of a stream, headed by what it is. A JSON source becomes its canonical form; what YAML forbids
+    or folds in a quoted text is escaped, so that both readers see the same."""
     version = member.version
     head = f"---\n# {version.kind} {version.name} {version.label}\n".encode()
-    body = dumps(member.document) if version.media == "json" else _bare(member.source)
+    body = _quoted(dumps(member.document)) if version.media == "json" else _bare(member.source)
     return head + body + (b"" if body.endswith(b"\n") else b"\n")
+
+
+def _quoted(document: bytes) -> bytes:
+    return _NOT_PLAIN.sub(lambda match: f"\\u{ord(match[0]):04x}", document.decode()).encode()
 
 
 def _bare(source: bytes) -> bytes:
