@@ -14,10 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.base.errors import InvalidRequest, TooLarge, UserError
-from millrace.base.limits import DOCUMENT_BYTES, PACKAGE_BYTES, PACKAGE_FILES, PACKAGE_MANIFEST_BYTES
+from millrace.base.limits import (
+    DOCUMENT_BYTES,
+    KIB,
+    MIB,
+    PACKAGE_BYTES,
+    PACKAGE_FILES,
+    PACKAGE_MANIFEST_BYTES,
+    REQUEST_BYTES,
+)
 from millrace.services.packaging.archive import CENTRAL, END, LOCAL, write_archive
-from millrace.services.packaging.entries import entry_of
+from millrace.services.packaging.entries import NAME_BYTES, entry_of
 from millrace.services.packaging.unpacking import read_archive
+from tests.unit.docs.snippets import ROOT
 
 FILES = {"manifest.json": b"{}", "tasks/a/1.0.0.yaml": b"a: 1\n", "workflows/b/1.0.0.json": b"{}"}
 GOOD = write_archive(FILES)
@@ -265,3 +274,21 @@ def test_many_random_changes_at_once_are_refused() -> None:
         for _ in range(chance.randrange(1, 20)):
             data[chance.randrange(len(data))] = chance.randrange(256)
         survives(bytes(data))
+
+
+def test_the_limits_are_those_that_the_page_names() -> None:
+    page = (ROOT / "docs" / "reference" / "packages.md").read_text()
+    for row in (
+        f"| a package, and any export | {PACKAGE_BYTES // MIB} MiB |",
+        f"| definitions | {PACKAGE_FILES} |",
+        f"| one source | {DOCUMENT_BYTES // KIB} KiB |",
+        f"| manifest | {PACKAGE_MANIFEST_BYTES // MIB} MiB |",
+        f"| name of an entry | {NAME_BYTES} bytes of ASCII |",
+    ):
+        assert row in page
+    assert 4 * ((PACKAGE_BYTES + 2) // 3) < REQUEST_BYTES
+
+
+def test_a_name_that_is_too_long_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="too long"):
+        read_archive(write_archive({"tasks/" + "a" * NAME_BYTES: b""}))
