@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from millrace.services.openapi import styles
-from millrace.services.openapi.encoding import encoded, whole
+from millrace.services.openapi.encoding import encoded_text, plain, whole
 from millrace.services.openapi.encoding import field as read
 from millrace.services.openapi.notes import Notes, below
 from millrace.services.openapi.parameters import Unmappable
@@ -105,7 +105,7 @@ def _form(body: Body, schemas: Schemas, notes: Notes, schema: Any, media: dict[s
     base = read("input", "body", safe=not body.required)
     if more or not all(name.isprintable() for name in fields):
         value = read("input", "body", safe=False)
-        text = f"{value}.map(k, {encoded('k')} + '=' + {encoded(f'{value}[k]')}).join('&')"
+        text = f"{value}.map(k, {encoded_text('k')} + '=' + {encoded_text(f'{value}[k]')}).join('&')"
         body.request["bodyText"] = whole(text if body.required else f"{base} == null ? null : {text}")
         body.headers["Content-Type"] = FORM
         return
@@ -117,7 +117,7 @@ def _form(body: Body, schemas: Schemas, notes: Notes, schema: Any, media: dict[s
         if rule.get("explode") is False:
             value = read(read("input", "body", safe=False), name, safe=False)
             mark = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(str(rule.get("style")), ",")
-            text = styles.joined(value, "array", item=mark, pair="", spell=styles.plain)
+            text = styles.joined(value, "array", item=mark, pair="", spell=plain)
             form[name] = whole(f"{given} == null ? null : {text}")
             continue
         if "contentType" in rule or rule.get("style") == "deepObject":

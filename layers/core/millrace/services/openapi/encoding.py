@@ -12,7 +12,9 @@ from typing import Final
 
 RESERVED: Final = "% !#$&'()*+,/:;=?@[\\]|"
 """Every ASCII character that the http task would send in a URL as it is, though it is not unreserved."""
-KEPT_RESERVED: Final = "% #&+"
+OTHERS: Final = '"<>^`{}'
+"""ASCII characters that may never stand in a URL: the http task encodes them there, and nobody does elsewhere."""
+KEPT_RESERVED: Final = "% #&+\\"
 """What is encoded where ``allowReserved`` asks for the rest to be kept: these would end or change the value."""
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS: Final = frozenset({"true", "false", "null", "in", "and", "or", "not", "has"})
@@ -30,12 +32,28 @@ def field(base: str, name: str, *, safe: bool) -> str:
     return f"{base}{'?.' if safe else ''}[{literal(name)}]"
 
 
-def encoded(expression: str, *, reserved: bool = False) -> str:
-    """The value as percent-encoded text (RFC 6570, simple expansion; ``reserved`` keeps reserved characters)."""
-    text = f"string({expression})"
-    for char in KEPT_RESERVED if reserved else RESERVED:
-        text += f".replace({literal(char)}, '%{ord(char):02X}')"
-    return text
+def encoded(expression: str) -> str:
+    """The value as text for a URL, percent-encoded (RFC 6570, simple expansion)."""
+    return _replaced(expression, RESERVED)
+
+
+def kept(expression: str) -> str:
+    """The value as text for a URL, its reserved characters kept as far as they can be."""
+    return _replaced(expression, KEPT_RESERVED)
+
+
+def encoded_text(expression: str) -> str:
+    """The value percent-encoded outside of a URL, in a cookie or a form; what is not ASCII stays as it is."""
+    return _replaced(expression, RESERVED + OTHERS)
+
+
+def plain(expression: str) -> str:
+    """The value as text, without any encoding: headers, and what the http task encodes itself."""
+    return f"string({expression})"
+
+
+def _replaced(expression: str, chars: str) -> str:
+    return f"string({expression})" + "".join(f".replace({literal(char)}, '%{ord(char):02X}')" for char in chars)
 
 
 def percent(text: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from millrace.services.openapi import styles
-from millrace.services.openapi.encoding import encoded, whole
 from millrace.services.openapi.encoding import field as read
+from millrace.services.openapi.encoding import whole
 from millrace.services.openapi.notes import Notes, below
 from millrace.services.openapi.references import Document, mapping, sequence, words
 from millrace.services.openapi.schemas import Piece, Schemas
@@ -223,8 +223,3 @@ def cookie_header(spelling: Spelling) -> str:
     """The value of the Cookie header: a list of one text, or of none where no cookie is given."""
     parts = ", ".join(spelling.cookies)
     return whole(f"[[{parts}].filter(c, c != '').join('; ')].filter(c, c != '')")
-
-
-def undeclared(name: str) -> str:
-    """What stands for a variable of the path that no parameter declares: a required input of its name."""
-    return whole(encoded(read("input", name, safe=False)))

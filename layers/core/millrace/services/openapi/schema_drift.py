@@ -124,13 +124,14 @@ class _Comparison:
                 yield Change("required-input-added", True, f"{where}.{name}", said)
             else:
                 yield Change(f"{_noun(given)}-added", False, f"{where}.{name}", f"{where}.{name} is new")
+        told = was.keys() ^ now.keys()  # of these, being there or not has been said
+        for name in sorted(needs - needed - told):
+            yield Change(f"{_noun(given)}-now-required", given, f"{where}.{name}", f"{where}.{name} is required now")
+        for name in sorted(needed - needs - told):
+            said = f"{where}.{name} is optional now"
+            yield Change(f"{_noun(given)}-now-optional", not given, f"{where}.{name}", said)
         for name in sorted(was.keys() & now.keys()):
-            here = f"{where}.{name}"
-            if name in needs - needed:
-                yield Change(f"{_noun(given)}-now-required", given, here, f"{here} is required now")
-            elif name in needed - needs:
-                yield Change(f"{_noun(given)}-now-optional", not given, here, f"{here} is optional now")
-            yield from self._walk(was[name], now[name], here, depth + 1)
+            yield from self._walk(was[name], now[name], f"{where}.{name}", depth + 1)
 
 
 def _noun(given: bool) -> str:

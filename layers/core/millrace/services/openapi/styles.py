@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from millrace.services.openapi.encoding import encoded, literal, percent
+from millrace.services.openapi.encoding import encoded, encoded_text, kept, literal, percent, plain
 
 Spell = Callable[[str], str]
 STYLES: Final = {
@@ -19,16 +19,6 @@ STYLES: Final = {
     "cookie": ("form",),
 }
 """Where a parameter stands → its styles, the default first."""
-
-
-def plain(expression: str) -> str:
-    """The value as text, without any encoding: headers, and what the http task encodes itself."""
-    return f"string({expression})"
-
-
-def kept(expression: str) -> str:
-    """Percent-encoded but for reserved characters."""
-    return encoded(expression, reserved=True)
 
 
 def joined(value: str, kind: str, *, item: str, pair: str, spell: Spell, lead: str = "") -> str:
@@ -82,10 +72,10 @@ def in_cookie(value: str, kind: str, *, name: str, explode: bool) -> str:
     """``form``; exploded values are cookies of their own."""
     head = f"{percent(name)}="
     if explode and kind == "array":
-        return joined(value, kind, item="; ", pair="=", spell=encoded, lead=head)
+        return joined(value, kind, item="; ", pair="=", spell=encoded_text, lead=head)
     if explode and kind == "object":
-        return joined(value, kind, item="; ", pair="=", spell=encoded)
-    return f"{literal(head)} + " + joined(value, kind, item=",", pair=",", spell=encoded)
+        return joined(value, kind, item="; ", pair="=", spell=encoded_text)
+    return f"{literal(head)} + " + joined(value, kind, item=",", pair=",", spell=encoded_text)
 
 
 def query_block(kind: str, *, explode: bool, reserved: bool) -> bool:
