@@ -179,11 +179,12 @@ def test_many_later_versions_do_not_hide_one_that_was_imported_before() -> None:
     assert "unchanged" == actions(again)["shorten 1.2.0"]
 
 
-def test_a_label_that_cannot_be_replaced_in_place_is_refused() -> None:
+@pytest.mark.parametrize("words", ['version: &v "1.2.0", tags: [*v]', 'tags: [&v "1.2.0"], version: *v'])
+def test_a_label_that_cannot_be_replaced_in_place_is_refused(words: str) -> None:
     other = platform()
     text = (
         "apiVersion: workflow.io/v1\nkind: WorkflowTask\nmetadata: {name: shorten}\n"
-        'spec: {type: transform, version: &v "1.2.0", tags: [*v], transform: [{limit: 1}]}\n'
+        f"spec: {{type: transform, {words}, transform: [{{limit: 1}}]}}\n"
     )
     publish(other, "task", text)
     publish(other, "workflow", flow("shorten", version="1.0.0"))

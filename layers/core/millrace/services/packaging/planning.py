@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from millrace.base.errors import InvalidRequest
@@ -26,7 +26,7 @@ class Step:
     """What happens to one part. ``create`` is a new name, ``update`` a new version of a known one, ``unchanged``
     content that is there already, ``conflict`` a label that names other content, ``skip`` such a one that is left
     as it is. ``label`` is the version label afterwards, ``source`` what is published, ``conflicting`` whether the
-    part's own label is taken."""
+    part's own label is taken. ``findings`` are those of what is to be published."""
 
     part: Part
     action: Action
@@ -57,7 +57,9 @@ def plan_import(definitions: Definitions, package: Package, on_conflict: OnConfl
     steps = []
     outlook = Outlook(definitions)
     for part in package.parts:
-        step = _step(definitions, outlook, part, on_conflict, _findings(part, pinned))
+        step = _step(definitions, outlook, part, on_conflict)
+        if step.action not in ("unchanged", "skip"):  # what is here already was checked when it was published
+            step = replace(step, findings=_findings(part, pinned))
         if step.action in ("create", "update", "unchanged"):
             outlook.expect(
                 part.kind,
@@ -71,47 +73,37 @@ def plan_import(definitions: Definitions, package: Package, on_conflict: OnConfl
     return Plan(tuple(steps), tuple(_differences(outlook, package.parts)))
 
 
-def _step(
-    definitions: Definitions, outlook: Outlook, part: Part, on_conflict: OnConflict, findings: tuple[Finding, ...]
-) -> Step:
+def _step(definitions: Definitions, outlook: Outlook, part: Part, on_conflict: OnConflict) -> Step:
     one = part.definition
     if one.name in RESERVED:
         raise InvalidRequest(f"{one.name!r} is a word of the API and cannot be a name", hint="Rename the definition.")
     head = definitions.head(part.kind, one.name)
     same = definitions.revision_of_content(part.kind, one.name, one.content_hash)
     if head is not None and same is not None:
-        return _there(definitions, part, head, same, findings)
+        return _there(definitions, part, head, same)
     taken = definitions.revision_of_label(part.kind, one.name, one.version)
     if taken is None:
         action: Action = "create" if outlook.is_new(part.kind, one.name) else "update"
-        return Step(part, action, one.version, part.source, one.activate, findings=findings)
+        return Step(part, action, one.version, part.source, one.activate)
     if on_conflict == "fail" or head is None:
-        return Step(part, "conflict", one.version, part.source, False, conflicting=True, findings=findings)
+        return Step(part, "conflict", one.version, part.source, False, conflicting=True)
     if on_conflict == "skip":
-        return Step(part, "skip", one.version, part.source, False, conflicting=True, findings=findings)
+        return Step(part, "skip", one.version, part.source, False, conflicting=True)
     if (earlier := _earlier(definitions, part)) is not None:
-        return _there(definitions, part, head, earlier.revision, findings, conflicting=True)
+        return _there(definitions, part, head, earlier.revision, conflicting=True)
     label = next_patch(
         one.version, definitions.labels(part.kind, one.name).keys() | outlook.labels(part.kind, one.name)
     )
-    return Step(part, "update", label, relabelled(part, label), one.activate, conflicting=True, findings=findings)
+    return Step(part, "update", label, relabelled(part, label), one.activate, conflicting=True)
 
 
-def _there(
-    definitions: Definitions,
-    part: Part,
-    head: Head,
-    revision: int,
-    findings: tuple[Finding, ...],
-    *,
-    conflicting: bool = False,
-) -> Step:
+def _there(definitions: Definitions, part: Part, head: Head, revision: int, *, conflicting: bool = False) -> Step:
     """The content is published already, perhaps under another label."""
     version = definitions.version(part.kind, part.definition.name, revision)
     label = part.definition.version if version is None else version.label
     source = part.source if version is None else relabelled(part, label) if conflicting else part.source
     activates = part.definition.activate and head.active != revision
-    return Step(part, "unchanged", label, source, activates, conflicting, findings)
+    return Step(part, "unchanged", label, source, activates, conflicting)
 
 
 def _earlier(definitions: Definitions, part: Part) -> Version | None:
