@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,3 +189,8 @@ def test_a_request_spelled_otherwise_and_a_new_check_of_answers_are_named() -> N
 def test_every_rule_that_is_given_is_documented() -> None:
     given_rules = {rule for case in CASES for rule in (case[1], case[3])}
     assert given_rules <= RULES.keys()
+
+
+def test_the_reference_page_lists_every_rule_with_its_meaning() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "openapi-import.md").read_text()
+    assert [] == [rule for rule, meaning in RULES.items() if f"| `{rule}` | {meaning} |" not in page]
