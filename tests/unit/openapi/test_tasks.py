@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.base.errors import InvalidRequest
+from millrace.expr.template import compile_template
 from millrace.services.openapi import Options, operation_hash, read_openapi
 from millrace.services.openapi.naming import slug, task_names
 from millrace.services.openapi.tasks import Conversion
@@ -242,6 +243,33 @@ def test_credentials_are_secrets_named_after_their_scheme(
     assert request_part == {key: request[key] for key in ("auth", "headers", "query") if key in request}
     assert secrets == set(task.secrets)
     assert [] == errors(task)
+
+
+EVIL = "{{secrets.other}}"
+
+
+def test_braces_of_a_document_never_become_expressions() -> None:
+    schemes = {place: {"type": "apiKey", "in": place, "name": EVIL} for place in ("header", "query", "cookie")}
+    places = {"query": EVIL, "cookie": EVIL, "path": "p"}
+    parameters = [{"name": name, "in": place, "required": True, "schema": {}} for place, name in places.items()]
+    fields = {"type": "object", "properties": {EVIL: {"type": "string"}}}
+    parameters.append({"name": "deep", "in": "query", "style": "deepObject", "schema": fields})
+    parameters.append({"name": "flat", "in": "query", "schema": {**fields, "properties": {EVIL + "2": {}}}})
+    for media in (f"application/x+xml; a={EVIL}", f"application/{EVIL}+json", "application/x-www-form-urlencoded"):
+        value = one_operation(
+            "/}}{{/{p}",
+            "post",
+            doc={"components": {"securitySchemes": schemes}, "security": [{place: []} for place in schemes]},
+            parameters=parameters,
+            requestBody={"content": {media: {"schema": fields}}},
+            responses={"200": {"description": EVIL, "content": {f"text/{EVIL}": {}}}},
+            tags=[EVIL],
+            summary=EVIL,
+        )
+        value["servers"][0]["url"] += f"/{EVIL}"
+        task = only(value)
+        assert {("template-key", "warning")} == {(one.code, one.severity) for one in errors(task)}
+        assert {"input"} == {path.root for path in compile_template(task.document["spec"]["request"]).paths}
 
 
 def test_what_cannot_authenticate_is_noted_with_its_place() -> None:

@@ -39,6 +39,7 @@ __all__ = ["LIMIT", "Options", "Order", "Progress", "import_openapi", "packed", 
 _PAGE: Final = 500
 _READABLE_BYTES: Final = 128 * KIB
 _USERS: Final = 20
+_ASKED: Final = 200  # breaking entries whose users are looked up: each is a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class _Import:
 
     def _users(self, entry: Entry) -> None:
         """Who is affected, for those changes that may affect anybody."""
-        if entry.breaking:
+        if entry.breaking and self._report.breaking < _ASKED:
             users = used_by(self._definitions, "taskRef", entry.name)
             entry.used_by = list(dict.fromkeys(f"{user.kind} {user.name}" for user in users))[:_USERS]
 

@@ -18,6 +18,8 @@ FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = re.compile(r"(?:application|text)/(?:json|[a-z0-9.+-]+\+json)|\*/\*|application/\*")
 TEXT: Final = re.compile(r"text/.*|application/(?:xml|graphql|x-ndjson|yaml|[a-z0-9.+-]+\+(?:xml|yaml))")
 _PLAIN: Final = "text/plain"
+# Without braces: the type is written into a header, where braces would begin an expression.
+_MEDIA: Final = re.compile(r"[A-Za-z0-9!#$&^_.+*-]{1,100}/[A-Za-z0-9!#$&^_.+*-]{1,100}(?:;[ -z|~]{0,100})?")
 
 
 @dataclass(slots=True)
@@ -76,8 +78,8 @@ def read_body(document: Document, schemas: Schemas, notes: Notes, raw: Any, wher
 
 def _choose(content: dict[str, dict[str, Any]]) -> str | None:
     """The media type to send: plain JSON, then any JSON, a form, text."""
-    ranked = sorted((rank, key) for key in content if (rank := _rank(media_name(key))) and key.isprintable())
-    return ranked[0][1] if ranked and len(ranked[0][1]) <= 200 else None
+    ranked = sorted((rank, key) for key in content if _MEDIA.fullmatch(key) and (rank := _rank(media_name(key))))
+    return ranked[0][1] if ranked else None
 
 
 def _rank(name: str) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from millrace.services.openapi.encoding import literal
 from millrace.services.openapi.naming import fitted, slug
 from millrace.services.openapi.notes import Notes, below
 from millrace.services.openapi.references import Document, mapping, sequence
+
+_KEY: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z\[\]-]{1,128}")  # without braces, which would begin an expression
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ def _add(made: Credentials, scheme: dict[str, Any], name: str, secret: str) -> b
             made.secrets |= {user: name, password: name}
         return True
     place, key = scheme.get("in"), scheme.get("name")
-    if kind != "apiKey" or not isinstance(key, str) or not 0 < len(key) <= 128 or not key.isprintable():
+    if kind != "apiKey" or not isinstance(key, str) or not _KEY.fullmatch(key):
         return False
     template = f"{{{{secrets[{literal(secret)}]}}}}"
     if place == "header" and made.auth is None:
