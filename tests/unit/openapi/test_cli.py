@@ -19,6 +19,7 @@ from millrace.local.client import Reply
 from millrace.local.server import LocalServer
 from millrace.wiring.fetching import fetch_document
 from millrace.wiring.settings import Settings
+from tests.functions.documents import workflow
 from tests.unit.cli.running import Ran, millrace
 from tests.unit.openapi.builders import document, operation
 
@@ -36,6 +37,8 @@ class _Pages(http.server.BaseHTTPRequestHandler):
     pages: dict[str, tuple[int, dict[str, str], bytes]]
 
     def do_GET(self) -> None:
+        if self.path.startswith("/pets"):
+            self.pages["/pets"] = (200, {"Content-Type": "application/json"}, json.dumps({"seen": self.path}).encode())
         status, headers, body = self.pages[self.path.split("?")[0]]
         self.send_response(status)
         for name, value in headers.items():
@@ -139,6 +142,24 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_sent(data: Path, tmp_pa
         stream.truncate(OPENAPI_BYTES + 1)
     ran = run(data, str(path))
     assert (2, True) == (ran.code, f"more than {OPENAPI_BYTES} bytes" in ran.err)
+
+
+def test_an_imported_task_runs_in_a_workflow(site: int, tmp_path: Path) -> None:
+    called = f"http://127.0.0.1:{site}"
+    parameter = {"name": "q", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}}
+    answer = {"200": {"description": "ok", "content": {"application/json": {"schema": {"type": "object"}}}}}
+    value = document({"/pets": {"get": operation(operationId="listPets", parameters=[parameter], responses=answer)}})
+    calls = workflow("calls", tasks=[{"id": "a", "taskRef": "list-pets", "input": {"q": ["x y", "z"]}}])
+    flow = tmp_path / "calls.json"
+    flow.write_text(json.dumps(calls))
+    settings = Settings(data=tmp_path / "data", port=0, demo_port=0, sync="normal", allow_hosts=(f"127.0.0.1:{site}",))
+    with LocalServer(settings) as server:
+        ran = run(settings.data, written(tmp_path, value), "--server", called)
+        assert 0 == ran.code, ran.err
+        server.client.publish("Workflow", flow.read_bytes(), media="json")
+        started = server.client.call("POST", "/workflows/calls/executions", value={}, query={"wait": "10s"})[1]
+    assert "succeeded" == started["status"]
+    assert {"seen": "/pets?q=x+y&q=z"} == started["output"]["a"]["body"]
 
 
 class _Stuck:

@@ -260,3 +260,10 @@ def test_whatever_a_schema_holds_the_task_is_valid(schema: Any, shared: Any, ver
     for task in tasks:
         assert [] == schema_problems(task.document["spec"]["inputSchema"])
         assert [] == errors(task)
+
+
+def test_a_fault_in_a_shared_schema_is_found_each_time_at_its_place() -> None:
+    schema = {"$defs": {"A": {"type": "object"}, "B": {"properties": {"x": {"minimum": "3"}}}}, "type": "object"}
+    for _ in range(2):
+        assert [("$defs", "B", "properties", "x", "minimum")] == [path for path, _, _ in schema_problems(schema)]
+    assert [("$defs",)] == [path for path, _, _ in schema_problems({"$defs": 7})]
