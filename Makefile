@@ -33,7 +33,7 @@ dev: $(VENV)/.local ## Start the platform and publish the examples again wheneve
 	@exec $(BIN)/millrace dev --watch docs/examples
 
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests with their coverage gates
+test: $(VENV)/.dev .venv-sam/.ready .venv-emulator/.ready ## Run all tests with their coverage gates
 	$(BIN)/python tools/run_tests.py
 
 .PHONY: lint
