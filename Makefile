@@ -33,7 +33,7 @@ dev: $(VENV)/.local ## Start the platform and publish the examples again wheneve
 	@exec $(BIN)/millrace dev --watch docs/examples
 
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests with their coverage gates
+test: $(VENV)/.dev .venv-sam/.ready .venv-emulator/.ready ## Run all tests with their coverage gates
 	$(BIN)/python tools/run_tests.py
 
 .PHONY: lint
@@ -83,6 +83,17 @@ build: .venv-sam/.ready ## Check the template and build what is deployed
 	PATH="$$($(PYTHON) tools/find_python.py 3.13):$$PATH" $(SAM) build
 	@PATH="$$($(PYTHON) tools/find_python.py 3.13):$$PATH" $(PYTHON) tools/finish_build.py .aws-sam/build
 
+.PHONY: build-host
+build-host: $(VENV)/.dev .venv-sam/.ready ## Build the same for this machine, if anything has changed
+	@$(BIN)/python tools/build_host.py
+
+.PHONY: e2e-deploy
+e2e-deploy: e2e-tools ## Deploy to an emulator on this machine and run the whole corpus there
+	$(BIN)/python -m tests.e2e.deploy
+
+.PHONY: e2e-tools
+e2e-tools: $(VENV)/.dev .venv-sam/.ready .venv-emulator/.ready ## Install what deploying to the emulator needs
+
 ## Housekeeping
 
 .PHONY: lock
@@ -117,4 +128,10 @@ $(VENV)/.dev: requirements/dev.txt layers/core/pyproject.toml | $(VENV)/bin/pyth
 	@echo "installing the SAM CLI into .venv-sam"
 	@$(PYTHON) -m venv .venv-sam
 	@.venv-sam/bin/python -m pip --disable-pip-version-check --quiet install $(HASHED) -r requirements/sam.txt
+	@touch $@
+
+.venv-emulator/.ready: requirements/emulator.txt
+	@echo "installing the emulator into .venv-emulator"
+	@$(PYTHON) -m venv .venv-emulator
+	@.venv-emulator/bin/python -m pip --disable-pip-version-check --quiet install $(HASHED) -r requirements/emulator.txt
 	@touch $@

@@ -126,6 +126,11 @@ def operation(concern: str, path: str, verb: str, found: dict[str, Any]) -> dict
         good["304"] = {"description": "Unchanged since the ETag of If-None-Match."}
     if path.endswith("/graph"):
         good["200"]["content"]["text/plain"] = {"schema": {"type": "string"}}
+    if path.endswith("/export"):
+        good["200"]["content"] |= {
+            "application/yaml": {"schema": {"type": "string"}},
+            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+        }
     out = {key: value for key, value in found.items() if value is not None}
     out["tags"] = [concern]
     out["x-roles"] = sorted(ACCESS[(verb.upper(), template)])

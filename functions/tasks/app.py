@@ -6,11 +6,13 @@ from typing import Any
 
 from millrace.api import Resolver, answer, caller, entry, request
 from millrace.api import models as m
+from millrace.api import openapi_models as om
 from millrace.api import parameters as p
-from millrace.api.operations import DOCUMENT, gives
+from millrace.api.operations import DOCUMENT, OPENAPI, gives
 from millrace.api.publications import publication, published
 from millrace.services.activate_definition import activate_definition
 from millrace.services.get_definition import get_definition, get_version
+from millrace.services.import_openapi import LIMIT, Options, Order, import_openapi
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
 from millrace.services.publish_task import publish_task
@@ -42,6 +44,24 @@ def list_tasks(limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
 def validate_task() -> Any:
     """Check a document; nothing is stored and nothing is executed."""
     return answer(validate_document(current(), caller(), "task", request().raw, request().media))
+
+
+@app.post(f"{BASE}/import", responses=gives(om.OpenApiImport), openapi_extensions=OPENAPI)
+def import_openapi_document(
+    source: p.OpenApiSource = "",
+    prefix: p.OpenApiPrefix = "",
+    server: p.OpenApiServer = "",
+    url: p.OpenApiUrl = "",
+    check: p.CheckResponses = False,
+    dry_run: p.DryRun = False,
+    overwrite: p.Overwrite = False,
+    activate: p.Activate = True,
+    limit: p.ImportLimit = LIMIT,
+) -> Any:
+    """Publish a task for each operation of an OpenAPI document, and say what changed since the import before."""
+    options = Options(source=source, prefix=prefix, server=server, document_url=url, check_responses=check)
+    order = Order(options, dry_run=dry_run, overwrite=overwrite, activate=activate, limit=limit)
+    return answer(import_openapi(current(), caller(), request().raw, order))
 
 
 @app.get(ONE, responses=gives(m.DefinitionDetail))

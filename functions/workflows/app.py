@@ -6,13 +6,16 @@ from typing import Any
 
 from millrace.api import Resolver, answer, caller, entry, request
 from millrace.api import models as m
+from millrace.api import package_models as pm
 from millrace.api import parameters as p
-from millrace.api.answers import text
-from millrace.api.operations import DOCUMENT, gives
+from millrace.api.answers import download, text
+from millrace.api.operations import DOCUMENT, PACKAGE, gives
 from millrace.api.publications import publication, published
 from millrace.api.starts import started
 from millrace.services.activate_definition import activate_definition
+from millrace.services.export_workflow import export_workflow
 from millrace.services.get_definition import get_definition, get_version
+from millrace.services.import_package import Order, import_package
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
 from millrace.services.publish_workflow import publish_workflow
@@ -46,6 +49,18 @@ def list_workflows(limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
 def validate_workflow() -> Any:
     """Check a document; nothing is stored and nothing is executed."""
     return answer(validate_document(current(), caller(), "workflow", request().raw, request().media))
+
+
+@app.post(f"{BASE}/import", responses=gives(pm.ImportReport), openapi_extensions=PACKAGE)
+def import_workflow_package(
+    dry_run: p.DryRun = False,
+    on_conflict: p.OnConflict = "fail",
+    trusted: p.TrustedKey = None,
+    signed: p.RequireSignature = False,
+) -> Any:
+    """Publish what a package holds, once all of it has been checked."""
+    order = Order(dry_run=dry_run, on_conflict=on_conflict, trusted=trusted, signed=signed)
+    return answer(import_package(current(), caller(), request().raw, order))
 
 
 @app.get(ONE, responses=gives(m.DefinitionDetail))
@@ -108,6 +123,13 @@ def get_workflow_statistics(
 ) -> Any:
     """Read how often a workflow and its tasks ended, how, and how long they took."""
     return answer(workflow_statistics(current(), caller(), name, since=since, until=until, version=version))
+
+
+@app.get(f"{ONE}/export", responses=gives(pm.WorkflowExport))
+def export_workflow_document(name: p.Name, shape: p.ExportFormat = "yaml", version: p.VersionQuery = None) -> Any:
+    """Export a workflow with everything it depends on."""
+    found = export_workflow(current(), caller(), name, shape=shape, version=version)
+    return download(found.data, found.media_type, found.file_name)
 
 
 @app.post(f"{ONE}/executions", responses=gives(m.Execution, 200, 202))

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from . import engine, imports, logs, paths
+from . import aws, engine, imports, logs, paths
 
 
 def main() -> int:
@@ -35,6 +35,7 @@ def main() -> int:
         ("expressions and transforms", logs.expression_rows),
         ("imports", imports.rows),
         ("memory", lambda: [logs.memory_row()]),
+        ("one execution of each example on AWS, counted on the emulation", aws.rows),
     ):
         found = measure()
         everything[title] = found

@@ -89,6 +89,7 @@ def test_twenty_kills_lose_nothing_acknowledged_and_restart_nothing_recorded(
         _every_execution_is_right(pasts)
         _every_message_is_there(load, pasts)
         _every_version_is_there(server, load)
+        _every_end_is_counted_once(server, list(pasts.values()))
         repeated, open_ = _no_attempt_is_unaccounted_for(shop.attempts_by_key(), list(pasts.values()))
         assert 0 == server.stop()
     with capsys.disabled():
@@ -132,6 +133,21 @@ def _every_version_is_there(server: Server, load: Workload) -> None:
     assert load.published
     for label, content_hash in load.published.items():
         assert content_hash == server.call("GET", f"/workflows/busy/versions/{label}").json()["contentHash"]
+
+
+def _every_end_is_counted_once(server: Server, pasts: list[Past]) -> None:
+    """The statistics, whose consumer died with the server each time, agree with the histories."""
+    ends = Counter(past.view["status"] for past in pasts)
+    attempts = sum(past.count("AttemptStarted", path) for past in pasts for path in EFFECTS)
+    deadline = time.monotonic() + 30
+    while True:
+        found = server.call("GET", "/workflows/busy/statistics").json()
+        if found["executions"]["count"] >= len(pasts) or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    counts = {name: found["executions"][name] for name in ("count", "failures", "cancelled")}
+    assert {"count": len(pasts), "failures": ends["failed"], "cancelled": ends["cancelled"]} == counts
+    assert attempts == sum(task["attempts"] for task in found["tasks"])
 
 
 def _no_attempt_is_unaccounted_for(seen: Counter[str], pasts: list[Past]) -> tuple[int, int]:

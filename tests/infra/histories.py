@@ -34,8 +34,11 @@ def read_history(platform: Platform, scope: TenantScope, execution: str) -> list
     return [event for segment in read_segments(platform.documents, scope, execution) for event in segment.events]
 
 
-def comparable(platform: Platform, scope: TenantScope, events: list[ev.Event]) -> History:
-    """Per task path (empty: the execution itself) its events in order, values resolved, without what may differ."""
+def comparable(
+    platform: Platform, scope: TenantScope, events: list[ev.Event], *, without: frozenset[str] = frozenset()
+) -> History:
+    """Per task path (empty: the execution itself) its events in order, values resolved, without what may differ:
+    `FIELDS`, and the fields named by ``without``."""
     found: History = defaultdict(list)
     assert isinstance(events[0], ev.ExecutionStarted)
     execution = events[0].execution
@@ -47,7 +50,7 @@ def comparable(platform: Platform, scope: TenantScope, events: list[ev.Event]) -
                 value = load_value(platform.blobs, scope, value)
             elif isinstance(value, ev.Failure):
                 value = [value.kind, value.code, value.message, value.retryable]
-            elif name in FIELDS:
+            elif name in FIELDS or name in without:
                 continue
             body[name] = _stable(value, execution)
         found[getattr(event, "path", "")].append(body)

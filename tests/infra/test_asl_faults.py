@@ -132,3 +132,25 @@ def test_a_second_run_of_the_short_machine_changes_nothing(world: Cloud) -> None
     world.settle()
     assert ("succeeded", 2) == (status, counted(world, execution)["advance"])
     assert 0 == world.transitions(execution)["standard"]
+
+
+def test_a_turn_that_runs_out_of_time_goes_on_in_the_standard_machine(world: Cloud) -> None:
+    def hurry(event: dict[str, Any]) -> None:
+        if "budgetMs" in event:
+            event["budgetMs"] = 1
+
+    world.fault = hurry
+    execution, status = ran(world, CASES["chain"])
+    assert ("succeeded", {"advance": 2}) == (status, counted(world, execution))
+    world.settle()
+    # Begin, Advance, Decide, Done.
+    assert {"short": 4, "standard": 4} == world.transitions(execution)
+
+
+def test_the_lease_of_another_driver_is_left_alone(world: Cloud) -> None:
+    key = actor_key("leased")
+    world.platform.documents.write(SCOPE, [Update(key, set={"owner": "other", "leaseUntil": 5})])
+    turns.release_lease(world.platform.documents, turns.Order("acme", "leased", owner="mine"))
+    actor = read_actor(world.platform.documents, SCOPE, "leased")
+    assert actor is not None
+    assert ("other", 5) == (actor.owner, actor.lease_until)

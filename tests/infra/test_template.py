@@ -127,11 +127,12 @@ def test_every_variable_of_the_template_is_a_setting() -> None:
     assert told <= set(SETTINGS)
 
 
-def test_every_schedule_has_somewhere_to_put_what_fails() -> None:
+def test_every_source_that_nobody_waits_for_has_somewhere_to_put_what_fails() -> None:
     events = [event for properties in FUNCTIONS.values() for event in properties.get("Events", {}).values()]
-    schedules = [event["Properties"] for event in events if event["Type"] != "Api"]
-    assert 1 == len(schedules)
-    assert [] == [schedule for schedule in schedules if "DeadLetterConfig" not in schedule]
+    unwatched = {event["Type"]: event["Properties"] for event in events if event["Type"] != "Api"}
+    assert {"ScheduleV2", "DynamoDB"} == set(unwatched)
+    assert {"Type": "SQS"} == unwatched["ScheduleV2"]["DeadLetterConfig"]
+    assert "SQS" == unwatched["DynamoDB"]["DestinationConfig"]["OnFailure"]["Type"]
 
 
 def test_every_function_has_its_code() -> None:
@@ -166,3 +167,24 @@ def test_the_stack_stays_far_below_the_limit_of_500_resources() -> None:
 
 def test_no_secret_is_written_into_the_template() -> None:
     assert [] == [text for text in texts(DOCUMENT) if "AKIA" in text or "-----BEGIN" in text]
+
+
+@pytest.mark.parametrize("name", ["ExecutionMachine", "ShortMachine"])
+def test_every_state_machine_logs_is_traced_and_calls_named_resources_only(name: str) -> None:
+    machine = RESOURCES[name]["Properties"]
+    assert ("ERROR", False) == (machine["Logging"]["Level"], machine["Logging"]["IncludeExecutionData"])
+    assert {"Enabled": True} == machine["Tracing"]
+    statements = [one for policy in machine["Policies"] for one in policy["Statement"]]
+    # AWS ties the delivery of logs to no resource.
+    assert ["LogDelivery"] == [one["Sid"] for one in statements if one["Resource"] == "*"]
+    assert [] == [action for one in statements for action in as_list(one["Action"]) if "*" in action]
+
+
+def test_the_driver_lives_longer_than_any_attempt_and_its_machine_longer_than_it() -> None:
+    assert 900 == FUNCTIONS["DriverFunction"]["Timeout"]
+
+
+def test_every_alarm_says_what_it_means_and_stays_quiet_without_data() -> None:
+    alarms = load_document((ROOT / "infra" / "observability.yaml").read_text())["Resources"].values()
+    assert ["notBreaching"] * len(alarms) == [alarm["Properties"]["TreatMissingData"] for alarm in alarms]
+    assert [] == [alarm for alarm in alarms if not alarm["Properties"]["AlarmDescription"]]

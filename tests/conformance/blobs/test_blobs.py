@@ -19,7 +19,7 @@ from millrace.ports.documents import TenantScope
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bucket() -> Iterator[Blobs]:
     from tests.conformance.blobs.cloud import s3_blobs
 

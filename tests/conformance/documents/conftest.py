@@ -15,7 +15,7 @@ from millrace.ports.documents import Documents, TenantScope
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dynamodb() -> Iterator[Documents]:
     from tests.conformance.documents.cloud import dynamodb_documents
 

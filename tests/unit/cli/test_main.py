@@ -33,6 +33,7 @@ def test_every_verb_is_documented_and_nothing_else() -> None:
 
 def test_every_flag_that_is_documented_exists() -> None:
     helps = "".join(millrace(verb, "--help").out for verb in VERBS) + millrace("secrets", "put", "--help").out
+    helps += millrace("import", "package", "--help").out + millrace("import", "openapi", "--help").out
     for flag in set(re.findall(r"--[a-z][a-z-]*", PAGE)):
         assert flag in helps
 

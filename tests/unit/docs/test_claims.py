@@ -151,3 +151,20 @@ def test_the_states_of_a_task_are_those_of_the_diagram() -> None:
     drawn = set(re.findall(r"^    (\w+) --> |--> (\w+)", ARCHITECTURE, re.MULTILINE))
     states = {getattr(state, name) for name in dir(state) if name.isupper() and name.lower() == getattr(state, name)}
     assert states == {name for pair in drawn for name in pair if name}
+
+
+def test_every_runtime_dependency_is_accounted_for() -> None:
+    lines = [
+        line.strip()
+        for name in ("runtime", "local")
+        for line in (ROOT / "requirements" / f"{name}.in").read_text().splitlines()
+    ]
+    wanted = {line.partition("[")[0] for line in lines if line and line[0].isalpha()} - {"hatchling", "editables"}
+    page = (ROOT / "docs" / "decisions" / "0006-dependencies.md").read_text()
+    assert [] == sorted(name for name in wanted if not re.search(rf"\b{re.escape(name)}\b", page))
+
+
+def test_the_sample_events_that_are_named_are_there() -> None:
+    named = re.findall(r"events/[\w-]+\.json", (ROOT / "README.md").read_text())
+    assert ["events/health-read.json"] == named
+    assert [True] == [(ROOT / name).is_file() for name in named]

@@ -58,6 +58,15 @@ def test_results_that_arrive_during_a_commit_share_the_next() -> None:
     assert len(local.segments(execution)) <= 4
 
 
+def test_a_task_starts_while_another_still_runs_and_its_commit_waits_for_nothing() -> None:
+    local = Local(Script(lasting={"slow": 5.0}))
+    execution = local.begin([call("slow"), call("fast"), call("next", "fast"), call("last", "next")])
+    body = local.finish(execution)
+    assert ["fast", "next", "last", "slow"] == local.script.ended
+    assert 5_000 <= body["durationMs"] < 5_100
+    assert 6 == len(local.segments(execution))
+
+
 def test_every_attempt_carries_key_deadline_and_trace() -> None:
     script = Script({"a": [BAD, "ok"]})
     local = Local(script)
@@ -492,3 +501,14 @@ def test_a_record_that_no_segment_can_hold_stalls_instead_of_trying_for_ever() -
     body = local.finish(execution)
     assert "stalled" == body["status"]
     assert "limit" in body["errorMessage"]
+
+
+def test_a_message_that_is_delivered_again_after_it_became_history_is_not_written_twice() -> None:
+    local = Local(Script({"a": [BAD, "ok"]}))
+    execution = local.begin([call("a", retry=LATER)])
+    for _ in range(3):
+        signal_execution(local.platform, CALLER, execution, "go", payload={"n": 1}, message_id="m1")
+        assert isinstance(local.drive(execution), Wait)
+    assert ["m1"] == [event.message for event in local.events(execution, ev.SignalReceived)]
+    assert [] == list(local.documents.query(SCOPE, Table.HISTORY, ("inbox", execution)).rows)
+    assert "succeeded" == local.finish(execution)["status"]

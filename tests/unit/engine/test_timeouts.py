@@ -165,3 +165,16 @@ def test_a_jump_of_ten_minutes_leaves_outputs_as_they_are(jump: int) -> None:
     held.land("a", 1)
     held.run()
     assert play(tasks).output() == held.output() == {"b": "b"}
+
+
+def test_a_timeout_whose_end_was_not_recorded_is_still_a_timeout() -> None:
+    """Ten thousand cancelled tasks fill several segments; a driver may die between any two of them."""
+    done = play({"a": {}, "b": {}, "c": {"needs": ["a"]}}, answers={"a": [NEVER], "b": [NEVER]}, timeout=700)
+    for cut in range(len(done.events)):
+        held = Play(done.plan, begun=False, answers={"a": [NEVER], "b": [NEVER]})
+        for event in done.events[:cut]:
+            held.take(event)
+        held.now = done.now if cut < len(done.events) - 1 else BEGIN  # at the end even for a clock that jumped back
+        held.settle()
+        assert cut == 0 or held.finished().status == "timedOut"
+        assert cut == 0 or held.finished().failure == done.finished().failure

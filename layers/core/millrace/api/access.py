@@ -39,8 +39,11 @@ ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("GET", f"{API}/health"): READ | {"anonymous"},
     **_definitions("workflows"),
     **_definitions("tasks"),
+    ("POST", f"{API}/tasks/import"): WRITE,
     ("GET", f"{API}/workflows/<name>/graph"): READ,
     ("GET", f"{API}/workflows/<name>/statistics"): READ,
+    ("GET", f"{API}/workflows/<name>/export"): READ,
+    ("POST", f"{API}/workflows/import"): WRITE,
     ("POST", f"{API}/workflows/<name>/executions"): RUN,
     ("GET", f"{API}/executions"): READ,
     ("GET", f"{API}/executions/<execution>"): READ,
@@ -55,6 +58,10 @@ ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
 
 PUBLIC: Final = frozenset({("GET", f"{API}/health")})
 """What a stranger may call: paths without variable parts, compared as a whole."""
+
+
+PACKAGES: Final = frozenset({("POST", f"{API}/workflows/import")})
+"""What takes the bytes of a package in place of a JSON or YAML body."""
 
 
 def authorise(caller: Caller, method: str, template: str) -> None:

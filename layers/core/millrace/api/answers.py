@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
@@ -27,6 +28,17 @@ def answer(
 def text(value: str) -> Response[Any]:
     """An answer in plain text."""
     return Response(status_code=200, content_type="text/plain; charset=utf-8", body=value)
+
+
+def download(data: bytes, media_type: str, file_name: str) -> Response[Any]:
+    """A file. Text goes out as text; anything else in base64, which the gateway turns into bytes again."""
+    binary = media_type == "application/zip"
+    # Encoded here: the validation layer between this and the gateway takes bytes for UTF-8.
+    body = base64.b64encode(data).decode() if binary else data.decode()
+    headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
+    found: Response[Any] = Response(status_code=200, content_type=media_type, body=body, headers=headers)
+    found.base64_encoded = binary
+    return found
 
 
 def quoted(etag: str) -> str:

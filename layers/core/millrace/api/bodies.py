@@ -17,6 +17,7 @@ from millrace.base.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from millrace.base.limits import REQUEST_BYTES
 
 _JSON: Final = frozenset({"", "application/json", "application/x-www-form-urlencoded", "text/json", "text/plain"})
+_PACKAGES: Final = frozenset({"application/zip", "application/octet-stream"})
 _YAML: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
 
@@ -35,6 +36,13 @@ def media_of(content_type: str) -> Media:
     raise UnsupportedMedia(
         f"the content type {kind[:80]!r} is not read here", hint="Send application/json or application/yaml."
     )
+
+
+def check_package_type(content_type: str) -> None:
+    """Raises UnsupportedMedia unless the type is one under which the gateway passes bytes on unchanged."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in _PACKAGES:
+        raise UnsupportedMedia(f"a package does not come as {kind[:80]!r}", hint="Send application/zip.")
 
 
 def raw_body(event: Mapping[str, Any]) -> bytes:

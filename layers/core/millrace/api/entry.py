@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from millrace.api.access import PUBLIC, authorise
-from millrace.api.bodies import media_of, parsed, raw_body
+from millrace.api.access import PACKAGES, PUBLIC, authorise
+from millrace.api.bodies import check_package_type, media_of, parsed, raw_body
 from millrace.api.current import Request, serving
 from millrace.api.envelope import checked_headers, checked_path, checked_query
 from millrace.api.identity import anonymous, authenticate
-from millrace.api.observe import observe
+from millrace.api.observe import observe, use_level
 from millrace.api.problems import MEDIA_TYPE, problem
 from millrace.api.resolver import Resolver
 from millrace.api.validation import as_request_error
@@ -87,7 +87,9 @@ class _Outcome:
 def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) -> dict[str, Any]:
     event = request.event
     request.headers = checked_headers(event)
-    request.caller = _caller(event, platform().region)
+    here = platform()
+    use_level(here.log_level)
+    request.caller = _caller(event, here.region)
     request.path = checked_path(event)
     if not _METHOD.fullmatch(request.method):
         raise InvalidRequest("the method is not an HTTP method", hint="Use GET, POST or PUT.")
@@ -100,7 +102,11 @@ def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) ->
         raise InvalidRequest(f"{namespace[:80]!r} is not a namespace name", hint="Use lower case letters, digits, -.")
     request.caller = dataclasses.replace(request.caller, namespace=namespace)
     request.raw = raw_body(event)
-    request.media = media_of(request.headers.get("content-type", ""))
+    content_type = request.headers.get("content-type", "")
+    if (request.method, route.path) in PACKAGES:
+        check_package_type(content_type)
+    else:
+        request.media = media_of(content_type)
     if route.dependant.body_params:
         request.body = parsed(request.raw, request.media)
     return _finish(app.call(route), request)

@@ -16,10 +16,11 @@ _CHOSEN: dict[str, Level] = {"level": "WARNING"}
 
 
 def use_level(level: Level) -> None:
-    """The level of the loggers made from now on. `millrace.wiring` calls it with the setting before the first
-    request; until then it is WARNING, at which a request that went well writes nothing."""
-    _CHOSEN["level"] = level
-    logger.cache_clear()
+    """The level of the loggers from now on, as the setting says; until then it is WARNING, at which a request that
+    went well writes nothing."""
+    if _CHOSEN["level"] != level:
+        _CHOSEN["level"] = level
+        logger.cache_clear()
 
 
 @functools.cache

@@ -46,3 +46,23 @@ DOCUMENT: Final[dict[str, Any]] = {
     }
 }
 """The request body of a route that takes a whole document."""
+OPENAPI: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "An OpenAPI document of version 3.0 or 3.1, as YAML or JSON; or, where it is larger than a "
+        'request may be, `{"packed": …}` with its gzip in base64.',
+        "content": {"application/yaml": _TEXT, "application/json": {"schema": {"type": "object"}}},
+    }
+}
+"""The request body of the route that imports an OpenAPI document."""
+PACKAGE: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "A package, as `GET /workflows/{name}/export?format=package` gives it.",
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("application/octet-stream", "application/zip")
+        },
+    }
+}
+"""The request body of the route that imports a package."""

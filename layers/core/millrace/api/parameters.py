@@ -53,6 +53,37 @@ SignalBody = Annotated[models.SignalRequest | None, Body()]
 MessageBody = Annotated[models.MessageRequest | None, Body()]
 DecisionBody = Annotated[models.DecisionRequest, Body()]
 GraphFormat = Annotated[Literal["json", "mermaid"], Query(alias="format", description="json or mermaid.")]
+ExportFormat = Annotated[
+    Literal["yaml", "json", "package"],
+    Query(alias="format", description="yaml, a stream of sources; json, canonical documents; package, an archive."),
+]
+DryRun = Annotated[bool, Query(alias="dryRun", description="Say what would happen, and write nothing.")]
+OnConflict = Annotated[
+    Literal["fail", "new-version", "skip"],
+    Query(alias="onConflict", description="What to do when a version label names other content here."),
+]
+TrustedKey = Annotated[
+    str | None,
+    Query(alias="trustedKey", description="The Ed25519 public key, in hex, that must have signed.", max_length=64),
+]
+RequireSignature = Annotated[
+    bool, Query(alias="requireSignature", description="Refuse unless trustedKey is given and has signed.")
+]
+OpenApiSource = Annotated[
+    str, Query(alias="source", description="A name for the API, by which its tasks are found again.", max_length=63)
+]
+OpenApiPrefix = Annotated[str, Query(alias="prefix", description="Begins the name of every task.", max_length=30)]
+OpenApiServer = Annotated[
+    str, Query(alias="server", description="The address to call instead of the document's servers.", max_length=2048)
+]
+OpenApiUrl = Annotated[
+    str, Query(alias="url", description="Where the document is from; relative servers count from it.", max_length=2048)
+]
+CheckResponses = Annotated[
+    bool, Query(alias="checkResponses", description="Fail an attempt whose answer does not fit the document.")
+]
+Overwrite = Annotated[bool, Query(description="Replace tasks that were edited since they were generated, too.")]
+ImportLimit = Annotated[int, Query(alias="limit", description="Tasks published by one request.", ge=1, le=2000)]
 PAGE: Final = PAGE_DEFAULT
 WAIT_CAP_MS: Final = WAIT_CAP_S * 1000
 _CURSOR: Final = re.compile(r"[A-Za-z0-9_=-]+")

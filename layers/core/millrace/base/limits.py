@@ -16,6 +16,10 @@ JSON_NODES: Final = 1_000_000
 INTEGER_DIGITS: Final = 38  # what a DynamoDB number holds
 REQUEST_BYTES: Final = 6 * MIB  # Lambda's synchronous payload limit
 
+PACKAGE_BYTES: Final = 4 * MIB  # in base64 below Lambda's payload limit, in both directions
+PACKAGE_FILES: Final = 256  # as many definitions are published within the gateway's 29 s
+PACKAGE_MANIFEST_BYTES: Final = 1 * MIB
+
 INLINE_VALUE_BYTES: Final = 64 * KIB  # larger values go to the blob store
 VALUE_BYTES: Final = 16 * MIB  # larger values are a permanent error
 SEGMENT_BYTES: Final = 256 * KIB
@@ -46,3 +50,7 @@ TRANSFORM_STEPS: Final = 100
 WAIT_CAP_S: Final = 20  # below the gateway's 29 s
 PAGE_LIMIT: Final = 100
 PAGE_DEFAULT: Final = 20
+
+OPENAPI_BYTES: Final = 16 * MIB  # an OpenAPI document, unpacked
+OPENAPI_OPERATIONS: Final = 10_000
+OPENAPI_TASK_BYTES: Final = 64 * KIB  # one generated task; what its schemas lead to beyond that is left open

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from millrace.base.errors import Conflict, MillraceError, NotFound, Unavailable
 from millrace.cli.codes import MEANING, Exit
@@ -24,9 +24,13 @@ VERBS: Final[Mapping[str, str]] = {
     "fmt": "write documents in their canonical form",
     "run": "run a workflow, or a file, and follow it",
     "executions": "list, show and cancel executions",
+    "export": "write a workflow with everything it depends on",
+    "import": "take in what was exported",
     "secrets": "store, list and delete the secrets of this machine",
     "version": "print the version",
 }
+_MODULES: Final[Mapping[str, str]] = {"import": "import_verb"}
+"""Verbs whose module cannot have their name, since it is a word of Python."""
 
 
 def parser(verb: str | None = None) -> argparse.ArgumentParser:
@@ -44,8 +48,12 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         sub.add_argument("--json", action="store_true", help="print JSON for programs")
         if verb in {None, name}:
-            importlib.import_module(f"millrace.cli.{name}").add(sub)
+            _module(name).add(sub)
     return top
+
+
+def _module(verb: str) -> Any:
+    return importlib.import_module(f"millrace.cli.{_MODULES.get(verb, verb)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser(verb if verb in VERBS else "").parse_args(given)
     output = Output(as_json=asked.json)
     try:
-        code: Exit = importlib.import_module(f"millrace.cli.{asked.verb}").run(asked, output)
+        code: Exit = _module(asked.verb).run(asked, output)
         output.out.flush()
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +56,13 @@ class Attempts:
         self._running[command.path] = asyncio.get_running_loop().create_task(self._perform(attempt))
 
     async def _perform(self, attempt: Attempt) -> None:
+        async with self._world.room or nullcontext():
+            result = await self._performed(attempt)
+        self._running.pop(attempt.path, None)
+        self.results.append(result)
+        self._on_result()
+
+    async def _performed(self, attempt: Attempt) -> Result:
         started_at = self._world.clock.now()
         outcome: Outcome | TaskFailed
         try:
@@ -78,9 +86,7 @@ class Attempts:
             outcome = TaskFailed(
                 Failure("task", "runner-error", f"The runner of {attempt.type!r} broke: {error!r}", retryable=False)
             )
-        self._running.pop(attempt.path, None)
-        self.results.append(Result(attempt.path, attempt.number, started_at, outcome))
-        self._on_result()
+        return Result(attempt.path, attempt.number, started_at, outcome)
 
     def stop(self, path: str) -> None:
         """Cancel the attempt of a task that is done by now (its deadline passed, or the execution was cancelled)."""

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from functools import partial
 
-from millrace.base.errors import Corrupt, FenceLost, UserError
+from millrace.base.errors import ConditionRefused, Corrupt, FenceLost
 from millrace.base.ids import Millis
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.journal import ExtraRefused, Journal
@@ -182,11 +182,21 @@ class Session:
         try:
             await self._journal.append(events, blobs=blobs, extra=extra)
         except ExtraRefused as refused:
-            if _is_terminal(events) and len(events) > 1:
-                # A message came in after the last look: keep what happened, and end again after reading it.
-                claim = Update(actor_key(self.execution), when=self._lease_condition(self.world.clock.now()))
-                await self._journal.append(events[:-1], blobs={}, extra=[claim])
+            if _is_terminal(events):
+                await self._close_inbox(events[:-1])
             raise FenceLost(refused.message) from refused
+
+    async def _close_inbox(self, events: list[ev.Event]) -> None:
+        """A message came in after the last look. Keep what happened, and take no more messages from now on, so that
+        a stream of them cannot put off the end, which comes again after those that are there have been read."""
+        claim = Update(
+            actor_key(self.execution), set={"closing": True}, when=self._lease_condition(self.world.clock.now())
+        )
+        if events:
+            await self._journal.append(events, blobs={}, extra=[claim])
+            return
+        with contextlib.suppress(ConditionRefused):  # somebody else holds the lease, and will come to this point
+            await self.world.io.commit(self.scope, [claim])
 
     def _extra_ops(self, events: list[ev.Event]) -> list[Op]:
         """What else the segment's transaction writes: the claim of the lease, and the end of the execution.
@@ -369,7 +379,7 @@ class Session:
         )
         self._actor_sets = {}
         self._claimed = False
-        with contextlib.suppress(UserError):
+        with contextlib.suppress(ConditionRefused):  # somebody else holds it by now
             await self.world.io.commit(self.scope, [update])
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -40,7 +41,9 @@ class DriverWorld:
     """``exclusive`` says that the store belongs to this process alone (its folder is locked), so that leases of
     other owners are void. ``owner`` names this driver in leases and segments; ``lease_ms`` and ``poll_ms`` are how
     long a lease lasts and how often the inbox is looked at while attempts run; a wait of up to ``sleep_ms`` is slept
-    here, a longer one parks; a snapshot is written after ``snapshot_events`` events or ``snapshot_bytes`` bytes."""
+    here, a longer one parks; a snapshot is written after ``snapshot_events`` events or ``snapshot_bytes`` bytes.
+    ``room`` bounds the attempts under way in all executions of this world; the time of an attempt begins when it has
+    room. None, as on Lambda, where the driver's own time is bounded too, means no bound."""
 
     documents: Documents
     blobs: Blobs
@@ -56,6 +59,7 @@ class DriverWorld:
     sleep_ms: int = SLEEP_IN_DRIVER_MS
     snapshot_events: int = SNAPSHOT_EVENTS
     snapshot_bytes: int = SNAPSHOT_BYTES
+    room: asyncio.Semaphore | None = None
 
 
 class Poke:

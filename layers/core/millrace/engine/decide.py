@@ -212,6 +212,10 @@ def _past_deadline(node: Node, task: TaskState, now: int) -> bool:
 
 
 def _conclude(plan: Plan, state: State) -> Command:
+    if plan.timeout_ms is not None:
+        for task in state.tasks:
+            if task.status == CANCELLED:  # a stop by the timeout whose end was not recorded
+                return FinishExecution(status="timedOut", failure=task.failure)
     if state.failed is not None:
         node = plan.nodes[state.failed]
         failure = state.tasks[state.failed].failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from millrace.ports.blobs import Blobs
 from millrace.ports.documents import Documents, TenantScope
@@ -13,6 +14,9 @@ from millrace.ports.world import Clock, Ids, Random
 
 WaitEnd = Callable[[TenantScope, str, float], None]
 """Returns when an execution has perhaps ended, or after so many seconds; where nothing can tell, there is none."""
+
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +34,6 @@ class Platform:
     ids: Ids
     random: Random
     region: str = "local"
+    log_level: LogLevel = "WARNING"
     env: Mapping[str, str] = field(default_factory=dict)
     wait_end: WaitEnd | None = None

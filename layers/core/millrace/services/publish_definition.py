@@ -35,7 +35,8 @@ _TRIES: Final = 100
 @dataclass(frozen=True, slots=True)
 class Publication:
     """How a document is to be published. ``name`` is the one the address gives, None where it gives none; ``route``
-    is the method and path that an idempotency key belongs to; ``if_match`` an If-Match header, empty for none."""
+    is the method and path that an idempotency key belongs to; ``if_match`` an If-Match header, empty for none;
+    ``label`` is the version label of a document that names none, None for the next patch."""
 
     source: bytes
     media: Media
@@ -45,6 +46,7 @@ class Publication:
     if_match: str = ""
     idempotency_key: str | None = None
     route: str = ""
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,8 @@ def _kept(this: _Try, answer: Published) -> tuple[Op, ...]:
 
 
 def _label(this: _Try, head: Head | None, document: Workflow | WorkflowTask | None) -> str:
-    """The label of the version to be: the document's, else the next free patch."""
-    wanted = document.spec.version if document is not None else None
+    """The label of the version to be: the document's, else the publication's, else the next free patch."""
+    wanted = (document.spec.version if document is not None else None) or this.publication.label
     if wanted is None:
         if head is None:
             return FIRST

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-ROUTED: Final = frozenset({"validate"})
-ANNOUNCED: Final = frozenset({"budgets", "export", "import", "labels", "search", "stats"})
+ROUTED: Final = frozenset({"import", "validate"})
+ANNOUNCED: Final = frozenset({"budgets", "export", "labels", "search", "stats"})
 RESERVED: Final = ROUTED | ANNOUNCED

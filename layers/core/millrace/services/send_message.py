@@ -19,7 +19,7 @@ def send_message(platform: Platform, caller: Caller, execution: str, message: Me
     """
     for _ in range(TRIES):
         actor = known_actor(platform, caller, execution)
-        if actor.done:
+        if actor.done or actor.closing:
             raise Conflict(
                 f"The execution {execution} has ended; it takes no more messages.",
                 hint=f"GET /api/v1/executions/{execution} shows how.",

@@ -7,8 +7,10 @@ be a way to stop the platform, so patterns are compiled by RE2, which refuses th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
+from millrace.base.canonical import dumps, parse_json
 from millrace.spec.findings import Path
 
 _REFERENCES: Final = ("$ref", "$dynamicRef")
@@ -21,17 +23,33 @@ Problem = tuple[Path, str, str]
 
 def schema_problems(schema: Any) -> list[Problem]:
     """What is wrong with a schema: (path inside it, message, fix). Empty for a schema that may be used."""
+    problems = list(_walk(schema, (), schema))
+    if problems:
+        return problems
+    shared = schema.get("$defs") if isinstance(schema, dict) else None
+    if not isinstance(shared, dict):
+        return _faults(schema)
+    problems = _faults({key: item for key, item in schema.items() if key != "$defs"})
+    for name, item in shared.items():
+        problems += [(("$defs", name, *path), said, fix) for path, said, fix in _shared_faults(dumps(item))]
+    return problems
+
+
+@lru_cache(maxsize=2048)
+def _shared_faults(text: bytes) -> tuple[Problem, ...]:
+    """The faults of one shared schema, from its canonical JSON: documents made from one source repeat theirs."""
+    return tuple(_faults(parse_json(text)))
+
+
+def _faults(schema: Any) -> list[Problem]:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
-    problems = list(_walk(schema, (), schema))
-    if not problems:
-        try:
-            Draft202012Validator.check_schema(schema)
-        except SchemaError as error:
-            fix = "Write a JSON Schema (2020-12)."
-            problems.append((tuple(error.absolute_path), _short(error.message), fix))
-    return problems
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return [(tuple(error.absolute_path), _short(error.message), "Write a JSON Schema (2020-12).")]
+    return []
 
 
 def _walk(schema: Any, path: Path, root: Any) -> Iterator[Problem]:

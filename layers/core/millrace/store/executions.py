@@ -63,7 +63,8 @@ def live_index(execution: str, check_at: int) -> IndexKey:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """``lease_until`` and ``wake_at`` are ms; ``snapshot`` is the log position of the latest snapshot, 0 for none."""
+    """``lease_until`` and ``wake_at`` are ms; ``snapshot`` is the log position of the latest snapshot, 0 for none;
+    ``closing`` says that the inbox takes no more, because the execution is about to end."""
 
     generation: int = 1
     owner: str = ""
@@ -75,6 +76,7 @@ class Actor:
     wake_at: int = 0
     snapshot: int = 0
     done: bool = False
+    closing: bool = False
     stalled: str = ""
 
 
@@ -96,6 +98,7 @@ def actor_of(item: Item) -> Actor:
         wake_at=attrs.get("wakeAt", 0),
         snapshot=attrs.get("snapshot", 0),
         done=attrs.get("done", False),
+        closing=attrs.get("closing", False),
         stalled=attrs.get("stalled", ""),
     )
 
@@ -210,7 +213,8 @@ def message_puts(execution: str, message: Message) -> list[Put | Update]:
     """The two writes of one send: the message if its id is new, and the count that tells the driver."""
     body = msgspec.json.encode(message)
     put = Put(Item(Key(Table.HISTORY, inbox_partition(execution), message.id), {"body": body}), when=ABSENT)
-    count = Update(actor_key(execution), add={"inboxSeq": 1}, when=(Check("exists"), Check("missing", "done")))
+    open_ = (Check("exists"), Check("missing", "done"), Check("missing", "closing"))
+    count = Update(actor_key(execution), add={"inboxSeq": 1}, when=open_)
     return [put, count]
 
 

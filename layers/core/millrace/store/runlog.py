@@ -106,9 +106,9 @@ def decode_segment(item: Item) -> Segment:
         header = _header.decode(body)
         if header.v == SCHEMA_VERSION:
             return _decoder.decode(body)
-        return msgspec.convert(
-            {**msgspec.structs.asdict(header), "events": upcast(msgspec.json.decode(header.events), header.v)}, Segment
-        )
+        events = upcast(msgspec.json.decode(header.events), header.v)
+        # By way of bytes, since an inline value is kept as the bytes that stood there.
+        return _decoder.decode(_encoder.encode({**msgspec.structs.asdict(header), "events": events}))
     except msgspec.MsgspecError as error:
         raise Corrupt(
             f"The log segment {item.key.partition}/{item.key.sort} cannot be read: {error}",

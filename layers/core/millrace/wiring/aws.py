@@ -51,14 +51,9 @@ def open_aws(settings: Settings) -> Platform:
         if not value:
             raise InvalidRequest(f"{name} is not set", hint="Deploy with template.yaml, which sets it.")
     clock, random = SystemClock(), SystemRandom()
-    tables = {
-        Table.DEFINITIONS: settings.table_definitions,
-        Table.HISTORY: settings.table_history,
-        Table.STATISTICS: settings.table_statistics,
-    }
     endpoint = settings.endpoint or None
     return Platform(
-        documents=DynamoDocuments(tables, region=settings.region, random=random, endpoint=endpoint),
+        documents=DynamoDocuments(tables_of(settings), region=settings.region, random=random, endpoint=endpoint),
         blobs=S3Blobs(_client("s3", settings), settings.bucket),
         secrets=ManagedSecrets(_client("secretsmanager", settings), clock, prefix=settings.secrets_prefix),
         orchestrator=StepFunctionsOrchestrator(
@@ -68,7 +63,17 @@ def open_aws(settings: Settings) -> Platform:
         ids=WorldIds(clock, random, region=settings.region),
         random=random,
         region=settings.region,
+        log_level=settings.log_level,
     )
+
+
+def tables_of(settings: Settings) -> dict[Table, str]:
+    """The name of each table."""
+    return {
+        Table.DEFINITIONS: settings.table_definitions,
+        Table.HISTORY: settings.table_history,
+        Table.STATISTICS: settings.table_statistics,
+    }
 
 
 def _client(service: Service, settings: Settings) -> Any:

@@ -6,6 +6,7 @@ place of Step Functions.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from millrace.services.reconcile import reconcile
 from millrace.wiring.settings import Settings
 
 BLOBS: Final = "blobs"
+ATTEMPTS: Final = 256
+"""Under way at once in one process: as many as the http transport has connections, so that none of them spends its
+time on waiting for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
             runners={runner.type: runner},
             owner=f"local-{secrets.token_hex(8)}",
             exclusive=True,
+            room=asyncio.Semaphore(ATTEMPTS),
         )
 
     orchestrator = InProcessOrchestrator(world)
@@ -84,6 +89,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
         ids=ids,
         random=random,
         region=settings.region,
+        log_level=settings.log_level,
         env={"DEMO_URL": demo_url} if demo_url else {},
         wait_end=orchestrator.wait_end,
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, cast, get_args
 
 from millrace.base.errors import InvalidRequest
+from millrace.services.platform import LogLevel
 
 Sync = Literal["full", "normal"]
 LOCAL_PORT: Final = 8321
@@ -30,7 +31,7 @@ class Settings:
     allow_hosts: tuple[str, ...] = ()
     sync: Sync = "full"
     region: str = "local"
-    log_level: str = "WARNING"
+    log_level: LogLevel = "WARNING"
     table_definitions: str = ""
     table_history: str = ""
     table_statistics: str = ""
@@ -63,7 +64,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "MILLRACE_SHORT_STATE_MACHINE": "short_state_machine",
     "MILLRACE_ENDPOINT": "endpoint",
 }
-_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_LEVELS: Final = get_args(LogLevel)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -88,7 +89,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allow_hosts=_hosts(text.get("allow_hosts", "")),
         sync=cast(Sync, _one_of(text, "sync", ("full", "normal"), "full")),
         region=text.get("region", "local"),
-        log_level=_one_of(text, "log_level", _LEVELS, "WARNING"),
+        log_level=cast(LogLevel, _one_of(text, "log_level", _LEVELS, "WARNING")),
         table_definitions=text.get("table_definitions", ""),
         table_history=text.get("table_history", ""),
         table_statistics=text.get("table_statistics", ""),

@@ -1,0 +1,1 @@
+"""The stack, deployed to an emulator on this machine, against the local mode."""

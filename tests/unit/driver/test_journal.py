@@ -1,0 +1,220 @@
+"""The committer and the park: lost acknowledgements, lost fences, and stores that come and go."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from millrace.base.errors import FenceLost, MillraceError, OutcomeUnknown, StoreUnavailable, Throttled
+from millrace.driver.advance import advance
+from millrace.driver.journal import RETRY_DELAYS_S, ExtraRefused, Journal
+from millrace.driver.loop import DriverLoop
+from millrace.driver.park import park
+from millrace.driver.world import Again, Done
+from millrace.engine import events as ev
+from millrace.engine.values import inline_value
+from millrace.ports.documents import Check, Op, Update
+from millrace.store.executions import actor_key, read_actor
+from millrace.store.runlog import Stamp, segment_puts
+
+from .runs import SCOPE, Local, Script, call
+
+AWAY = [StoreUnavailable("away"), OutcomeUnknown("lost"), Throttled("slow down")]
+
+
+def journal(local: Local, **world: Any) -> Journal:
+    made = Journal(replace(local.world, **world), SCOPE, "x1")
+    made.position = 0
+    return made
+
+
+def batch(count: int, size: int = 0) -> list[ev.Event]:
+    return [
+        ev.SignalReceived(at=n, message=f"m{n}", signal="s", payload=inline_value("x" * size)) for n in range(count)
+    ]
+
+
+class Reads:
+    """Documents whose reads fail as often as told."""
+
+    def __init__(self, local: Local, errors: list[MillraceError]) -> None:
+        self._local = local
+        self.errors = errors
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._local.documents, name)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        if self.errors:
+            raise self.errors.pop()
+        return self._local.documents.get(*args, **kwargs)
+
+
+def lose(local: Local, *, applied: bool, times: int = 1) -> None:
+    left = times
+
+    def fail(ops: Any) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            if applied:
+                local.documents.write(SCOPE, ops)
+            raise OutcomeUnknown("lost")
+
+    local.io.before_commit = fail
+
+
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("errors", [[], AWAY])
+def test_a_lost_acknowledgement_is_settled_by_reading_however_often_the_read_fails(
+    applied: bool, errors: list[Any]
+) -> None:
+    local = Local()
+    lose(local, applied=applied)
+    made = journal(local, documents=Reads(local, list(errors)))
+    local.run(made.append(batch(3), blobs={}, extra=()))
+    assert (3, 3) == (made.position, len(local.events("x1")))
+
+
+def test_a_read_that_never_comes_back_is_an_error_and_the_position_stays() -> None:
+    local = Local()
+    lose(local, applied=True)
+    made = journal(local, documents=Reads(local, [StoreUnavailable("away")] * (len(RETRY_DELAYS_S) + 1)))
+    with pytest.raises(StoreUnavailable):
+        local.run(made.append(batch(1), blobs={}, extra=()))
+    assert 0 == made.position
+
+
+def test_another_drivers_segment_is_a_lost_fence_even_behind_a_lost_acknowledgement() -> None:
+    for unclear in (True, False):
+        local = Local()
+        local.documents.write(SCOPE, segment_puts("x1", 0, batch(1), Stamp("other", "w")))
+        if unclear:
+            lose(local, applied=False)
+        with pytest.raises(FenceLost, match="another driver"):
+            local.run(journal(local).append(batch(1), blobs={}, extra=()))
+
+
+def test_a_refused_operation_beside_the_segment_is_told_apart_and_nothing_is_written() -> None:
+    local = Local()
+    extra: list[Op] = [Update(actor_key("x1"), set={"owner": "d"}, when=(Check("exists"),))]
+    with pytest.raises(ExtraRefused):
+        local.run(journal(local).append(batch(1), blobs={}, extra=extra))
+    assert [] == local.events("x1")
+
+
+def test_a_batch_of_many_megabytes_is_written_in_groups_with_what_belongs_to_its_end() -> None:
+    local = Local()
+    extra: list[Op] = [Update(actor_key("x1"), set={"owner": "d"})]
+    made = journal(local)
+    local.run(made.append(batch(120, 60_000), blobs={}, extra=extra))
+    assert (120, True) == (len(local.events("x1")), made.size > 7_000_000)
+    assert len(local.io.commits) >= 4
+    assert [False] * (len(local.io.commits) - 1) + [True] == [
+        any(isinstance(op, Update) for op in ops) for ops in local.io.commits
+    ]
+
+
+def test_more_small_segments_than_a_transaction_holds_are_split() -> None:
+    local = Local()
+    made = journal(local)
+    local.run(made.append(batch(40, 64_000), blobs={}, extra=()))
+    assert all(len(ops) <= 25 for ops in local.io.commits)
+    assert list(range(40)) == [event.at for event in local.events("x1")]
+
+
+def test_a_blob_that_can_never_be_written_keeps_the_log_as_it_is() -> None:
+    local = Local()
+
+    class Away:
+        def put(self, *_: Any) -> None:
+            raise Throttled("slow down")
+
+    with pytest.raises(Throttled):
+        local.run(journal(local, blobs=Away()).append(batch(1), blobs={("a",): b"x"}, extra=()))
+    assert [] == local.events("x1")
+
+
+# leases and parks
+
+
+def test_giving_up_a_lease_that_another_took_is_no_error() -> None:
+    local = Local()
+    execution = local.begin([call("short", attemptTimeout="5s"), call("long", attemptTimeout="60s")])
+
+    def steal(ops: Any) -> None:
+        if any(isinstance(op, Update) and "owner" in op.remove for op in ops):
+            local.documents.write(SCOPE, [Update(actor_key(execution), set={"owner": "other"})])
+
+    local.io.before_commit = steal
+    assert Again(0, "deadline") == local.drive(execution, deadline=local.clock.now() + 20_000)
+    assert "other" == read_actor(local.documents, SCOPE, execution).owner  # type: ignore[union-attr]
+
+
+def test_a_driver_that_never_claimed_has_nothing_to_give_up() -> None:
+    local = Local()
+    execution = local.begin([call("long", attemptTimeout="60s")])
+    assert Again(0, "deadline") == local.drive(execution, deadline=local.clock.now() + 20_000)
+    assert ([], []) == (local.io.commits, local.script.performed)
+
+
+@pytest.mark.parametrize(("applied", "parked"), [(True, True), (False, False)])
+def test_a_park_whose_acknowledgement_is_lost_is_settled_by_reading(applied: bool, parked: bool) -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+
+    class Lost:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(local.documents, name)
+
+        def write(self, scope: Any, ops: Any) -> None:
+            if applied:
+                local.documents.write(scope, ops)
+            raise OutcomeUnknown("lost")
+
+    found = park(Lost(), SCOPE, execution, token="t", wake_at=None, seen_seq=0, now=1)  # type: ignore[arg-type]
+    assert parked is found
+
+
+def test_no_park_is_stored_when_a_message_came_in_or_the_run_has_ended() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    documents = local.documents
+    assert park(documents, SCOPE, execution, token="t", wake_at=5, seen_seq=0, now=1)
+    actor = read_actor(documents, SCOPE, execution)
+    assert ("t", "t", 5, 0) == (actor.token, actor.park_id, actor.wake_at, actor.seen_seq)  # type: ignore[union-attr]
+    documents.write(SCOPE, [Update(actor_key(execution), add={"inboxSeq": 1})])
+    assert not park(documents, SCOPE, execution, token="u", wake_at=5, seen_seq=0, now=1)
+    documents.write(SCOPE, [Update(actor_key(execution), set={"done": True})])
+    assert not park(documents, SCOPE, execution, token="u", wake_at=5, seen_seq=1, now=1)
+    assert not park(documents, SCOPE, "nowhere", token="u", wake_at=5, seen_seq=0, now=1)
+
+
+def test_a_result_that_comes_after_its_task_timed_out_is_dropped() -> None:
+    local = Local(Script(lasting={"a": 2.0}))
+    execution = local.begin([call("a", timeout="2s", continueOnError=True), call("b", "a")])
+    body = local.finish(execution)
+    assert "succeeded" == body["status"]
+    finished = [event.path for event in local.events(execution, ev.TaskFinished)]
+    assert ["a", "b"] == finished
+
+
+def test_a_run_is_done_the_same_from_any_loop_of_a_sandbox() -> None:
+    loop = DriverLoop()
+    local = Local(Script(lasting={"a": 0.01}))
+    execution = local.begin([call("a")])
+    names: list[str] = []
+
+    async def turn() -> Any:
+        names.append(threading.current_thread().name)
+        return await advance(local.world, SCOPE, execution)
+
+    assert [Done("succeeded"), Done("done")] == [loop.run(turn()), loop.run(turn())]
+    loop.close()
+    loop.close()
+    assert Done("done") == loop.run(turn())
+    loop.close()
+    assert {"millrace-driver"} == set(names)
