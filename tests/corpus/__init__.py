@@ -1,7 +1,8 @@
 """Small workflows that every orchestrator must run alike, and the examples of the documentation beside them.
 
-``metadata.annotations.corpus`` says how each is run: ``input``, the ``status`` it ends with, ``act`` (cancel or
-signal) once task ``after`` has a retry scheduled and the execution is parked, ``parks`` when it must have parked.
+``metadata.annotations.corpus`` says how each is run: ``input``, the ``status`` it ends with, ``act`` (cancel, signal or
+approve) once task ``after`` has a retry scheduled or waits and the execution is parked, ``parks`` when it must have
+parked.
 """
 
 from __future__ import annotations

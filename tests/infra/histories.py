@@ -12,6 +12,7 @@ import msgspec
 from millrace.driver.values import load_value
 from millrace.engine import events as ev
 from millrace.engine.plan import Plan
+from millrace.engine.rules import EARLY
 from millrace.engine.values import Value
 from millrace.ports.documents import TenantScope
 from millrace.services.platform import Platform
@@ -22,7 +23,7 @@ FIELDS = frozenset(
     | {"message", "traceparent", "region"}
 )
 """Fields of events that hold times, measurements and ids (``message`` is the id of an inbox message)."""
-KEYS = frozenset({"durationMs", "date", "receipt", "idempotency-key", "DEMO_URL"})
+KEYS = frozenset({"durationMs", "until", "at", "date", "receipt", "idempotency-key", "DEMO_URL"})
 """Keys inside values that hold the same."""
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 
@@ -83,7 +84,7 @@ def misordered(plan: Plan, events: list[ev.Event]) -> list[str]:
             ended[path] = position
     wrong = []
     for node in plan.nodes:
-        for need in node.needs:
+        for need in node.needs if node.trigger_rule not in EARLY else ():
             before = plan.nodes[need].id
             if node.id in begun and ended.get(before, len(events)) >= begun[node.id]:
                 wrong.append(f"{before} -> {node.id}")

@@ -32,6 +32,7 @@ from millrace.local.demo import create_app
 from millrace.local.listener import Listener, bind, port_of
 from millrace.services.caller import Caller
 from millrace.services.cancel_execution import cancel_execution
+from millrace.services.decide_approval import decide_approval
 from millrace.services.get_execution import get_execution
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
@@ -336,6 +337,10 @@ def finish(platform: Platform, case: Case, execution: str) -> Ran:
         until(lambda: _waits(platform, case, execution), "the execution does not park")
         if case.act == "cancel":
             cancel_execution(platform, CALLER, execution, reason="enough", message_id="m-1")
+        elif case.act == "approve":
+            decide_approval(
+                platform, CALLER, execution, case.after, decision="approved", comment="", form=None, message_id="m-1"
+            )
         else:
             signal_execution(platform, CALLER, execution, "paid", payload={"amount": 7}, message_id="m-1")
     until(lambda: _actor(platform, execution).done, "the execution does not end")
@@ -352,7 +357,8 @@ def _actor(platform: Platform, execution: str) -> Any:
 
 def _waits(platform: Platform, case: Case, execution: str) -> bool:
     events = read_history(platform, CALLER.scope, execution)
-    scheduled = any(type(e).__name__ == "RetryScheduled" and e.path == case.after for e in events)  # type: ignore[attr-defined]
+    stopped = ("RetryScheduled", "WaitStarted")
+    scheduled = any(type(e).__name__ in stopped and e.path == case.after for e in events)  # type: ignore[attr-defined]
     return scheduled and bool(_actor(platform, execution).token)
 
 

@@ -261,8 +261,9 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
 
 
 def _early(node: Node, above: TaskState) -> bool:
-    """Whether one finished dependency is enough for the rule of a task that still has others."""
-    return node.trigger_rule in EARLY and holds(node.trigger_rule, [above])
+    """Whether one finished dependency is enough for the rule of a task that still has others. Conditional dependencies
+    are judged together, when all are done."""
+    return node.trigger_rule in EARLY and not node.edges and holds(node.trigger_rule, [above])
 
 
 def expose(state: State, node: Node, task: TaskState) -> None:

@@ -6,6 +6,7 @@ by the first wait in document order that it matches.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from millrace.engine.heap import ascending
 from millrace.engine.plan import Node, Plan, WaitPlan
 from millrace.engine.state import FAILED, SUCCEEDED, WAITING, Decision, Signal, State, TaskState, Waiting
 
+_SIGNAL = re.compile(r"[A-Za-z0-9._-]{1,128}")
 APPROVED, REJECTED = "approved", "rejected"
 
 
@@ -54,8 +56,11 @@ def _until(config: Any, now: int) -> int:
 
 def _signal_name(config: Any) -> str:
     name = config["type"]
-    if not isinstance(name, str) or not name:
-        raise InvalidRequest(f"The type of an event is text, not {name!r}.", hint="Give the name of a signal.")
+    if not isinstance(name, str) or not _SIGNAL.fullmatch(name):
+        raise InvalidRequest(
+            f"{str(name)[:80]!r} is not the name of a signal.",
+            hint="Use 1 to 128 of letters, digits, dot, _ and hyphen.",
+        )
     return name
 
 

@@ -9,7 +9,6 @@ from millrace.services.caller import Caller
 from millrace.services.get_execution import get_execution
 from millrace.services.platform import Platform
 from millrace.services.send_message import send_message
-from millrace.spec import validate_input
 from millrace.store.executions import Message
 
 Verdict = Literal["approved", "rejected"]
@@ -72,6 +71,8 @@ def _may(caller: Caller, approvers: list[str]) -> bool:
 
 
 def _filled(schema: dict[str, Any], form: Any) -> Any:
+    from millrace.spec import validate_input  # only decisions with a form need it
+
     result = validate_input(schema, {} if form is None else form)
     if not result.valid:
         raise InvalidInput(

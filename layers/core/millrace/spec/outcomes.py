@@ -47,9 +47,9 @@ _SKIPPED_BY: Final[dict[str, Callable[[_Above], bool]]] = {
     "none_failed": lambda above: above.failures > 0,
     "none_failed_min_one_success": lambda above: above.failures > 0 or _all(above.firm, above.firm_skips, above.skips),
     "none_skipped": lambda above: above.skips > 0,
-    "one_done": lambda above: _hasty(above) or _all(above.firm, above.firm_skips, above.skips),
+    "one_done": lambda above: _all(above.firm, above.firm_skips, above.skips),
     "one_failed": lambda _above: True,
-    "one_success": lambda above: _hasty(above) or _all(above.firm, above.firm_quiet, above.quiet),
+    "one_success": lambda above: _all(above.firm, above.firm_quiet, above.quiet),
 }
 """Whether a rule may skip its task in a workflow that goes on."""
 
@@ -57,11 +57,6 @@ _SKIPPED_BY: Final[dict[str, Callable[[_Above], bool]]] = {
 def _all(firm: int, of_firm: int, of_all: int) -> bool:
     """Whether the dependencies that count may all be so: one with a condition need not count."""
     return of_firm == firm and of_all > 0
-
-
-def _hasty(above: _Above) -> bool:
-    """Whether a rule may be asked because of a dependency that then does not count, before the others have ended."""
-    return above.total > 1 and above.firm < above.total
 
 
 class Outcomes:
