@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from millrace.engine.plan import NO_RETRY, Node, Plan, RetryPolicy
+from millrace.engine.plan import NO_RETRY, Node, Plan, RetryPolicy, WaitPlan
 from millrace.expr import compile_expression, compile_template
 
 RETRY = RetryPolicy(
@@ -15,12 +15,19 @@ RETRY = RetryPolicy(
 SLOW = RetryPolicy(max_attempts=4, strategy="constant", interval_ms=12_000, jitter="none", declared=True)
 """Delays above what a driver sleeps through: the execution parks."""
 
+WAITS: dict[str, tuple[WaitPlan, Any]] = {
+    "short": (WaitPlan("time"), {"for": "3s"}),
+    "long": (WaitPlan("time"), {"for": "40s"}),
+    "event": (WaitPlan("event", timeout_ms=25_000), {"type": "go"}),
+    "people": (WaitPlan("approval", approvers=("user:ann",), timeout_ms=20_000, on_timeout="approve"), {}),
+}
+
 
 def make_plan(edges: dict[str, list[str]], **options: Any) -> Plan:
     """A plan of ``work`` tasks with these dependencies; each output is its id with the outputs it reads.
 
     ``options``: ``retry``, ``parallel_limit``, ``timeout_ms``, ``skips`` (ids with a false condition), ``pure`` (ids
-    computed by the engine), ``big`` (ids whose output goes to the blob store), ``sized`` bytes of those.
+    computed by the engine), ``waits`` (ids that wait, and for what of `WAITS`).
     """
     index = {name: position for position, name in enumerate(edges)}
     dependents: dict[str, list[int]] = {name: [] for name in edges}
@@ -41,6 +48,7 @@ def make_plan(edges: dict[str, list[str]], **options: Any) -> Plan:
 def _node(name: str, needs: list[str], index: dict[str, int], dependents: list[int], options: dict[str, Any]) -> Node:
     reads = {need: f"{{{{tasks.{need}.output}}}}" for need in needs}
     pure = name in options.get("pure", ())
+    wait = options.get("waits", {}).get(name)
     return Node(
         index=index[name],
         id=name,
@@ -49,7 +57,11 @@ def _node(name: str, needs: list[str], index: dict[str, int], dependents: list[i
         needs=tuple(index[need] for need in needs),
         dependents=tuple(dependents),
         reads=tuple(needs),
+        trigger_rule=options.get("rules", {}).get(name, "all_success"),
         input=compile_template(reads) if reads else None,
+        wait=None if wait is None else WAITS[wait][0],
+        config=None if wait is None else compile_template(WAITS[wait][1]),
+        continue_on_error=wait is not None,
         condition=compile_expression("false") if name in options.get("skips", ()) else None,
         compute=(lambda value, _scope, name=name: output_of(name, value)) if pure else None,
         retry=options.get("retry", NO_RETRY),

@@ -7,7 +7,7 @@ import random
 from millrace.store.executions import summary_key
 
 from .faults import Faults
-from .graphs import RETRY, SLOW, make_plan, random_edges
+from .graphs import RETRY, SLOW, WAITS, make_plan, random_edges
 from .invariants import judge_end
 from .world import SCOPE, Options, World
 
@@ -25,6 +25,7 @@ def build(seed: int) -> World:
                 parallel_limit=rng.choice((None, None, 1, 2)),
                 skips=[name for name in names if rng.random() < 0.08],
                 pure=[name for name in names if rng.random() < 0.15],
+                waits={name: rng.choice(list(WAITS)) for name in names if rng.random() < 0.12},
                 priorities={name: rng.randint(0, 3) for name in names},
             )
         )

@@ -15,7 +15,7 @@ import msgspec
 from millrace.base import canonical
 from millrace.base.errors import BlobCorrupt, TooLarge
 from millrace.base.limits import INLINE_VALUE_BYTES, VALUE_BYTES
-from millrace.engine.events import ExchangeRecord, UsageRecord
+from millrace.engine.measures import ExchangeRecord, UsageRecord
 from millrace.engine.values import SecretSite, Value
 from millrace.expr import SecretRef, collect_secrets, restore_secrets
 from millrace.ports.blobs import Blobs
