@@ -132,12 +132,18 @@ def export_workflow_document(name: p.Name, shape: p.ExportFormat = "yaml", versi
     return download(found.data, found.media_type, found.file_name)
 
 
-@app.post(f"{ONE}/executions", responses=gives(m.Execution, 200, 202))
+@app.post(f"{ONE}/executions", responses=gives(m.Started, 200, 202))
 def start_workflow(
-    name: p.Name, body: p.StartBody = None, wait: p.Wait = None, key: p.IdempotencyKey = None, trace: p.Trace = None
+    name: p.Name,
+    body: p.StartBody = None,
+    wait: p.Wait = None,
+    dry: p.DryRun = False,
+    key: p.IdempotencyKey = None,
+    trace: p.Trace = None,
 ) -> Any:
-    """Start an execution, and wait for its end if asked."""
-    return started(current(), caller(), name, body or m.StartRequest(), wait=wait, key=key, traceparent=trace)
+    """Start an execution, and wait for its end if asked; or show what it would do."""
+    start = body or m.StartRequest()
+    return started(current(), caller(), name, start, wait=wait, key=key, traceparent=trace, dry=dry)
 
 
 handler = entry(app, current)

@@ -263,6 +263,15 @@ class Execution(BaseModel):
     status: str
 
 
+class Started(BaseModel):
+    """An execution; or, for a dry run, what it would do: then it has no id, and its status is planned."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True)
+
+    id: str | None
+    status: str
+
+
 class ExecutionList(Wire):
     items: list[Execution]
     cursor: str | None

@@ -12,6 +12,7 @@ from millrace.api.answers import answer
 from millrace.api.models import StartRequest
 from millrace.api.parameters import wait_of
 from millrace.services.caller import Caller
+from millrace.services.dry_run import dry_run
 from millrace.services.platform import Platform
 from millrace.services.start_execution import Start, start_execution
 from millrace.services.wait_execution import wait_execution
@@ -26,22 +27,23 @@ def started(
     wait: str | None,
     key: str | None,
     traceparent: str | None,
+    dry: bool = False,
 ) -> Response[Any]:
-    """200 with an execution that has ended in time, else 202. Waiting less than asked for cancels nothing."""
+    """200 with an execution that has ended in time, or with what a dry run found; else 202. Waiting less than asked
+    for cancels nothing."""
     wait_ms, headers = wait_of(wait)
-    execution = start_execution(
-        platform,
-        caller,
-        Start(
-            workflow=name,
-            input=body.input,
-            version=body.version,
-            idempotency_key=key,
-            labels=body.labels,
-            trigger={"kind": "api"},
-            traceparent=traceparent,
-        ),
+    start = Start(
+        workflow=name,
+        input=body.input,
+        version=body.version,
+        idempotency_key=key,
+        labels=body.labels,
+        trigger={"kind": "api"},
+        traceparent=traceparent,
     )
+    if dry:
+        return answer(dry_run(platform, caller, start))
+    execution = start_execution(platform, caller, start)
     if wait_ms and not _ended(execution):
         execution = wait_execution(platform, caller, execution["id"], wait_ms=wait_ms)
     where = f"{API}/executions/{execution['id']}"

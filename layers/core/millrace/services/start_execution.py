@@ -9,6 +9,7 @@ from millrace.base.canonical import sha256
 from millrace.base.errors import InvalidInput, StoreUnavailable
 from millrace.driver.values import ValueCodec
 from millrace.engine.events import ExecutionStarted, Manifest
+from millrace.engine.values import Value
 from millrace.ports.documents import Table
 from millrace.services.caller import Caller
 from millrace.services.create_execution import create_execution
@@ -46,10 +47,10 @@ def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[st
     resolved = resolve_version(
         platform, caller, start.workflow, version=start.version, subject_key=start.subject_key or None
     )
-    value = _checked_input(resolved, start.input)
+    value = checked_input(resolved, start.input)
     execution = platform.ids.new()
     codec = ValueCodec(execution)
-    started = _event(platform, caller, start, resolved, execution, codec.encode(value))
+    started = start_event(platform, caller, start, resolved, execution, codec.encode(value))
     if not create_execution(platform, caller.scope, started, blobs=codec.blobs, claim=claim):
         earlier = _earlier(platform, caller, claim)
         if earlier is None:
@@ -72,8 +73,8 @@ def _earlier(platform: Platform, caller: Caller, claim: Claim | None) -> dict[st
     return None if answer is None else get_execution(platform, caller, answer["id"])
 
 
-def _checked_input(resolved: Resolved, value: Any) -> Any:
-    """The input with its schema's defaults filled in."""
+def checked_input(resolved: Resolved, value: Any) -> Any:
+    """The input with its schema's defaults filled in. Raises InvalidInput."""
     result = validate_input(resolved.workflow.spec.input, value)
     if not result.valid:
         raise InvalidInput(
@@ -84,9 +85,17 @@ def _checked_input(resolved: Resolved, value: Any) -> Any:
     return result.value
 
 
-def _event(
-    platform: Platform, caller: Caller, start: Start, resolved: Resolved, execution: str, value: Any
+def start_event(
+    platform: Platform,
+    caller: Caller,
+    start: Start,
+    resolved: Resolved,
+    execution: str,
+    value: Value,
+    *,
+    mode: str = "live",
 ) -> ExecutionStarted:
+    """The event that an execution of this version begins with."""
     metadata = resolved.workflow.metadata
     return ExecutionStarted(
         at=platform.clock.now(),
@@ -110,6 +119,7 @@ def _event(
         team=metadata.labels.get("team", ""),
         traceparent=start.traceparent or "",
         idempotency_key=start.idempotency_key or "",
+        mode=mode,
         seed=platform.random.bits(53),
         env=dict(platform.env),
     )
