@@ -208,3 +208,11 @@ def test_a_workflow_output_asks_for_large_values_after_a_reload(declared: bool) 
     held.now = done.now
     held.run()
     assert (done.output(), 1) == (held.output(), held.fetched)
+
+
+def test_a_large_value_that_a_task_does_not_read_is_not_fetched_for_it() -> None:
+    done = play({"a": {}, "b": {"needs": ["a"], "reads": []}}, answers={"a": [BIG]})
+    ended = next(i for i, event in enumerate(done.events) if isinstance(event, ev.TaskFinished))
+    state = fold(done.plan, done.events[: ended + 1])
+    assert ["a"] == list(state.unresolved)
+    assert ["StartAttempt"] == [type(command).__name__ for command in decide(done.plan, state, done.now)]

@@ -370,3 +370,16 @@ def test_every_prefix_of_a_history_with_waits_is_in_a_snapshot() -> None:
 def test_templates_of_a_wait_that_break_fail_the_task() -> None:
     done = play({"a": {"wait": timer(), "config": {"for": "{{input.missing}}"}}}, value={})
     assert ("failed", "expression") == (done.finished().status, done.failure("a").kind)
+
+
+@pytest.mark.parametrize("size", [7, 70_000], ids=["small", "by reference"])
+def test_a_match_of_a_reusable_task_sees_the_input_of_that_task(size: int) -> None:
+    task = {**event("event.data == size(input.id)"), "input": {"id": "{{input.n}}"}, "own_scope": True}
+    held = Play(graph({"a": task}), value={"n": "x" * size, "id": "not this"})
+    held.settle()
+    held.signal("paid", len("not this"))
+    held.settle()
+    assert {"a": "waiting"} == held.statuses()
+    held.signal("paid", size)
+    held.settle()
+    assert "succeeded" == held.finished().status
