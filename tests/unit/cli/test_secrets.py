@@ -46,3 +46,13 @@ def test_a_secret_without_a_host_or_value_is_refused(
     assert code == 2
     assert "--host" in printed or "printf" in printed
     assert [] == FileSecrets(tmp_path).names(SCOPE)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8552", "http://x.com/a", "*", "a b", "*.", "x/"])
+def test_a_host_that_can_never_match_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
+    code, printed = _put(monkeypatch, tmp_path, "v", "--host", host)
+    assert (2, True) == (code, "without scheme, port and path" in printed)
+
+
+def test_a_secret_that_is_not_there_cannot_be_deleted(tmp_path: Path) -> None:
+    assert 4 == millrace("secrets", "--data", str(tmp_path), "delete", "nosuch").code

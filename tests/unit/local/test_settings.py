@@ -21,11 +21,12 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 def test_every_variable_reaches_its_field() -> None:
     given = dict.fromkeys(SETTINGS, "x") | {
         "MILLRACE_PORT": "1", "MILLRACE_DEMO_PORT": "0", "MILLRACE_SYNC": "normal", "MILLRACE_LOG_LEVEL": "DEBUG",
-        "MILLRACE_ALLOW_HOSTS": "a:1, [::1]:2 ,",
+        "MILLRACE_ALLOW_HOSTS": "a:1, [::1]:2 ,", "MILLRACE_ENV": "A=1",
     }  # fmt: skip
     settings = read_settings(given)
     assert (1, 0, "normal", "DEBUG") == (settings.port, settings.demo_port, settings.sync, settings.log_level)
     assert ("a:1", "[::1]:2") == settings.allow_hosts
+    assert {"A": "1"} == settings.env
     assert Path("x") == settings.data
     plain = {name for name, field in SETTINGS.items() if getattr(settings, field) == "x"}
     assert {name for name in SETTINGS if given[name] == "x"} - {"MILLRACE_DATA"} == plain
@@ -61,3 +62,15 @@ def test_every_field_has_a_variable_and_every_variable_is_documented() -> None:
     assert {field.name for field in fields(Settings)} == set(SETTINGS.values())
     page = (ROOT / "docs/reference/settings.md").read_text()
     assert list(SETTINGS) == re.findall(r"^\| `(MILLRACE_\w+)`", page, re.MULTILINE)
+
+
+def test_what_workflows_may_read_is_a_list_of_pairs() -> None:
+    settings = read_settings({"MILLRACE_ENV": "API_URL=https://api.example.com/?a=b, STAGE=test,EMPTY="})
+    assert {"API_URL": "https://api.example.com/?a=b", "STAGE": "test", "EMPTY": ""} == settings.env
+    assert {} == read_settings({}).env
+
+
+@pytest.mark.parametrize("text", ["API_URL", "=x", "1A=x", "A-B=x"])
+def test_a_pair_that_cannot_be_read_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="MILLRACE_ENV"):
+        read_settings({"MILLRACE_ENV": text})

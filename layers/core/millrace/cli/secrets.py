@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import re
 import sys
 
 from millrace.adapters.files import FileSecrets
-from millrace.base.errors import InvalidRequest
+from millrace.base.errors import InvalidRequest, NotFound
 from millrace.cli.codes import Exit
 from millrace.cli.output import Output
 from millrace.cli.settings import settings_of, take_data
@@ -19,6 +20,7 @@ from millrace.ports.documents import TenantScope
 from millrace.ports.secrets import Secret
 
 SCOPE = TenantScope("default")
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9a-fA-F:]{2,45}\]?")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -44,10 +46,18 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
                 f"the secret {arguments.name} is bound to no host, so it could be sent nowhere",
                 hint="Name the hosts: --host api.example.com",
             )
+        for host in arguments.host:
+            if not _HOST.fullmatch(host):
+                raise InvalidRequest(
+                    f"{host!r} is not a host that a secret can be bound to",
+                    hint="Write a name or address without scheme, port and path, or *.suffix: api.example.com",
+                )
         secrets.put(SCOPE, arguments.name, Secret(_value(), tuple(arguments.host)))
         output.say(f"stored {arguments.name} for {', '.join(arguments.host)}")
         output.data({"name": arguments.name, "hosts": arguments.host})
     elif arguments.action == "delete":
+        if arguments.name not in secrets.names(SCOPE):
+            raise NotFound(f"there is no secret {arguments.name!r}", hint="`millrace secrets list` shows the names.")
         secrets.delete(SCOPE, arguments.name)
         output.say(f"deleted {arguments.name}")
         output.data({"name": arguments.name})

@@ -18,6 +18,7 @@ from millrace.engine.events import Failure
 from millrace.engine.heap import ascending
 from millrace.engine.plan import Node, Plan, WaitPlan
 from millrace.engine.state import FAILED, SUCCEEDED, WAITING, Decision, Signal, State, TaskState, Waiting
+from millrace.expr import Expression
 
 _SIGNAL = re.compile(r"[A-Za-z0-9._-]{1,128}")
 APPROVED, REJECTED = "approved", "rejected"
@@ -105,22 +106,19 @@ def _event(
         if signal.id in taken:
             continue
         seen = _seen(held.signal, signal)
-        if wait.match is not None:
-            try:
-                matched = wait.match.evaluate({**scope, "event": seen})
-            except ExpressionError as error:
-                failure = Failure(
-                    kind="expression",
-                    code=str(error.facts.get("reason", error.code)),
-                    message=f"In the match of task {node.id!r}: {error.message}",
-                    hint=error.hint,
-                )
-                return FinishTask(path=node.id, status=FAILED, failure=failure)
-            if matched is not True:
-                continue
+        if wait.match is not None and not _matches(wait.match, {**scope, "event": seen}):
+            continue
         taken.add(signal.id)
         return FinishTask(path=node.id, status=SUCCEEDED, output=seen, own_output=True, consumed=signal.id)
     return None
+
+
+def _matches(match: Expression, scope: Mapping[str, Any]) -> bool:
+    """Whether an event is the one meant. One that lacks what is asked for is another one, not a failure."""
+    try:
+        return match.evaluate(scope) is True
+    except ExpressionError:
+        return False
 
 
 def _seen(name: str, signal: Signal) -> dict[str, Any]:
@@ -162,12 +160,17 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
 
 
+def _instant(at: int) -> str:
+    """``at`` (ms) as RFC 3339 in UTC, to the millisecond."""
+    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
+
+
 def _by_time(node: Node, task: TaskState) -> FinishTask:
     wait, held = node.wait, task.wait
     assert wait is not None  # only waits have a due time
     assert held is not None
     if held.kind == "time":
-        output = {"until": datetime.fromtimestamp((held.due or 0) / 1000, UTC).isoformat()}
+        output = {"until": _instant(held.due or 0)}
         return FinishTask(path=node.id, status=SUCCEEDED, output=output, own_output=True)
     if held.kind == "approval" and wait.on_timeout == "approve":
         return _approved(node, held.decisions, timed_out=True)

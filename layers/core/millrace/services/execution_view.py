@@ -141,6 +141,7 @@ class _Viewer:
     def _finished(self, event: ev.ExecutionFinished) -> None:
         assert self._body is not None  # a log begins with its start
         body = self._body
+        body.pop("paused", None)
         body["status"] = event.status
         body["finishedAt"] = rfc3339(event.at)
         body["durationMs"] = event.at - self._began

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from millrace.base.errors import InvalidRequest
+from millrace.engine.events import TERMINAL
 from millrace.ports.documents import Index, Item, Key, Range, Row, Table
 from millrace.services.caller import Caller
 from millrace.services.platform import Platform
@@ -16,6 +17,7 @@ from millrace.services.times import rfc3339
 from millrace.store.executions import LIST_SHARDS, by_start, summary_key
 
 FILTERS = ("workflow", "version", "status", "label", "subject", "trigger", "replayOf", "since", "until")
+STATUSES = ("running", "stalled", *sorted(TERMINAL))
 MONTHS_BACK = 24
 _SORT = re.compile(r"[0-9]{15}#[0-9a-z]{26}")
 
@@ -39,6 +41,10 @@ def _rows(
     first, last = bounds
     within = Range(first=first, last=last, reverse=True, limit=limit + 1)
     names = frozenset(named)
+    if named.get("status", STATUSES[0]) not in STATUSES:
+        raise InvalidRequest(
+            f"{named['status'][:80]!r} is not a status of executions.", hint=f"Use one of {', '.join(STATUSES)}."
+        )
     index: Index
     partition: tuple[str, ...]
     if not names:

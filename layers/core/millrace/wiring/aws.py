@@ -64,6 +64,7 @@ def open_aws(settings: Settings) -> Platform:
         random=random,
         region=settings.region,
         log_level=settings.log_level,
+        env=settings.env,
     )
 
 

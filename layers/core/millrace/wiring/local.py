@@ -90,7 +90,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
         random=random,
         region=settings.region,
         log_level=settings.log_level,
-        env={"DEMO_URL": demo_url} if demo_url else {},
+        env={**({"DEMO_URL": demo_url} if demo_url else {}), **settings.env},
         wait_end=orchestrator.wait_end,
     )
 

@@ -5,8 +5,9 @@ The table ``SETTINGS`` is what `docs/reference/settings.md` is compared with, so
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
@@ -32,6 +33,7 @@ class Settings:
     sync: Sync = "full"
     region: str = "local"
     log_level: LogLevel = "WARNING"
+    env: Mapping[str, str] = field(default_factory=dict)
     table_definitions: str = ""
     table_history: str = ""
     table_statistics: str = ""
@@ -55,6 +57,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "MILLRACE_SYNC": "sync",
     "MILLRACE_REGION": "region",
     "MILLRACE_LOG_LEVEL": "log_level",
+    "MILLRACE_ENV": "env",
     "MILLRACE_TABLE_DEFINITIONS": "table_definitions",
     "MILLRACE_TABLE_HISTORY": "table_history",
     "MILLRACE_TABLE_STATISTICS": "table_statistics",
@@ -64,6 +67,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "MILLRACE_SHORT_STATE_MACHINE": "short_state_machine",
     "MILLRACE_ENDPOINT": "endpoint",
 }
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _LEVELS: Final = get_args(LogLevel)
 
 
@@ -89,6 +93,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allow_hosts=_hosts(text.get("allow_hosts", "")),
         sync=cast(Sync, _one_of(text, "sync", ("full", "normal"), "full")),
         region=text.get("region", "local"),
+        env=_pairs(text.get("env", "")),
         log_level=cast(LogLevel, _one_of(text, "log_level", _LEVELS, "WARNING")),
         table_definitions=text.get("table_definitions", ""),
         table_history=text.get("table_history", ""),
@@ -117,6 +122,19 @@ def _one_of(text: Mapping[str, str], field: str, allowed: tuple[str, ...], defau
     if value not in allowed:
         raise _unusable(field, value, f"one of {', '.join(allowed)}")
     return value
+
+
+def _pairs(value: str) -> dict[str, str]:
+    """``NAME=value`` pairs separated by commas: what workflows may read as ``env.NAME``."""
+    found: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in value.split(","))):
+        name, equals, text = part.partition("=")
+        if not equals or not _NAME.fullmatch(name):
+            raise _unusable(
+                "env", part, "NAME=value pairs separated by commas, such as API_URL=https://api.example.com"
+            )
+        found[name] = text
+    return found
 
 
 def _hosts(value: str) -> tuple[str, ...]:

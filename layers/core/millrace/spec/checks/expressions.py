@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Final
 
 from millrace.base.errors import ExpressionError
-from millrace.expr import Read
+from millrace.expr import Read, Wild
 from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment
 from millrace.spec.placing import place
@@ -86,7 +86,8 @@ def _read(
     verdict = environment.follow(path, own_output)
     if verdict.shape is not None:
         return
-    name = str(path.segments[verdict.index])
+    segment = path.segments[verdict.index]
+    name = "a computed position" if isinstance(segment, Wild) else str(segment)
     names = report.nearest(name, verdict.known)
     if verdict.reason:
         message = f"{path}: there is no {name}, since {verdict.reason}"
