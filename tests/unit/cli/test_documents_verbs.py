@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import stat
 from pathlib import Path
 
 import pytest
 
+from millrace.cli.dev import tell
+from millrace.cli.output import Output
+from millrace.local.documents import Document, Published
+from millrace.local.watch import Change
 from tests.unit.cli.running import millrace
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,6 +79,15 @@ def test_a_folder_stands_for_its_files(folder: Path) -> None:
     (folder / "input.json").write_text('{"userId": 3}')
     ran = millrace("validate", "--json", str(folder))
     assert ["both.yaml", "broken.yaml", "good.yaml"] == [Path(one["file"]).name for one in ran.json]
+
+
+@pytest.mark.parametrize("line", ["kind: Workfow\n", ""])
+def test_a_folder_shows_a_file_whose_kind_is_misspelt_or_missing(folder: Path, line: str) -> None:
+    (folder / "broken.yaml").write_text(GOOD.replace("kind: Workflow\n", line))
+    (folder / "compose.yaml").write_text("services: {}\n")
+    ran = millrace("validate", "--json", str(folder))
+    found = {Path(one["file"]).name: [f["path"] for f in one["findings"]] for one in ran.json}
+    assert (1, {"both.yaml": [], "broken.yaml": ["/kind"], "good.yaml": []}) == (ran.code, found)
 
 
 def test_sarif_names_the_file_and_the_rule(folder: Path) -> None:
@@ -150,3 +164,20 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(b"a: \xff")
     assert 2 == millrace("fmt", str(path)).code
+
+
+def test_a_refusal_is_told_once_with_its_place() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    finding = {"line": 3, "column": 7, "severity": "error", "code": "c", "message": "no such key", "fix": "mend it"}
+    answer = {"detail": "line 3, column 7: no such key", "hint": "mend it"}
+    document = Document(Path("a.yaml"), b"", "yaml", 2)
+    for found in ([finding], []):
+        refused = Published(document, 422, {**answer, "findings": found})
+        tell(Change("refused", document.file, refused), Output(out=out, err=err))
+    assert [
+        "a.yaml: not published",
+        "a.yaml:5:7: error c: no such key",
+        "    mend it",
+        "a.yaml: not published: line 3, column 7: no such key",
+        "    mend it",
+    ] == err.getvalue().splitlines()

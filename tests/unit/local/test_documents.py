@@ -63,10 +63,32 @@ def test_a_file_that_is_far_too_long_is_cut(tmp_path: Path) -> None:
         ("kind: Deployment", ""),
         ("# kind: Workflow", ""),
         ("kind: Workflows", ""),
+        ('{"apiVersion": "workflow.io/v1", "kind": "WorkflowTask"}', "WorkflowTask"),
+        ("\ufeffkind: Workflow", "Workflow"),
     ],
 )
 def test_the_kind_is_read_without_a_parser(text: str, kind: str) -> None:
     assert (kind, bool(kind)) == (document(text).kind, is_ours(document(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("apiVersion: workflow.io/v1\nkind: Workfow\n", True),
+        ("# why\nkind: Workfow\nspec: {}\n", True),
+        ("apiVersion: workflow.io/v1\nspec:\n  tasks: [\n", True),
+        ("apiVersion: apps/v2\nmetadata: {}\n", True),
+        ('{"kind": "Workfow", "apiVersion": "workflow.io/v1"}', True),
+        ('{\n  "spec": {}\n}', True),
+        ("apiVersion: apps/v1\nkind: Deployment\nspec: {}\n", False),
+        ("services:\n  a:\n    spec: 1\n", False),
+        ('{"userId": 3, "spec": 1}', False),
+        ("", False),
+        ("#" * 5000 + "\nspec: {}\n", False),
+    ],
+)
+def test_a_document_without_a_kind_of_ours_is_meant_when_its_beginning_says_so(text: str, ours: bool) -> None:
+    assert ("", ours) == (document(text).kind, is_ours(document(text)))
 
 
 def test_only_documents_that_are_not_hidden_are_found(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,35 @@ import pytest
 from millrace.base.errors import Unavailable
 from millrace.local.client import Client
 from millrace.local.listener import bind, port_of
+from millrace.local.server import LocalServer
 from millrace.local.watch import Change, Watcher
+from millrace.wiring.settings import Settings
 from tests.unit.local.publishing import WORKFLOW, publishing
 
 TASK = WORKFLOW.replace("kind: Workflow", "kind: WorkflowTask")
+ONE_TASK = """\
+apiVersion: workflow.io/v1
+kind: WorkflowTask
+metadata: {name: first}
+spec:
+  version: 1.0.0
+  type: transform
+  transform: [{limit: 1}]
+"""
+USES = """\
+apiVersion: workflow.io/v1
+kind: Workflow
+metadata: {name: uses}
+spec:
+  tasks:
+    - {id: shape, taskRef: first@^1, input: {items: [1]}}
+"""
+
+
+@contextmanager
+def platform(data: Path) -> Iterator[Client]:
+    with LocalServer(Settings(data=data, port=0, demo_port=0, sync="normal")) as server:
+        yield server.client
 
 
 class Watched:
@@ -36,7 +62,7 @@ class Watched:
         return path
 
     def said(self) -> list[tuple[str, str]]:
-        found = [(change.what, change.file.name) for change in self.changes]
+        found: list[tuple[str, str]] = [(change.what, change.file.name) for change in self.changes]
         self.changes.clear()
         return found
 
@@ -83,6 +109,60 @@ def test_a_broken_file_keeps_the_last_good_version_and_says_why(watched: Watched
     assert published is not None
     assert (422, "mend") == (published.status, published.answer["hint"])
     assert [("published", "a.yaml"), ("refused", "a.yaml")] == watched.said()
+
+
+@pytest.mark.parametrize("data", [b"", b"broken: [", b"broken \xff", b"kind: Workfow # broken", b"{}"])
+def test_a_file_that_was_published_is_judged_whatever_it_has_become(tmp_path: Path, data: bytes) -> None:
+    with platform(tmp_path / ".data") as client:
+        changes: list[Change] = []
+        watcher = Watcher(client, tmp_path, changes.append)
+        path = tmp_path / "a.yaml"
+        path.write_text(WORKFLOW)
+        watcher.look()
+        path.write_bytes(data)
+        watcher.look()
+    assert ["published", "refused"] == [change.what for change in changes]
+
+
+def test_what_stood_beside_a_document_of_ours_stays_ignored(watched: Watched) -> None:
+    watched.write("a.yaml", f"{WORKFLOW}---\nkind: Deployment\n")
+    watched.watcher.look()
+    watched.write("a.yaml", f"{WORKFLOW}# more\n---\nkind: Deployment\n")
+    watched.watcher.look()
+    assert [("published", "a.yaml")] * 2 == watched.said()
+    assert [WORKFLOW, f"{WORKFLOW}# more\n"] == watched.kept
+
+
+def test_a_refused_workflow_is_published_once_its_task_is_there(tmp_path: Path) -> None:
+    with platform(tmp_path / ".data") as client:
+        changes: list[Change] = []
+        watcher = Watcher(client, tmp_path, changes.append)
+        for name, text in {"a": USES, "b": f"{WORKFLOW}bad: 1\n", "c": WORKFLOW, "t": ONE_TASK}.items():
+            (tmp_path / f"{name}.yaml").write_text(text)
+            watcher.look()
+        assert 0 == watcher.look()
+        (tmp_path / "b.yaml").unlink()
+        watcher.look()
+    assert [
+        ("refused", "a.yaml"),
+        ("refused", "b.yaml"),
+        ("published", "c.yaml"),
+        ("published", "t.yaml"),
+        ("published", "a.yaml"),
+        ("deleted", "b.yaml"),
+    ] == [(change.what, change.file.name) for change in changes]
+
+
+def test_a_refusal_for_another_reason_is_told_when_it_is_tried_again(tmp_path: Path) -> None:
+    with platform(tmp_path / ".data") as client:
+        changes: list[Change] = []
+        watcher = Watcher(client, tmp_path, changes.append)
+        both = USES + "    - {id: other, taskRef: second@^1, input: {}}\n"
+        for name, text in {"a": both, "t": ONE_TASK}.items():
+            (tmp_path / f"{name}.yaml").write_text(text)
+            watcher.look()
+    told = [(change.what, len(change.published.findings)) for change in changes if change.published]
+    assert [("refused", 2), ("published", 0), ("refused", 1)] == told
 
 
 def test_a_deleted_file_is_said_once_and_comes_back_as_new(watched: Watched) -> None:

@@ -96,6 +96,8 @@ def tell(change: Change, output: Output) -> None:
     elif published.ok:
         name, version = published.answer.get("name", ""), published.answer.get("version", "")
         output.say(f"published {plain(str(name))} {plain(str(version))} from {plain(str(change.file))}")
+    elif published.findings:  # they hold the detail and the hint
+        output.warn(f"{plain(str(change.file))}: not published")
     else:
         detail = str(published.answer.get("detail") or published.answer.get("title") or "")
         output.warn(f"{plain(str(change.file))}: not published: {plain(detail)}")

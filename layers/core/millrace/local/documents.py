@@ -18,7 +18,17 @@ from millrace.local.client import Client, Refused
 
 SUFFIXES: Final = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 _SEPARATOR: Final = re.compile(rb"^---(?=\s|$)[^\S\n]*", re.MULTILINE)
-_KIND: Final = re.compile(rb"""^\s*["']?kind["']?\s*:\s*["']?(Workflow|WorkflowTask)\b""", re.MULTILINE)
+_KIND: Final = re.compile(
+    rb"""^(?:\xef\xbb\xbf)?[^\S\n]*(?:\{(?:[^\n]*?,)??[^\S\n]*)?["']?kind["']?\s*:\s*["']?(Workflow|WorkflowTask)\b""",
+    re.MULTILINE,
+)
+_MEANT: Final = re.compile(rb"""^(?:\xef\xbb\xbf)?["']?(?:apiVersion|spec)["']?\s*:""", re.MULTILINE)
+_MEANT_FLOW: Final = re.compile(
+    rb"""(?:\xef\xbb\xbf)?\s*\{\s*(?:"[^"]*"\s*:\s*"[^"]*"\s*,\s*)*["']?(?:apiVersion|spec)["']?\s*:"""
+)
+_OTHER_API: Final = re.compile(rb"""\bapiVersion["']?\s*:\s*["']?(?!workflow\.io\b)\w""")
+_ANY_KIND: Final = re.compile(rb"""\bkind["']?\s*:\s*["']?\w""")
+_HEAD_BYTES: Final = 4096
 _CONTENT: Final = re.compile(rb"^[^\s#%]", re.MULTILINE)
 _SCALAR: Final = re.compile(r""""[^"]*"|'[^']*'|[^\s#,}\]]+""")
 _FILE_BYTES: Final = 16 * DOCUMENT_BYTES
@@ -90,8 +100,18 @@ def read_file(path: Path) -> list[Document]:
 
 
 def is_ours(document: Document) -> bool:
-    """Whether a file found in a folder is meant for Millrace at all: other YAML may stand beside it."""
-    return bool(document.kind)
+    """Whether a file found in a folder is meant for Millrace at all: other YAML may stand beside it.
+
+    Meant is what names a kind of ours, and what begins with ``apiVersion`` or ``spec`` without one: that kind is
+    missing or misspelt, and somebody should hear of it. A document that names both a kind and an API of somebody
+    else, as Kubernetes manifests do, is theirs.
+    """
+    if document.kind:
+        return True
+    head = document.text[:_HEAD_BYTES]
+    if not (_MEANT.search(head) or _MEANT_FLOW.match(head)):
+        return False
+    return not (_OTHER_API.search(head) and _ANY_KIND.search(head))
 
 
 def tasks_first(documents: Iterable[Document]) -> list[Document]:
