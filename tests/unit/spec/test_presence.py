@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from millrace.engine.compile import compile_plan
 from millrace.spec import Workflow
-from millrace.spec.dependencies import graph_of
+from millrace.spec.dependencies import graphs_of
 from millrace.spec.models import TRIGGER_RULES
-from millrace.spec.outcomes import Outcomes
+from millrace.spec.outcomes import outcomes_of
 from millrace.spec.sites import workflow_sites
+from millrace.spec.tree import tree_of
 from tests.unit.engine.play import Play, failure
 from tests.unit.spec.builders import HTTP, flow, judge, workflow_of
 
@@ -317,9 +318,10 @@ def written(tasks: list[dict[str, Any]]) -> Workflow:
 @given(documents(), st.fixed_dictionaries({"c0": st.booleans(), "c1": st.booleans(), "c2": st.booleans()}))
 def test_no_run_contradicts_what_was_said_about_it(tasks: list[dict[str, Any]], value: dict[str, bool]) -> None:
     workflow = written(tasks)
-    sites = workflow_sites(workflow)
-    graph = graph_of(workflow, sites)
-    outcomes = Outcomes(workflow, graph, sites)
+    tree = tree_of(workflow)
+    sites = workflow_sites(workflow, None, tree)
+    graphs = graphs_of(workflow, tree, sites)
+    graph, outcomes = graphs[0], outcomes_of(tree, graphs, sites)[0]
     answers = {f"t{index}": [failure(retryable=False)] for index, task in enumerate(tasks) if task["fails"]}
     done = Play(compile_plan(workflow, {}, hashes={}), answers=answers, value=value).run()
     status = done.statuses()

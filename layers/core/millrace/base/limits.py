@@ -35,6 +35,11 @@ SNAPSHOT_BYTES: Final = 1 * MIB
 
 TASKS_PER_WORKFLOW: Final = 10_000
 TASK_ID_CHARS: Final = 128
+BODIES_DEEP: Final = 8  # tasks inside tasks; a path stays readable, and an index key within its limit
+TASK_INSTANCES: Final = 200_000  # of one execution, those of all iterations together
+ITERATIONS: Final = 50_000  # of one forEach
+GENERATED_BYTES: Final = 60 * KIB  # the tasks of one generate; below what is kept in an event, since they are the plan
+HOPS: Final = 16  # executions above an execution
 ATTEMPT_TIMEOUT_MS: Final = 14 * 60 * 1000  # a Lambda invocation ends at 15 minutes
 DEFAULT_ATTEMPT_TIMEOUT_MS: Final = 60 * 1000
 SLEEP_IN_DRIVER_MS: Final = 10 * 1000  # longer waits park

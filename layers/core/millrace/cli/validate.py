@@ -26,6 +26,7 @@ from millrace.spec import (
     in_order,
     load,
     sarif,
+    wanted_tasks,
 )
 
 
@@ -79,7 +80,7 @@ def judge(found: Sequence[Document]) -> list[tuple[Document, list[Finding]]]:
 def _findings(loaded: Loaded, tasks: dict[str, WorkflowTask]) -> tuple[Finding, ...]:
     more: Sequence[Finding] = ()
     if isinstance(loaded.document, Workflow):
-        references = {task.task_ref for task in loaded.document.spec.tasks if task.task_ref is not None}
+        references = set(wanted_tasks(loaded.document))
         known = {ref: tasks[name] for ref in references if (name := ref.partition("@")[0]) in tasks}
         more = check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_transform)
     elif loaded.document is not None:

@@ -12,7 +12,17 @@ from millrace.services.find_version import definitions_of
 from millrace.services.platform import Platform
 from millrace.services.task_references import resolve_tasks
 from millrace.services.transform_check import check_transform
-from millrace.spec import Finding, Workflow, WorkflowTask, check_task, check_workflow, has_errors, in_order, load
+from millrace.spec import (
+    Finding,
+    Workflow,
+    WorkflowTask,
+    check_task,
+    check_workflow,
+    has_errors,
+    in_order,
+    load,
+    wanted_tasks,
+)
 from millrace.spec import Source as DocumentSource
 from millrace.store.definitions import Definitions, Kind
 
@@ -52,7 +62,7 @@ def check_document(platform: Platform, caller: Caller, kind: Kind, data: bytes, 
     caller = caller if document is None else _in_namespace(caller, document)
     definitions = definitions_of(platform, caller)
     if isinstance(document, Workflow) and loaded.source is not None:
-        wanted = [task.task_ref for task in document.spec.tasks if task.task_ref is not None]
+        wanted = wanted_tasks(document)
         resolved = resolve_tasks(definitions, wanted)
         tasks = {reference: item.task for reference, item in resolved.items()}
         findings += check_workflow(document, loaded.source, tasks=tasks, check_transform=check_transform)

@@ -15,7 +15,7 @@ from millrace.services.find_version import definitions_of, find_head, find_versi
 from millrace.services.parsed_documents import workflow_of
 from millrace.services.platform import Platform
 from millrace.services.task_references import resolve_tasks
-from millrace.spec import Workflow, WorkflowTask
+from millrace.spec import Workflow, WorkflowTask, wanted_tasks
 from millrace.store.definitions import Version
 
 
@@ -49,7 +49,7 @@ def resolve_version(
     head = find_head(definitions, "workflow", name)
     found = find_version(definitions, head, version)
     workflow = workflow_of(definitions, found)
-    wanted = [task.task_ref for task in workflow.spec.tasks if task.task_ref is not None]
+    wanted = wanted_tasks(workflow)
     resolved = resolve_tasks(definitions, wanted)
     missing = sorted(set(wanted) - set(resolved))
     if missing:

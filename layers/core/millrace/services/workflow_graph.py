@@ -11,8 +11,9 @@ from millrace.services.parsed_documents import workflow_of
 from millrace.services.platform import Platform
 from millrace.services.transform_check import check_transform
 from millrace.spec import Workflow
-from millrace.spec.dependencies import graph_of
+from millrace.spec.dependencies import graphs_of
 from millrace.spec.sites import Sites, workflow_sites
+from millrace.spec.tree import Tree, tree_of
 
 
 def workflow_graph(platform: Platform, caller: Caller, name: str, *, version: str | None = None) -> dict[str, Any]:
@@ -28,58 +29,88 @@ def workflow_graph(platform: Platform, caller: Caller, name: str, *, version: st
 
 
 def graph_json(workflow: Workflow) -> dict[str, Any]:
-    """The graph of a checked workflow. Linear in tasks and references."""
-    sites = workflow_sites(workflow, check_transform)
-    needs = graph_of(workflow, sites).needs
-    reads = _reads(workflow, sites)
-    order = {task.id: {need.task for need in task.depends_on} for task in workflow.spec.tasks}
-    levels = _levels(needs)
-    nodes = [
-        {
-            "id": task.id,
-            "type": task.type or "taskRef",
-            "taskRef": task.task_ref,
-            "description": task.description or "",
-            "layer": levels[task.id],
-        }
-        for task in workflow.spec.tasks
-    ]
+    """The graph of a checked workflow. Linear in tasks and references.
+
+    A task inside another one has the id of the task path without positions (``loop/ship``, ``route/0/pack``) and names
+    the task around it as ``parent``; its layer counts within its own list. Layers are those of the workflow's own list.
+    """
+    tree = tree_of(workflow)
+    sites = workflow_sites(workflow, check_transform, tree)
+    graphs = graphs_of(workflow, tree, sites)
+    levels = [_levels(graph.needs) for graph in graphs]
+    reads = _reads(tree, sites)
+    nodes = []
+    for placed in tree.tasks:
+        owner = tree.bodies[placed.body].owner
+        nodes.append(
+            {
+                "id": tree.label(placed.index),
+                "type": placed.task.type or "taskRef",
+                "taskRef": placed.task.task_ref,
+                "description": placed.task.description or "",
+                "layer": levels[placed.body].get(placed.task.id, 0),
+                "parent": None if owner is None else tree.label(owner),
+            }
+        )
     edges = [
-        _edge(before, after, reads.get((before, after), set()), before in order[after])
-        for after, wanted in needs.items()
+        _edge(tree, body.ids[before], body.ids[after], reads)
+        for body, graph in zip(tree.bodies, graphs, strict=True)
+        for after, wanted in graph.needs.items()
         for before in wanted
     ]
-    layers: list[list[str]] = [[] for _ in range(max(levels.values(), default=-1) + 1)]
-    for task, level in levels.items():
+    layers: list[list[str]] = [[] for _ in range(max(levels[0].values(), default=-1) + 1)]
+    for task, level in levels[0].items():
         layers[level].append(task)
     return {"nodes": nodes, "edges": edges, "layers": layers}
 
 
 def mermaid(graph: Mapping[str, Any]) -> str:
     """The graph as a Mermaid flowchart. Ids are quoted and numbered, so that no name can become syntax."""
-    numbers = {node["id"]: f"n{index}" for index, node in enumerate(graph["nodes"])}
+    nodes = graph["nodes"]
+    numbers = {node["id"]: f"n{index}" for index, node in enumerate(nodes)}
+    inside: dict[str | None, list[Mapping[str, Any]]] = {}
+    for node in nodes:
+        inside.setdefault(node["parent"], []).append(node)
     lines = ["flowchart TD"]
-    lines += [f'  {numbers[node["id"]]}["{node["id"]} ({node["type"]})"]' for node in graph["nodes"]]
+
+    def draw(parent: str | None, indent: str) -> None:
+        for node in inside[parent]:
+            number, text = numbers[node["id"]], f'"{node["id"]} ({node["type"]})"'
+            if node["id"] not in inside:
+                lines.append(f"{indent}{number}[{text}]")
+                continue
+            lines.append(f"{indent}subgraph {number}[{text}]")
+            draw(node["id"], indent + "  ")
+            lines.append(f"{indent}end")
+
+    draw(None, "  ")
     for edge in graph["edges"]:
         arrow = "-->" if "data" in edge["why"] else "-.->"
         lines.append(f"  {numbers[edge['from']]} {arrow} {numbers[edge['to']]}")
     return "\n".join(lines) + "\n"
 
 
-def _edge(before: str, after: str, reads: set[str], ordered: bool) -> dict[str, Any]:
-    why = (["data"] if reads else []) + (["order"] if ordered else [])
-    return {"from": before, "to": after, "why": why, "reads": sorted(reads)}
+def _edge(tree: Tree, before: int, after: int, reads: Mapping[tuple[int, int], set[str]]) -> dict[str, Any]:
+    read = reads.get((before, after), set())
+    ordered = any(need.task == tree.tasks[before].task.id for need in tree.tasks[after].task.depends_on)
+    why = (["data"] if read else []) + (["order"] if ordered else [])
+    return {"from": tree.label(before), "to": tree.label(after), "why": why or ["data"], "reads": sorted(read)}
 
 
-def _reads(workflow: Workflow, sites: Sites) -> dict[tuple[str, str], set[str]]:
-    """Which paths of ``before`` are read by ``after``."""
-    tasks = workflow.spec.tasks
+def _reads(tree: Tree, sites: Sites) -> dict[tuple[int, int], set[str]]:
+    """Which paths of one task are read by another of its body, or inside that."""
     read = [(site.task, one.path) for site in sites.sites for one in site.expression.reads]
     read += [(at, path) for at, _, path in sites.step_reads]
-    found: dict[tuple[str, str], set[str]] = {}
+    found: dict[tuple[int, int], set[str]] = {}
     for at, path in read:
-        if at is not None and path.root == "tasks" and path.segments and isinstance(path.segments[0], str):
-            found.setdefault((path.segments[0], tasks[at].id), set()).add(str(path))
+        name = path.segments[0] if path.root == "tasks" and path.segments else None
+        place = tree.lookup(tree.tasks[at].body, name) if at is not None and isinstance(name, str) else None
+        if at is None or place is None:
+            continue
+        body, need = place
+        reader = tree.holder(at, body.index)
+        if reader is not None:
+            found.setdefault((need, reader), set()).add(str(path))
     return found
 
 

@@ -19,7 +19,7 @@ from millrace.spec.models import (
     WorkflowTask,
 )
 from millrace.spec.models.fields import reference_name
-from millrace.spec.references import Reference, references
+from millrace.spec.references import Reference, references, wanted_tasks, wanted_workflows
 from millrace.spec.registry import TaskType, find_type, known_types, register_type, unregister_type
 from millrace.spec.render import findings_text, sarif
 from millrace.spec.schema_check import schema_problems
@@ -68,4 +68,6 @@ __all__ = [
     "schema_problems",
     "unregister_type",
     "validate_input",
+    "wanted_tasks",
+    "wanted_workflows",
 ]

@@ -1,12 +1,18 @@
-"""Which task waits for which: what its expressions read, and what `dependsOn` adds."""
+"""Which task waits for which: what its expressions read, and what `dependsOn` adds.
+
+A task waits for tasks of its own body. What something inside it reads from the bodies around, it waits for itself, so
+that everything an inner task can read is there when its body begins.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from millrace.expr import ReadPath
 from millrace.spec.models import Workflow, WorkflowTask
 from millrace.spec.sites import Sites, TransformCheck, workflow_sites
+from millrace.spec.tree import Body, Tree, tree_of
 
 
 def dependencies(
@@ -15,50 +21,110 @@ def dependencies(
     *,
     check_transform: TransformCheck | None = None,
 ) -> dict[str, tuple[str, ...]]:
-    """For every task id, in document order, the ids it waits for, without repeats, in document order.
+    """For every task id of the workflow's own list, in document order, the ids it waits for, without repeats, in
+    document order.
 
     ``tasks`` is what `check_workflow` takes; a reusable task cannot read the workflow's tasks, so it adds nothing.
     Ids that the workflow does not have are left out. Linear in tasks and references.
     """
     del tasks
-    return graph_of(workflow, workflow_sites(workflow, check_transform)).needs
+    tree = tree_of(workflow)
+    return graphs_of(workflow, tree, workflow_sites(workflow, check_transform, tree))[0].needs
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """``needs`` of every id; ``firm`` are those of them that always hold (read, or an unconditional dependsOn)."""
+    """``needs`` of every id of a body; ``firm`` are those of them that always hold (read, or an unconditional
+    dependsOn)."""
 
     needs: dict[str, tuple[str, ...]]
     firm: dict[str, frozenset[str]]
 
 
-def graph_of(workflow: Workflow, sites: Sites) -> Graph:
-    """The graph of a workflow whose expressions have been compiled."""
-    spec = workflow.spec.tasks
-    order: dict[str, int] = {}
-    for index, task in enumerate(spec):
-        order.setdefault(task.id, index)
-    read: list[set[str]] = [set() for _ in spec]
-    firm: list[set[str]] = [set() for _ in spec]
+def graphs_of(workflow: Workflow, tree: Tree, sites: Sites) -> tuple[Graph, ...]:
+    """The graph of each body of a workflow whose expressions have been compiled."""
+    read: list[set[int]] = [set() for _ in tree.tasks]
+    firm: list[set[int]] = [set() for _ in tree.tasks]
+    state = state_reads(workflow, sites)
+    for at, path, guarded in _reads(sites):
+        body = tree.tasks[at].body
+        for one in _through_state(path, state):
+            # an expression of the state stands in the workflow's own scope, whoever reads it
+            _note(tree, at, 0 if one is not path else body, one, read, None if guarded else firm)
+    for placed in tree.tasks:
+        for need in placed.task.depends_on:
+            found = tree.bodies[placed.body].ids.get(need.task)
+            if found is not None:
+                read[placed.index].add(found)
+                if need.condition is None:
+                    firm[placed.index].add(found)
+    return tuple(_graph(tree, body, read, firm) for body in tree.bodies)
+
+
+def _reads(sites: Sites) -> Iterator[tuple[int, ReadPath, bool]]:
     for site in sites.sites:
-        if site.task is None:
-            continue
-        for one in site.expression.reads:
-            path = one.path
-            if path.root == "tasks" and path.segments and isinstance(path.segments[0], str):
-                read[site.task].add(path.segments[0])
-                if not one.guarded:
-                    firm[site.task].add(path.segments[0])
+        if site.task is not None:
+            for one in site.expression.reads:
+                yield site.task, one.path, one.guarded
     for at, _, path in sites.step_reads:
-        if at is not None and path.root == "tasks" and path.segments and isinstance(path.segments[0], str):
-            read[at].add(path.segments[0])
-            firm[at].add(path.segments[0])
+        if at is not None:
+            yield at, path, False
+
+
+def state_reads(workflow: Workflow, sites: Sites) -> dict[str, tuple[ReadPath, ...]]:
+    """What each entry of `state` reads of tasks, directly and through other entries."""
+    direct: dict[str, list[ReadPath]] = {name: [] for name in workflow.spec.state}
+    for site in sites.sites:
+        if site.use == "state":
+            direct[str(site.path[2])] += [one.path for one in site.expression.reads]
+    return {name: tuple(_closure(name, direct)) for name in direct}
+
+
+def _closure(name: str, direct: Mapping[str, list[ReadPath]]) -> Iterator[ReadPath]:
+    seen, stack = {name}, [name]
+    while stack:
+        for path in direct[stack.pop()]:
+            if path.root == "state":
+                inner = entries(path, direct)
+                stack += [entry for entry in inner if entry not in seen]
+                seen.update(inner)
+            elif path.root == "tasks":
+                yield path
+
+
+def entries(path: ReadPath, known: Iterable[str]) -> list[str]:
+    """The entries of `state` that a path below it reads: one by name, or all of them."""
+    head = path.segments[0] if path.segments else None
+    return [name for name in known if head == name or not isinstance(head, str)]
+
+
+def _through_state(path: ReadPath, state: Mapping[str, tuple[ReadPath, ...]]) -> Iterator[ReadPath]:
+    if path.root == "tasks":
+        yield path
+    elif path.root == "state":
+        for name in entries(path, state):
+            yield from state[name]
+
+
+def _note(tree: Tree, at: int, body: int, path: ReadPath, read: list[set[int]], firm: list[set[int]] | None) -> None:
+    """Task ``at`` reads ``path`` inside ``body``: it, or the task around it in the body of what is read, waits."""
+    name = path.segments[0] if path.segments else None
+    found = tree.lookup(body, name) if isinstance(name, str) else None
+    if found is None:
+        return
+    where, need = found
+    waiter = tree.holder(at, where.index)
+    if waiter is None:
+        return  # a handler at the end of the workflow waits for everything
+    read[waiter].add(need)
+    if firm is not None:
+        firm[waiter].add(need)
+
+
+def _graph(tree: Tree, body: Body, read: list[set[int]], firm: list[set[int]]) -> Graph:
     needs: dict[str, tuple[str, ...]] = {}
     always: dict[str, frozenset[str]] = {}
-    for index, task in enumerate(spec):
-        wanted = read[index] | {need.task for need in task.depends_on}
-        firm[index] |= {need.task for need in task.depends_on if need.condition is None}
-        if order[task.id] == index:
-            needs[task.id] = tuple(sorted(wanted & order.keys(), key=order.__getitem__))
-            always[task.id] = frozenset(firm[index] & order.keys())
+    for name, index in body.ids.items():
+        needs[name] = tuple(tree.tasks[need].task.id for need in sorted(read[index]))
+        always[name] = frozenset(tree.tasks[need].task.id for need in firm[index])
     return Graph(needs, always)

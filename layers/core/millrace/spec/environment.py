@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from millrace.expr import ReadPath
+from millrace.spec.dependencies import Graph
 from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.registry import find_type
 from millrace.spec.scopes import TASK_FIELDS
 from millrace.spec.shapes import ANYTHING, Shape, Verdict, constant_shape, follow, json_type
 from millrace.spec.tasks.event import EVENT_SCHEMA
+from millrace.spec.tasks.for_each import ForEach
+from millrace.spec.tasks.switch import Switch
+from millrace.spec.tasks.workflow_ref import SubWorkflow
+from millrace.spec.tree import Body, Placed, Tree
 
 _EXECUTION: Final = Shape.of(
     {
@@ -26,6 +32,14 @@ _EXECUTION: Final = Shape.of(
     }
 )
 _EVENT: Final = Shape.of(EVENT_SCHEMA)
+_INDEX: Final = Shape.of({"type": "integer"})
+_ERROR: Final = Shape.of(
+    {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in ("kind", "code", "message", "task")},
+        "additionalProperties": False,
+    }
+)
 _FIELDS: Final = {
     "status": Shape.of({"type": "string"}),
     "attempts": Shape.of({"type": "integer"}),
@@ -65,19 +79,75 @@ class Environment:
         return verdict if verdict.shape is not None else Verdict(None, verdict.index + 2, verdict.known, verdict.reason)
 
 
-def workflow_environment(workflow: Workflow, tasks: Mapping[str, WorkflowTask]) -> Environment:
-    """What the expressions of a workflow can read."""
-    spec = workflow.spec
-    roots = {
-        "input": Shape.of(spec.input),
-        "config": constant_shape(spec.config),
-        "execution": _EXECUTION,
-        "event": _EVENT,
-    }
-    outputs: dict[str, Shape] = {}
-    for task in spec.tasks:
-        outputs.setdefault(task.id, _mapped(task.output) if task.output is not None else produced(task, tasks))
-    return Environment(roots, outputs)
+class Environments:
+    """What the expressions of each body of a workflow can read, and what each task produces."""
+
+    def __init__(
+        self, workflow: Workflow, tree: Tree, graphs: Sequence[Graph], tasks: Mapping[str, WorkflowTask]
+    ) -> None:
+        spec = workflow.spec
+        self._tree = tree
+        self._graphs = graphs
+        roots = {
+            "input": Shape.of(spec.input),
+            "config": constant_shape(spec.config),
+            "state": Shape.of(_mapping_schema(spec.state)),
+            "execution": _EXECUTION,
+            "event": _EVENT,
+            "error": _ERROR,
+        }
+        self.produced = tuple(self._produced(placed, tasks) for placed in tree.tasks)
+        outputs: list[ChainMap[str, Shape]] = []
+        self.bodies: list[Environment] = []
+        for body in tree.bodies:  # one that is seen by others stands before them
+            own = {name: self._read(index) for name, index in body.ids.items()}
+            above = ChainMap[str, Shape]() if body.sees is None else outputs[body.sees]
+            outputs.append(above.new_child(own))
+            self.bodies.append(Environment({**roots, **self._loop(body)}, outputs[-1]))
+
+    def of(self, task: int | None) -> Environment:
+        """What the expressions of a task can read, or those of the workflow itself."""
+        return self.bodies[0 if task is None else self._tree.tasks[task].body]
+
+    def _read(self, index: int) -> Shape:
+        """The shape of a task's output as others read it. A value that stands in may have any."""
+        task = self._tree.tasks[index].task
+        if task.fallback is not None:
+            return ANYTHING
+        return self.produced[index] if task.output is None else _mapped(task.output)
+
+    def _produced(self, placed: Placed, tasks: Mapping[str, WorkflowTask]) -> Shape:
+        block = placed.task.block
+        if isinstance(block, Switch):
+            names = [name for inner in placed.inner for name in self._leaves(inner)]
+            return Shape.of(_object_of(names))
+        if isinstance(block, ForEach):
+            entry = {"status": {"type": "string"}, "output": _object_of(self._leaves(placed.inner[0])), "error": {}}
+            items = {"type": "object", "properties": entry, "additionalProperties": False}
+            return Shape.of({"type": "array", "items": items})
+        if isinstance(block, SubWorkflow) and block.detached:
+            return Shape.of({"type": "object", "properties": {"executionId": {"type": "string"}}})
+        return produced(placed.task, tasks)
+
+    def _leaves(self, body: int) -> tuple[str, ...]:
+        return leaves(self._tree.bodies[body], self._graphs[body])
+
+    def _loop(self, body: Body) -> dict[str, Shape]:
+        found: dict[str, Shape] = {}
+        for one in self._tree.around(body.index):
+            if one.owner is not None and isinstance(self._tree.tasks[one.owner].task.block, ForEach):
+                found |= {one.roots[0]: ANYTHING, one.roots[1]: _INDEX}
+        return found
+
+
+def leaves(body: Body, graph: Graph) -> tuple[str, ...]:
+    """The ids of a body that no other task of it waits for: their outputs are the output of the body."""
+    waited = {need for needs in graph.needs.values() for need in needs}
+    return tuple(name for name in body.ids if name not in waited)
+
+
+def _object_of(names: Sequence[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {} for name in names}, "additionalProperties": False}
 
 
 def task_environment(document: WorkflowTask) -> Environment:

@@ -37,6 +37,8 @@ SPEC_ORDER: Final = (
     "parallelLimit",
     "tasks",
     "output",
+    "onFailure",
+    "finally",
 )
 _ANY_NAME: Final = Scope(WORKFLOW_ROOTS, bare="item")
 
@@ -107,7 +109,9 @@ def _spelled(value: Any, path: Path) -> Any:
 def _bare(path: Path) -> bool:
     """Whether a text at this place is an expression without braces."""
     if path[-2:] == ("event", "match"):
-        return path[:-2] == ("spec",) or (path[:2] == ("spec", "tasks") and len(path) == 5)
+        return isinstance(path[-3], int) or path[-3] in ("spec", "task", "onFailure")
+    if path[-1:] == ("when",):
+        return path[-3:-2] == ("cases",) and path[-4:-3] == ("switch",)
     return path[-1:] == ("condition",)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from millrace.base.scalars import format_duration
 from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, TASK_ALIASES
-from millrace.spec.models import Workflow, WorkflowTask
+from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.models.fields import DURATION_SCHEMA
 from millrace.spec.registry import TaskType, all_types
 
@@ -21,7 +21,8 @@ FILES: Final = {"Workflow": "workflow.schema.json", "WorkflowTask": "workflow-ta
 
 def document_schema(kind: str) -> dict[str, Any]:
     """The JSON Schema of ``Workflow`` or ``WorkflowTask``; the caller may change its copy."""
-    return copy.deepcopy(_built(kind, all_types()))
+    types = all_types() if kind == "Workflow" else tuple(one for one in all_types() if not one.composes)
+    return copy.deepcopy(_built(kind, types))
 
 
 @cache
@@ -30,13 +31,21 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
     definitions = schema["$defs"]
     holder = definitions["Task" if kind == "Workflow" else "WorkflowTaskSpec"]
     required: dict[str, list[str]] = {}
+    if kind == "Workflow":
+        for key, model in Task.inner_models().items():
+            inner = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+            inner.pop("$defs", None)
+            definitions[model.__name__] = inner
+            said = holder["properties"][key]["description"]
+            holder["properties"][key] = {"$ref": f"#/$defs/{model.__name__}", "description": said}
     for task_type in types:
         if task_type.config is not None:
             block = task_type.config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
-            definitions.update(block.pop("$defs", {}))
+            for name, shape in block.pop("$defs", {}).items():
+                definitions.setdefault(name, shape)  # what holds tasks brings the plain Task with it
             if task_type.block is None:
                 for key, shape in block["properties"].items():
-                    shape["description"] = f"Of a task of type {task_type.name}: {shape['description']}"
+                    shape["description"] = f"Of a task of type {task_type.name}: {_said(shape, definitions)}"
                     holder["properties"][key] = shape
                 required[task_type.name] = block["required"]
             else:
@@ -51,13 +60,20 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
     }
     holder["allOf"] = [_needs_keys(t, required[t.name]) for t in types if t.name in required]
     if kind == "Workflow":
-        alone = [{"required": [t.block], "not": {"required": ["type"]}} for t in types if t.named_by_key]
+        alone = [{"required": [t.key], "not": {"required": ["type"]}} for t in types if t.key is not None]
         holder["oneOf"] = [{"required": ["type"]}, {"required": ["taskRef"]}, *alone]
         _dependencies(holder, definitions)
         _keep(definitions["WorkflowSpec"])
     _keep(holder)
     _for_readers(schema)
     return {"$schema": DIALECT, "title": kind, **schema}
+
+
+def _said(shape: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """The description of a key, or of the shape it refers to."""
+    if "description" in shape:
+        return str(shape["description"])
+    return str(definitions[shape["$ref"].rpartition("/")[2]]["description"])
 
 
 def _needs_keys(kind: TaskType, required: list[str]) -> dict[str, Any]:

@@ -1,33 +1,30 @@
 """Constructs of the language that have a name but no meaning yet, and other tools' spellings of those that have.
 
-Running a workflow without its `switch` would be wrong, so such a construct is an error; a budget that nobody
+Running a workflow without its `circuitBreaker` would be wrong, so such a construct is an error; a budget that nobody
 enforces yet is kept in the document and mentioned.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Final
 
 from millrace.spec.findings import Finding, Path
+from millrace.spec.nesting import task_paths
 from millrace.spec.source import Node, Source
 
 UNAVAILABLE_TYPES: Final = frozenset(
     [
         "emit",
-        "forEach",
-        "generate",
         "lambda",
         "llm",
         "llm-router",
         "notify",
-        "switch",
-        "workflowRef",
         "workflow",
     ]
 )
-UNAVAILABLE_SHAPES: Final = frozenset(["forEach", "generate", "switch", "workflowRef"])
-UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency", "fallback"])
-UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "finally", "onFailure", "state", "triggers"])
+UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency"])
+UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "triggers"])
 UNAVAILABLE_REQUEST: Final = frozenset({"paging"})
 UNAVAILABLE_AUTH: Final = frozenset({"hmac", "oauth2"})
 KEPT: Final = frozenset(
@@ -55,7 +52,8 @@ DEPENDENCY_ALIASES: Final = {"if": "condition", "when": "condition", "runIf": "c
 def rename_aliases(source: Source) -> list[Finding]:
     """Give other tools' keys our names, in place. A pair that says the same twice is an error."""
     findings: list[Finding] = []
-    for path, task in _tasks(source):
+    for path in task_paths(source.value):
+        task = _node(source, path)
         findings += _rename(task, path, TASK_ALIASES)
         needs = task.children.get("dependsOn")
         for index, need in needs.children.items() if needs is not None else ():
@@ -100,27 +98,27 @@ def split_known(source: Source) -> tuple[Any, list[Finding]]:
     _take(spec, path, source, findings, errors=UNAVAILABLE_SPEC if workflow else UNAVAILABLE_POLICIES)
     if not workflow:
         return {**value, "spec": None if _judge_task(spec, path, source, findings) else spec}, findings
-    tasks = spec.get("tasks")
-    if isinstance(tasks, list):
-        kept: list[Any] = []
-        for index, raw in enumerate(tasks):
-            task = dict(raw) if isinstance(raw, dict) else raw
-            unavailable = isinstance(task, dict) and _judge_task(task, (*path, "tasks", index), source, findings)
-            kept.append(None if unavailable else task)
-        spec["tasks"] = kept
-    return {**value, "spec": spec}, findings
+    return {**value, "spec": _split_tasks(spec, source, findings)}, findings
+
+
+def _split_tasks(spec: dict[str, Any], source: Source, findings: list[Finding]) -> dict[str, Any]:
+    """``spec``, its lists of tasks copied, with what is not available taken out of every task, however deep."""
+    value = {"spec": copy.deepcopy(spec)}
+    for path in task_paths(value):
+        *above, last = path
+        holder: Any = value
+        for part in above:
+            holder = holder[part]
+        if holder[last] is not None and _judge_task(holder[last], path, source, findings):
+            holder[last] = None
+    return dict(value["spec"])
 
 
 def _judge_task(task: dict[str, Any], path: Path, source: Source, findings: list[Finding]) -> bool:
     """Takes what is not available out of a task; True if nothing that could run is left."""
-    shapes = sorted(UNAVAILABLE_SHAPES & task.keys())
     kind = task.get("type")
     if isinstance(kind, str) and kind in UNAVAILABLE_TYPES:
         findings.append(_error(f'the task type "{kind}"', (*path, "type"), source.position((*path, "type"))))
-        return True
-    if shapes and "type" not in task and "taskRef" not in task:
-        at = source.key_position((*path, shapes[0]))
-        findings.append(_error(f'"{shapes[0]}"', (*path, shapes[0]), at))
         return True
     _take(task, path, source, findings, errors=UNAVAILABLE_POLICIES)
     request = task.get("request")
@@ -160,10 +158,8 @@ def _error(what: str, path: Path, at: tuple[int, int]) -> Finding:
     return Finding("not-available-yet", "error", message, path, *at, fix)
 
 
-def _tasks(source: Source) -> list[tuple[Path, Node]]:
-    found: Node | None = source.root
-    for part in ("spec", "tasks"):
-        found = found.children.get(part) if found is not None else None
-    if found is None or not isinstance(found.value, list):
-        return []
-    return [(("spec", "tasks", index), node) for index, node in enumerate(found.children.values())]
+def _node(source: Source, path: Path) -> Node:
+    found = source.root
+    for part in path:
+        found = found.children[part]
+    return found

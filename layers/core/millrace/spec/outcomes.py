@@ -7,15 +7,16 @@ by tasks whose rule lets them run after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from millrace.spec.dependencies import Graph
-from millrace.spec.models import Task, Workflow
+from millrace.spec.models import Task
 from millrace.spec.sites import Sites
+from millrace.spec.tree import Tree
 
-Presence = Literal["there", "may-skip", "may-fail", "by-rule", "unfinished", "never", "dead"]
+Presence = Literal["there", "may-skip", "may-fail", "by-rule", "unfinished", "never", "dead", "at-end"]
 """Whether an output is there when it is read, and if it may not be, why."""
 EARLY: Final = frozenset({"always", "one_done", "one_failed", "one_success"})
 _DEAD_BY_ONE: Final = frozenset({"all_success", "all_failed", "none_skipped"})
@@ -60,19 +61,20 @@ def _all(firm: int, of_firm: int, of_all: int) -> bool:
 
 
 class Outcomes:
-    """The outcomes of one workflow's tasks. ``dead`` are the tasks that never run, each with the task whose condition
-    is the reason. Linear in tasks and dependencies; tasks that wait for each other in a ring count as run."""
+    """The outcomes of one body's tasks. ``constants`` are the conditions that are known, by task. ``dead`` are the
+    tasks that never run, each with the task whose condition is the reason. Linear in tasks and dependencies; tasks that
+    wait for each other in a ring count as run."""
 
-    def __init__(self, workflow: Workflow, graph: Graph, sites: Sites) -> None:
+    def __init__(self, tasks: Sequence[Task], graph: Graph, constants: Mapping[str, object]) -> None:
         self._graph = graph
         self._tasks: dict[str, Task] = {}
-        for task in workflow.spec.tasks:
+        for task in tasks:
             self._tasks.setdefault(task.id, task)
         self._loose = {
             task.id: {need.task for need in task.depends_on if need.condition not in (None, True)}
             for task in self._tasks.values()
         }
-        self._constants = _constant_conditions(workflow, sites)
+        self._constants = constants
         self._below: dict[str, list[str]] = {name: [] for name in graph.needs}
         for name, needs in graph.needs.items():
             for need in needs:
@@ -158,10 +160,19 @@ class Outcomes:
         return "may-skip" if need in self._skips and not alone else "there"
 
 
-def _constant_conditions(workflow: Workflow, sites: Sites) -> Mapping[str, object]:
-    tasks = workflow.spec.tasks
-    found: dict[str, object] = {task.id: task.condition for task in tasks if isinstance(task.condition, bool)}
+def outcomes_of(tree: Tree, graphs: Sequence[Graph], sites: Sites) -> tuple[Outcomes, ...]:
+    """The outcomes of each body. A task without an id of its own is judged with the task around it."""
+    constants: dict[int, object] = {
+        placed.index: placed.task.condition for placed in tree.tasks if isinstance(placed.task.condition, bool)
+    }
     for site in sites.sites:
         if site.use == "condition" and site.expression.constant and site.task is not None:
-            found[tasks[site.task].id] = site.expression.evaluate({})
-    return found
+            constants[site.task] = site.expression.evaluate({})
+    return tuple(
+        Outcomes(
+            [tree.tasks[index].task for index in body.ids.values()],
+            graphs[body.index],
+            {name: constants[index] for name, index in body.ids.items() if index in constants},
+        )
+        for body in tree.bodies
+    )

@@ -15,8 +15,33 @@ Effect = Literal["pure", "read", "write", "unknown"]
 Price = Literal["none", "request"]
 
 
+@dataclass(frozen=True, slots=True)
+class InnerBody:
+    """A list of tasks inside a task. ``name`` is its part of the task path (``0`` in ``route/0/pack``), empty for a
+    body that runs once per item; ``path`` leads to it from the task, and to its only task where ``single``; ``roots``
+    are the names that its expressions see beside those of their surroundings."""
+
+    name: str
+    path: tuple[str | int, ...]
+    tasks: tuple[Any, ...]
+    roots: tuple[str, ...] = ()
+    single: bool = False
+
+
 def _no_schema(_block: Any) -> dict[str, Any] | None:
     return None
+
+
+def _no_bodies(_block: Any) -> tuple[InnerBody, ...]:
+    return ()
+
+
+def _no_conditions(_block: Any) -> tuple[tuple[tuple[str | int, ...], str | bool], ...]:
+    return ()
+
+
+def _whole(block_json: Any) -> Any:
+    return block_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +53,14 @@ class TaskType:
     block's key alone names the type. ``effect`` and ``output_schema`` are functions of the validated block;
     ``output_schema`` gives a JSON Schema, or None where the shape is not known.
 
-    ``templated`` says that the block's strings are templates, but for those of the keys in ``expressions``, which hold
-    a bare boolean expression that sees ``event`` as well; ``steps`` that the block is a list of transform steps.
+    ``templated`` says that the block's strings are templates, as far as ``templates`` leaves them of the raw block;
+    ``conditions`` lists its bare boolean expressions (path and source), which see ``condition_root`` as well; ``steps``
+    says that the block is a list of transform steps.
     ``waits`` says that the type is never attempted, only waited for; ``edge`` that it can run at an edge location;
     ``price`` what its use is charged by.
+
+    ``bodies`` lists the tasks inside a block. ``composes`` says that the type runs tasks or workflows of its own, so
+    that it belongs into workflows only.
     """
 
     name: str
@@ -42,16 +71,25 @@ class TaskType:
     templated: bool = True
     fields: tuple[str, ...] = ()
     named_by_key: bool = False
-    expressions: tuple[str, ...] = ()
     steps: bool = False
     waits: bool = False
     edge: bool = False
     price: Price = "none"
+    bodies: Callable[[Any], tuple[InnerBody, ...]] = _no_bodies
+    conditions: Callable[[Any], tuple[tuple[tuple[str | int, ...], str | bool], ...]] = _no_conditions
+    condition_root: str = ""
+    templates: Callable[[Any], Any] = _whole
+    composes: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of a task that belong to this type."""
         return self.fields if self.block is None else (self.block,)
+
+    @property
+    def key(self) -> str | None:
+        """The key that names the type where one does."""
+        return (self.block or self.fields[0]) if self.named_by_key else None
 
 
 _TYPES: Final[dict[str, TaskType]] = {}

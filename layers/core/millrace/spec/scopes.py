@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from millrace.expr import Scope
 
-WORKFLOW_ROOTS: Final = frozenset({"input", "tasks", "config", "trigger", "execution", "env", "secrets"})
+WORKFLOW_ROOTS: Final = frozenset({"input", "tasks", "config", "state", "trigger", "execution", "env", "secrets"})
 TASK_ROOTS: Final = frozenset({"input", "execution", "env", "secrets"})
 OUTPUT_ROOT: Final = "output"
 EVENT_ROOT: Final = "event"
@@ -15,11 +15,22 @@ TASK_FIELDS: Final = frozenset({"output", "status", "error", "attempts", "durati
 """What can be read of a task: ``tasks.<id>.<field>``."""
 
 
-def workflow_scope(ids: Iterable[str], schema: Mapping[str, Any], config: Mapping[str, Any]) -> Scope:
-    """The scope of a workflow's expressions; what is declared settles how a hyphen reads."""
-    known = frozenset(ids)
-    declared = {("tasks",): known, ("config",): frozenset(config), **_inputs(schema)}
-    return Scope(WORKFLOW_ROOTS, declared=declared)
+def workflow_scope(
+    ids: Iterable[str],
+    schema: Mapping[str, Any],
+    config: Mapping[str, Any],
+    *,
+    state: Iterable[str] = (),
+    roots: Iterable[str] = (),
+) -> Scope:
+    """The scope of a workflow's expressions; what is declared settles how a hyphen reads. ``roots`` are the names that
+    a body of tasks adds."""
+    known: dict[tuple[str, ...], frozenset[str]] = {
+        ("tasks",): frozenset(ids),
+        ("config",): frozenset(config),
+        ("state",): frozenset(state),
+    }
+    return Scope(WORKFLOW_ROOTS | frozenset(roots), declared={**known, **_inputs(schema)})
 
 
 def task_scope(schema: Mapping[str, Any]) -> Scope:
@@ -27,14 +38,20 @@ def task_scope(schema: Mapping[str, Any]) -> Scope:
     return Scope(TASK_ROOTS, declared=_inputs(schema))
 
 
+def with_roots(scope: Scope, *roots: str) -> Scope:
+    """The scope where more is in sight: ``output`` in a mapping, ``event`` in a match, ``value`` in a case, ``error``
+    in a fallback."""
+    return Scope(scope.roots | set(roots), declared=scope.declared)
+
+
 def with_output(scope: Scope) -> Scope:
     """The scope of a task's output mapping, which also sees what the task produced."""
-    return Scope(scope.roots | {OUTPUT_ROOT}, declared=scope.declared)
+    return with_roots(scope, OUTPUT_ROOT)
 
 
 def event_scope(scope: Scope) -> Scope:
     """The scope of an event's ``match``, which also sees the event: ``{type, id, at, data}``."""
-    return Scope(scope.roots | {EVENT_ROOT}, declared=scope.declared)
+    return with_roots(scope, EVENT_ROOT)
 
 
 def step_scope(scope: Scope) -> Scope:

@@ -14,17 +14,19 @@ from millrace.expr import Expression, ReadPath, Scope, compile_expression, compi
 from millrace.spec.findings import Path
 from millrace.spec.models import Workflow, WorkflowTask
 from millrace.spec.registry import find_type
-from millrace.spec.scopes import event_scope, step_scope, task_scope, with_output, workflow_scope
+from millrace.spec.scopes import step_scope, task_scope, with_output, with_roots, workflow_scope
+from millrace.spec.tree import Tree, tree_of
 
-Use = Literal["condition", "edge", "input", "block", "match", "output"]
-TransformCheck = Callable[[Sequence[dict[str, Any]]], Any]
-"""Compiles the steps of a transform: raises TransformError or ExpressionError; the result may have ``paths``."""
+Use = Literal["condition", "edge", "input", "block", "match", "output", "fallback", "state"]
+TransformCheck = Callable[[Sequence[dict[str, Any]], Scope], Any]
+"""Compiles the steps of a transform in a scope: raises TransformError or ExpressionError; the result may have
+``paths``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One expression. ``task`` is the index of its task, None for the workflow's output; ``whole`` says that it is
-    the entire value at ``path``; ``text`` is the text there."""
+    """One expression. ``task`` is the index of its task in the tree, None for the workflow's output and state;
+    ``whole`` says that it is the entire value at ``path``; ``text`` is the text there."""
 
     path: Path
     task: int | None
@@ -54,30 +56,48 @@ class Sites:
     braced_keys: tuple[Path, ...] = ()
 
 
-def workflow_sites(workflow: Workflow, check_transform: TransformCheck | None = None) -> Sites:
+def workflow_sites(
+    workflow: Workflow, check_transform: TransformCheck | None = None, tree: Tree | None = None
+) -> Sites:
     """The sites of a workflow. Linear in its size."""
     spec = workflow.spec
+    tree = tree or tree_of(workflow)
     collector = _Collector(check_transform)
-    scope = workflow_scope((task.id for task in spec.tasks), spec.input, spec.config)
-    mapped = with_output(scope)
-    steps = step_scope(scope)
-    for index, task in enumerate(spec.tasks):
-        base: Path = ("spec", "tasks", index)
+    scopes = body_scopes(workflow, tree)
+    for name, source in spec.state.items():
+        collector.template(source, ("spec", "state", name), None, "state", scopes[0])
+    for placed in tree.tasks:
+        task, base, index, scope = placed.task, placed.path, placed.index, scopes[placed.body]
         collector.condition(task.condition, (*base, "condition"), index, "condition", scope)
         for at, need in enumerate(task.depends_on):
             collector.condition(need.condition, (*base, "dependsOn", at, "condition"), index, "edge", scope)
-        collector.template(task.input, (*base, "input"), index, "input", scope)
-        collector.block(task, base, index, scope, steps)
-        collector.template(task.output, (*base, "output"), index, "output", mapped)
-    collector.template(spec.output, ("spec", "output"), None, "output", scope)
+        input_path = (*base[:-1], "input") if tree.bodies[placed.body].single and base[-1] == "workflow" else None
+        collector.template(task.input, input_path or (*base, "input"), index, "input", scope)
+        collector.block(task, base, index, scope)
+        collector.template(task.output, (*base, "output"), index, "output", with_output(scope))
+        if task.fallback is not None:
+            value = task.fallback.value
+            collector.template(value, (*base, "fallback", "value"), index, "fallback", with_roots(scope, "error"))
+    collector.template(spec.output, ("spec", "output"), None, "output", scopes[0])
     return collector.done()
+
+
+def body_scopes(workflow: Workflow, tree: Tree) -> tuple[Scope, ...]:
+    """What the expressions of each body may read."""
+    spec = workflow.spec
+    return tuple(
+        workflow_scope(
+            frozenset(tree.ids(body.index)), spec.input, spec.config, state=spec.state, roots=tree.roots(body.index)
+        )
+        for body in tree.bodies
+    )
 
 
 def task_sites(document: WorkflowTask, check_transform: TransformCheck | None = None) -> Sites:
     """The sites of a reusable task."""
     collector = _Collector(check_transform)
     scope = task_scope(document.spec.input_schema)
-    collector.block(document.spec, ("spec",), 0, scope, step_scope(scope))
+    collector.block(document.spec, ("spec",), 0, scope)
     return collector.done()
 
 
@@ -117,25 +137,22 @@ class _Collector:
                 inner = site.expression
                 self._sites.append(Site(where, task, use, inner, text, _alone(text, inner)))
 
-    def block(self, holder: Any, base: Path, task: int, scope: Scope, steps: Scope) -> None:
+    def block(self, holder: Any, base: Path, task: int, scope: Scope) -> None:
         kind = find_type(holder.type) if holder.type is not None else None
         if kind is None or holder.block_json is None:
             return
         path = base if kind.block is None else (*base, kind.block)
+        for place, source in kind.conditions(holder.block):
+            self.condition(source, (*path, *place), task, "match", with_roots(scope, kind.condition_root))
         if kind.templated:
-            plain = holder.block_json
-            if kind.expressions:
-                for key in kind.expressions:
-                    self.condition(plain.get(key), (*path, key), task, "match", event_scope(scope))
-                plain = {key: value for key, value in plain.items() if key not in kind.expressions}
-            self.template(plain, path, task, "block", scope)
+            self.template(kind.templates(holder.block_json), path, task, "block", scope)
         elif not kind.steps:
             return
         elif self._check is None:
-            self._guess(holder.block_json, path, task, steps)
+            self._guess(holder.block_json, path, task, step_scope(scope))
         else:
             try:
-                plan = self._check(holder.block_json)
+                plan = self._check(holder.block_json, scope)
             except UserError as error:
                 self._faults.append(Fault(_step_path(path, error), task, error))
             else:

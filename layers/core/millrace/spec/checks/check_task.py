@@ -27,5 +27,6 @@ def check_task(
     check_length(report, spec, ("spec",))
     sites = task_sites(document, check_transform)
     check_faults(report, sites)
-    check_sites(report, sites, task_environment(document), (), {})
+    environment = task_environment(document)
+    check_sites(report, sites, lambda _task: (environment, ()), {})
     return in_order(report.findings)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from millrace.spec.checks.composition import check_composition, check_state
 from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.report import Report
 from millrace.spec.checks.structure import check_graph, check_ids, check_reachable
 from millrace.spec.checks.tasks import check_schema, check_tasks
 from millrace.spec.checks.waiting import check_waiting
-from millrace.spec.dependencies import graph_of
-from millrace.spec.environment import produced, workflow_environment
+from millrace.spec.dependencies import graphs_of
+from millrace.spec.environment import Environments
 from millrace.spec.findings import Finding, in_order
 from millrace.spec.input_check import validate_input
 from millrace.spec.models import Workflow, WorkflowTask
-from millrace.spec.outcomes import Outcomes
+from millrace.spec.outcomes import outcomes_of
 from millrace.spec.sites import TransformCheck, workflow_sites
 from millrace.spec.source import Source
+from millrace.spec.tree import tree_of
 
 
 def check_workflow(
@@ -35,7 +37,6 @@ def check_workflow(
     """
     report = Report(source)
     spec = workflow.spec
-    check_ids(report, workflow)
     if check_schema(report, spec.input, ("spec", "input")):
         for index, example in enumerate(spec.examples):
             checked = validate_input(spec.input, example.input)
@@ -43,16 +44,21 @@ def check_workflow(
                 path = ("spec", "examples", index)
                 message = f"the example does not fit the input schema. {checked.suggested_prompt}"
                 report.add("type-mismatch", message, path, fix="Correct the example.", severity="warning")
-    sites = workflow_sites(workflow, check_transform)
-    environment = workflow_environment(workflow, tasks)
-    own = {i: produced(task, tasks) for i, task in enumerate(spec.tasks) if task.output is not None}
+    tree = tree_of(workflow)
+    check_ids(report, tree)
+    sites = workflow_sites(workflow, check_transform, tree)
+    graphs = graphs_of(workflow, tree, sites)
+    environments = Environments(workflow, tree, graphs, tasks)
+    ids = [frozenset(tree.ids(body.index)) for body in tree.bodies]
+    own = {placed.index: environments.produced[placed.index] for placed in tree.tasks if placed.task.output is not None}
     check_faults(report, sites)
-    check_sites(report, sites, environment, {task.id for task in spec.tasks}, own)
-    graph = graph_of(workflow, sites)
-    check_graph(report, workflow, graph)
-    outcomes = Outcomes(workflow, graph, sites)
-    check_reachable(report, workflow, outcomes)
-    check_presence(report, workflow, outcomes, sites)
-    check_tasks(report, workflow, tasks, sites, environment)
-    check_waiting(report, workflow, tasks, graph)
+    check_sites(report, sites, lambda at: (environments.of(at), ids[0 if at is None else tree.tasks[at].body]), own)
+    check_graph(report, tree, graphs)
+    check_state(report, workflow, sites)
+    outcomes = outcomes_of(tree, graphs, sites)
+    check_reachable(report, tree, outcomes)
+    check_presence(report, tree, outcomes, sites)
+    check_tasks(report, tree, tasks, sites, environments)
+    check_waiting(report, workflow, tree, tasks, graphs)
+    check_composition(report, workflow, tree)
     return in_order(report.findings)

@@ -3,7 +3,7 @@ or false."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from millrace.base.errors import ExpressionError
@@ -18,7 +18,12 @@ from millrace.spec.suggest import asking
 _NOTES: Final = {"alias": "alias-spelling"}
 _REASONS: Final = {"unknown-root": "unknown-reference", "ambiguous-hyphen": "ambiguous-hyphen"}
 _SECRET_PLACES: Final = frozenset({"headers", "auth", "query", "body", "form", "bodyText"})
-_UNKNOWN: Final = {"input": "unknown-input", "config": "unknown-config", "tasks": "unknown-output"}
+_UNKNOWN: Final = {
+    "input": "unknown-input",
+    "config": "unknown-config",
+    "state": "unknown-state",
+    "tasks": "unknown-output",
+}
 _BOOLEAN: Final = frozenset({"boolean"})
 
 
@@ -40,15 +45,18 @@ def _fault(report: Report, fault: Fault) -> None:
     report.add(code, error.message, fault.path, fix=error.hint, at=at)
 
 
-def check_sites(
-    report: Report, sites: Sites, environment: Environment, ids: Collection[str], own: dict[int, Shape]
-) -> None:
+Surroundings = Callable[[int | None], tuple[Environment, Collection[str]]]
+"""What a task's expressions can read (those of the workflow itself for None), and the ids among that."""
+
+
+def check_sites(report: Report, sites: Sites, around: Surroundings, own: Mapping[int, Shape]) -> None:
     """Everything about expressions that compile. ``own`` maps a task's index to the shape of what it produces."""
     for site in sites.sites:
         for note in site.expression.warnings:
             code = _NOTES.get(note.code, note.code)
             fix = f"Write {note.fix}." if note.fix else ""
             report.add_at(site, note.offset, code, note.message, fix=fix, severity=note.severity)
+        environment, ids = around(site.task)
         shape = own.get(site.task, ANYTHING) if site.task is not None and site.use == "output" else ANYTHING
         for read in site.expression.reads:
             _read(report, site, read, environment, ids, shape)
@@ -58,7 +66,8 @@ def check_sites(
         fix = "Build the mapping in an expression: {{ {input.name: 1} }}."
         at = report.source.key_position(path)
         report.add("template-key", f"the key {path[-1]} is taken as it is, braces included", path, fix=fix, at=at)
-    for _, path, read_path in sites.step_reads:
+    for at_task, path, read_path in sites.step_reads:
+        _, ids = around(at_task)
         if read_path.root == "tasks" and read_path.segments and read_path.segments[0] not in ids:
             _unknown_task(report, path, str(read_path.segments[0]), ids, report.source.position(path))
 

@@ -5,15 +5,15 @@ Whoever asks for the status of a task, or by `has`, `?.` or `??` for its output,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from millrace.expr import Read, ReadPath
 from millrace.spec.checks.report import Report
 from millrace.spec.findings import Severity
-from millrace.spec.models import Workflow
 from millrace.spec.outcomes import Outcomes, Presence
 from millrace.spec.sites import Sites, texts
+from millrace.spec.tree import Tree
 
 _ASKING: Final = frozenset({"status", "error"})
 _GUARDS: Final = ("?.", "??", "has(")
@@ -24,38 +24,48 @@ _WHY: Final[dict[Presence, str]] = {
     "unfinished": 'the triggerRule lets this task run before "{need}" has ended',
     "never": 'the triggerRule lets this task run only when "{need}" has not succeeded',
     "dead": 'the task "{need}" never runs',
+    "at-end": 'the workflow may have ended before "{need}" succeeded',
 }
 _Asked = set[tuple[str, int]]
 """Task ids, and which part of a path may be absent: 0 the task, 1 its output."""
 
 
-def check_presence(report: Report, workflow: Workflow, outcomes: Outcomes, sites: Sites) -> None:
+def check_presence(report: Report, tree: Tree, outcomes: Sequence[Outcomes], sites: Sites) -> None:
     """Every read of a task's output, by tasks and by the output of the workflow. Linear in reads."""
-    names = [task.id for task in workflow.spec.tasks]
-    judge = _Judge(outcomes, frozenset(names))
-    conditions: dict[int | None, _Asked] = {}
+    judge = _Judge(tree, outcomes)
+    own: dict[int | None, _Asked] = {}
     for site in sites.sites:
         if site.use == "condition":
-            conditions[site.task] = _asked(site.expression.reads)
+            own[site.task] = _asked(site.expression.reads)
+    conditions = _inherited(tree, own)
     for site in sites.sites:
+        if site.use == "state":
+            continue  # judged by nobody: an entry that nobody reads is never computed
         edge = site.use == "edge"
-        asked = _asked(site.expression.reads) | (set() if edge else conditions.get(site.task, set()))
-        reader = None if site.task is None else names[site.task]
+        asked = _asked(site.expression.reads) | (set() if edge else conditions[site.task])
         for read in site.expression.reads:
-            said = judge.said(reader, read.path, asked, edge=edge)
+            said = judge.said(site.task, read.path, asked, edge=edge)
             if said is not None:
                 severity, message, fix = said
                 report.add_at(site, read.offset, "may-be-missing", message, fix=fix, severity=severity)
     guarded: dict[int | None, bool] = {}
     for at, place, path in sites.step_reads:
         if at not in guarded:  # compiled steps do not say which of their reads is guarded, so any guard counts
-            block = None if at is None else workflow.spec.tasks[at].block_json
+            block = None if at is None else tree.tasks[at].task.block_json
             guarded[at] = any(guard in text for _, text in texts(block) for guard in _GUARDS)
-        reader = None if at is None else names[at]
-        said = None if guarded[at] else judge.said(reader, path, conditions.get(at, set()), edge=False)
+        said = None if guarded[at] else judge.said(at, path, conditions[at], edge=False)
         if said is not None:
             severity, message, fix = said
             report.add("may-be-missing", message, place, fix=fix, severity=severity)
+
+
+def _inherited(tree: Tree, own: dict[int | None, _Asked]) -> dict[int | None, _Asked]:
+    """What the condition of each task, or of one around it, has asked for."""
+    found: dict[int | None, _Asked] = {None: own.get(None, set())}
+    for placed in tree.tasks:  # a task stands before those inside it
+        owner = tree.bodies[placed.body].owner
+        found[placed.index] = own.get(placed.index, set()) | (set() if owner is None else found[owner])
+    return found
 
 
 def _asked(reads: Iterable[Read]) -> _Asked:
@@ -71,30 +81,39 @@ def _asked(reads: Iterable[Read]) -> _Asked:
 
 
 class _Judge:
-    def __init__(self, outcomes: Outcomes, ids: frozenset[str]) -> None:
+    def __init__(self, tree: Tree, outcomes: Sequence[Outcomes]) -> None:
+        self._tree = tree
         self._outcomes = outcomes
-        self._ids = ids
 
     def said(
-        self, reader: str | None, path: ReadPath, asked: _Asked, *, edge: bool
+        self, reader: int | None, path: ReadPath, asked: _Asked, *, edge: bool
     ) -> tuple[Severity, str, str] | None:
         """Severity, message and fix for one read; None if what it reads is there, or may be absent."""
-        need = str(path.segments[0]) if path.root == "tasks" and path.segments else ""
-        if need not in self._ids or need == reader:
-            return None
-        presence = self._presence(reader, need, edge=edge)
+        need = path.segments[0] if path.root == "tasks" and path.segments else None
+        presence = self._presence(reader, need, edge=edge) if isinstance(need, str) else "there"
         level = 0 if presence == "unfinished" else 1
         reads_it = level == 0 or path.segments[1:2] == ("output",)
-        if presence == "there" or not reads_it or (need, level) in asked:
+        if presence == "there" or not reads_it or (str(need), level) in asked:
             return None
         surely = presence in ("never", "dead")
         message = f"{path} {'is' if surely else 'may be'} missing: {_WHY[presence].format(need=need)}"
         plain = all(isinstance(part, str | int) for part in path.segments)
-        example = path if plain else ReadPath("tasks", (need, "output"))
+        example = path if plain else ReadPath("tasks", (str(need), "output"))
         fix = f"Give it a default, as in {example} ?? 'none'."
         return ("error" if surely else "warning"), message, fix
 
-    def _presence(self, reader: str | None, need: str, *, edge: bool) -> Presence:
+    def _presence(self, reader: int | None, need: str, *, edge: bool) -> Presence:
+        tree = self._tree
+        found = tree.lookup(0 if reader is None else tree.tasks[reader].body, need)
+        if found is None:
+            return "there"  # another check says that there is no such task
+        body, index = found
+        outcomes = self._outcomes[body.index]
         if reader is None:
-            return self._outcomes.at_end(need)
-        return self._outcomes.for_task(reader, need, edge=edge)
+            return outcomes.at_end(need)
+        waiter = tree.holder(reader, body.index)
+        if waiter is None:
+            return "at-end"
+        if waiter == index:
+            return "there"  # another check says that it waits for itself
+        return outcomes.for_task(tree.tasks[waiter].task.id, need, edge=edge)

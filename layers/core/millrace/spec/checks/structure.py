@@ -2,71 +2,122 @@
 
 from __future__ import annotations
 
-from millrace.base.limits import TASKS_PER_WORKFLOW
+from collections.abc import Sequence
+from typing import Final
+
+from millrace.base.limits import BODIES_DEEP, TASKS_PER_WORKFLOW
 from millrace.spec.checks.report import Report
 from millrace.spec.cycles import rings
 from millrace.spec.dependencies import Graph
 from millrace.spec.findings import Path
-from millrace.spec.models import Workflow
+from millrace.spec.models import FINALLY, ON_FAILURE
 from millrace.spec.outcomes import Outcomes
 from millrace.spec.suggest import asking
+from millrace.spec.tree import Body, Tree
+
+RESERVED: Final = frozenset({ON_FAILURE, FINALLY})
 
 
-def check_ids(report: Report, workflow: Workflow) -> None:
-    """Ids are unique, and there are not too many of them."""
-    tasks = workflow.spec.tasks
-    if len(tasks) > TASKS_PER_WORKFLOW:
-        message = f"the workflow has {len(tasks)} tasks, more than {TASKS_PER_WORKFLOW}"
+def check_ids(report: Report, tree: Tree) -> None:
+    """Ids are unique where they are seen, and there are not too many of them."""
+    if len(tree.tasks) > TASKS_PER_WORKFLOW:
+        message = f"the workflow has {len(tree.tasks)} tasks, more than {TASKS_PER_WORKFLOW}"
         report.add("too-many-tasks", message, ("spec", "tasks"), fix="Split it into several workflows.")
-    first: dict[str, int] = {}
-    for index, task in enumerate(tasks):
-        held = first.setdefault(task.id, index)
-        if held != index:
-            line = report.source.position(("spec", "tasks", held, "id"))[0]
-            message = f'the id "{task.id}" is taken by the task in line {line}'
-            report.add("duplicate-id", message, ("spec", "tasks", index, "id"), fix="Give one of them another id.")
+    for body in tree.bodies:
+        _deep(report, tree, body)
+        outer = tree.ids(body.sees) if body.sees is not None and not body.single else {}
+        for index in body.tasks:
+            placed = tree.tasks[index]
+            path, name = (*placed.path, "id"), placed.task.id
+            held = body.ids.get(name, index)
+            if held == index:
+                held = outer.get(name, index)
+            if held != index:
+                line = report.source.position((*tree.tasks[held].path, "id"))[0]
+                message = f'the id "{name}" is taken by the task in line {line}'
+                report.add("duplicate-id", message, path, fix="Give one of them another id.")
+            if body.owner is None and not body.single and name in RESERVED:
+                message = f'the id "{name}" is that of the handlers at the end of the workflow'
+                report.add("reserved-id", message, path, fix="Give the task another id.")
+        _shadows(report, tree, body)
 
 
-def check_graph(report: Report, workflow: Workflow, graph: Graph) -> None:
+def _deep(report: Report, tree: Tree, body: Body) -> None:
+    depth, at = 0, body.owner
+    while at is not None:
+        depth, at = depth + 1, tree.bodies[tree.tasks[at].body].owner
+    if depth == BODIES_DEEP + 1 and body.owner is not None:
+        message = f"tasks stand inside tasks more than {BODIES_DEEP} levels deep"
+        report.add(
+            "too-many-levels",
+            message,
+            tree.tasks[body.owner].path,
+            fix="Move the inner ones into a workflow of their own.",
+        )
+
+
+def _shadows(report: Report, tree: Tree, body: Body) -> None:
+    """A name that means something around a body already would hide it."""
+    if body.owner is None or body.sees is None or body.single:
+        return
+    outer = tree.roots(body.sees)
+    for root in body.roots:
+        if root in outer:
+            path = tree.tasks[body.owner].path
+            message = f'"{root}" is the name of something around this task already'
+            report.add("shadowed-name", message, (*path, "forEach"), fix="Name it otherwise, by as or index.")
+
+
+def check_graph(report: Report, tree: Tree, graphs: Sequence[Graph]) -> None:
     """Every dependency exists, nothing waits for itself, and there is no ring. Linear in tasks and edges."""
-    tasks = workflow.spec.tasks
-    where: dict[str, int] = {}
-    for index, task in enumerate(tasks):
-        where.setdefault(task.id, index)
-    for index, task in enumerate(tasks):
-        for at, need in enumerate(task.depends_on):
-            if need.task not in where:
-                names = report.nearest(need.task, where)
-                path = _need_path(report, index, at)
-                fix = f"Write {names[0]}." if names else "Add the task, or take the dependency out."
-                message = f'there is no task "{need.task}".{asking(names)}'
-                report.add("unknown-task", message, path, fix=fix, names=names)
-    for name, needs in graph.needs.items():
-        if name in needs:
-            path = _place(report, workflow, where[name], name)
-            report.add("self-reference", f'the task "{name}" waits for itself', path, fix="Take the reference out.")
-    for ring in rings(graph.needs):
-        path = _place(report, workflow, where[ring[0]], ring[1])
-        shown = ring if len(ring) <= 40 else [*ring[:20], f"… {len(ring) - 40} more …", *ring[-20:]]
-        message = f"the tasks wait for each other: {' → '.join(shown)}"
-        report.add("cycle", message, path, fix="Take one of these dependencies out.")
+    for placed in tree.tasks:
+        body = tree.bodies[placed.body]
+        for at, need in enumerate(placed.task.depends_on):
+            if need.task not in body.ids:
+                _unknown_need(report, tree, placed.index, at)
+    for body, graph in zip(tree.bodies, graphs, strict=True):
+        for name, needs in graph.needs.items():
+            if name in needs:
+                path = _place(report, tree, body.ids[name], name)
+                report.add("self-reference", f'the task "{name}" waits for itself', path, fix="Take the reference out.")
+        for ring in rings(graph.needs):
+            path = _place(report, tree, body.ids[ring[0]], ring[1])
+            shown = ring if len(ring) <= 40 else [*ring[:20], f"… {len(ring) - 40} more …", *ring[-20:]]
+            message = f"the tasks wait for each other: {' → '.join(shown)}"
+            report.add("cycle", message, path, fix="Take one of these dependencies out.")
 
 
-def check_reachable(report: Report, workflow: Workflow, outcomes: Outcomes) -> None:
+def _unknown_need(report: Report, tree: Tree, index: int, at: int) -> None:
+    placed = tree.tasks[index]
+    name = placed.task.depends_on[at].task
+    path = _need_path(report, placed.path, at)
+    if tree.lookup(placed.body, name) is not None:
+        message = f'the task "{name}" is not beside this one, and is done before it anyway'
+        report.add(
+            "unknown-task", message, path, fix="Take the dependency out, or move it to the task around this one."
+        )
+        return
+    ids = tree.bodies[placed.body].ids
+    names = report.nearest(name, ids)
+    fix = f"Write {names[0]}." if names else "Add the task, or take the dependency out."
+    report.add("unknown-task", f'there is no task "{name}".{asking(names)}', path, fix=fix, names=names)
+
+
+def check_reachable(report: Report, tree: Tree, outcomes: Sequence[Outcomes]) -> None:
     """A task never runs if its condition is constantly false, or if its trigger rule asks for one that never runs."""
-    where = {task.id: index for index, task in reversed(list(enumerate(workflow.spec.tasks)))}
-    for name, origin in outcomes.dead.items():
-        path: Path = ("spec", "tasks", where[name])
-        if name == origin:
-            message = f'the task "{name}" never runs: its condition is always false'
-            report.add("unreachable-task", message, (*path, "condition"), fix="Take the task or its condition out.")
-        else:
-            message = f'the task "{name}" never runs: it waits for "{origin}", whose condition is always false'
-            report.add("unreachable-task", message, path, fix=f"Do not wait for {origin}, or let it run.")
+    for body, found in zip(tree.bodies, outcomes, strict=True):
+        for name, origin in found.dead.items():
+            path = tree.tasks[body.ids[name]].path
+            if name == origin:
+                message = f'the task "{name}" never runs: its condition is always false'
+                report.add("unreachable-task", message, (*path, "condition"), fix="Take the task or its condition out.")
+            else:
+                message = f'the task "{name}" never runs: it waits for "{origin}", whose condition is always false'
+                report.add("unreachable-task", message, path, fix=f"Do not wait for {origin}, or let it run.")
 
 
-def _need_path(report: Report, index: int, at: int) -> Path:
-    path: Path = ("spec", "tasks", index, "dependsOn", at)
+def _need_path(report: Report, base: Path, at: int) -> Path:
+    path: Path = (*base, "dependsOn", at)
     return (*path, "task") if isinstance(_raw(report, path), dict) else path
 
 
@@ -77,9 +128,10 @@ def _raw(report: Report, path: Path) -> object:
     return value
 
 
-def _place(report: Report, workflow: Workflow, index: int, need: str) -> Path:
+def _place(report: Report, tree: Tree, index: int, need: str) -> Path:
     """Where a task says that it waits for another: its dependsOn if that names it, else the task."""
-    for at, item in enumerate(workflow.spec.tasks[index].depends_on):
+    placed = tree.tasks[index]
+    for at, item in enumerate(placed.task.depends_on):
         if item.task == need:
-            return _need_path(report, index, at)
-    return ("spec", "tasks", index)
+            return _need_path(report, placed.path, at)
+    return placed.path

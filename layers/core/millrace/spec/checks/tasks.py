@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from millrace.spec.checks.report import Report
-from millrace.spec.environment import Environment
+from millrace.spec.environment import Environment, Environments
 from millrace.spec.findings import Path
 from millrace.spec.input_check import validate_input
-from millrace.spec.models import Task, Workflow, WorkflowTask, WorkflowTaskSpec
+from millrace.spec.models import Task, WorkflowTask, WorkflowTaskSpec
 from millrace.spec.schema_check import schema_problems
-from millrace.spec.shapes import Shape, disjoint, follow, types_of
+from millrace.spec.shapes import Shape, disjoint, follow, json_type, types_of
 from millrace.spec.sites import Site, Sites
 from millrace.spec.suggest import asking
 from millrace.spec.tasks.approval import Approval
+from millrace.spec.tasks.for_each import ForEach
+from millrace.spec.tasks.generate import Generate
 from millrace.spec.tasks.http import Auth, BasicAuth, HttpRequest
+from millrace.spec.tree import Placed, Tree
 
 _ARRAY: Final = frozenset({"array"})
+_LISTS: Final = (("forEach", "items"), ("generate", "from"))
 _WAITED: Final[dict[Path, frozenset[str]]] = {
     ("wait", "for"): frozenset({"string", "integer"}),
     ("wait", "until"): frozenset({"string"}),
@@ -61,37 +65,69 @@ def _credentials(auth: Auth) -> list[tuple[Path, Any]]:
 
 
 def check_tasks(
-    report: Report, workflow: Workflow, tasks: Mapping[str, WorkflowTask], sites: Sites, environment: Environment
+    report: Report, tree: Tree, tasks: Mapping[str, WorkflowTask], sites: Sites, environments: Environments
 ) -> None:
     """Every task against what it refers to."""
     inputs: dict[tuple[int, Path], Site] = {}
+    lists: dict[int, Site] = {}
     for site in sites.sites:
-        if site.use == "block" and site.whole:
-            check_moment(report, site, environment)
-        if site.use == "input" and site.whole and site.task is not None:
-            inputs[(site.task, site.path[4:])] = site
-    for index, task in enumerate(workflow.spec.tasks):
-        path: Path = ("spec", "tasks", index)
+        if site.task is None or not site.whole:
+            continue
+        placed = tree.tasks[site.task]
+        inside = site.path[len(placed.path) :]
+        if site.use == "block":
+            check_moment(report, site, environments.of(site.task))
+            if inside in _LISTS:
+                lists[site.task] = site
+        elif site.use == "input":
+            inputs[(site.task, inside[1:])] = site
+    for placed in tree.tasks:
+        task, path, index = placed.task, placed.path, placed.index
+        environment = environments.of(index)
         check_block(report, task, path)
         if task.type == "transform":
-            _items(report, inputs.get((index, ("items",))), environment)
+            _items(report, inputs.get((index, ("items",))), environment, "items", "a transform works on an array")
+        elif isinstance(task.block, ForEach):
+            _items(report, lists.get(index), environment, "items", "forEach goes through an array")
+            _literal(report, task.block.for_each.items, (*path, "forEach", "items"))
+        elif isinstance(task.block, Generate):
+            _items(report, lists.get(index), environment, "from", "generate takes a list of tasks")
+            _literal(report, task.block.from_, (*path, "generate", "from"))
+            for at, reference in enumerate(task.block.task_refs):
+                _known_ref(report, reference, (*path, "generate", "taskRefs", at), tasks)
         if task.task_ref is not None:
-            document = tasks.get(task.task_ref)
-            if document is None:
-                names = report.nearest(task.task_ref, list(tasks))
-                message = f'there is no reusable task "{task.task_ref}".{asking(names)}'
-                fix = "Publish it first, or correct the name or range."
-                report.add("unknown-task-ref", message, (*path, "taskRef"), fix=fix, names=names)
-            else:
-                _inputs(report, task, index, document, inputs, environment)
+            document = _known_ref(report, task.task_ref, _ref_path(placed), tasks)
+            if document is not None:
+                _inputs(report, placed, document, inputs, environment)
 
 
-def _items(report: Report, site: Site | None, environment: Environment) -> None:
+def _ref_path(placed: Placed) -> Path:
+    """Where the reference is written: a fallback may name a reusable task by a text alone."""
+    return placed.path if placed.path[-2:] == ("fallback", "task") else (*placed.path, "taskRef")
+
+
+def _known_ref(report: Report, reference: str, path: Path, tasks: Mapping[str, WorkflowTask]) -> WorkflowTask | None:
+    document = tasks.get(reference)
+    if document is None:
+        names = report.nearest(reference, list(tasks))
+        message = f'there is no reusable task "{reference}".{asking(names)}'
+        fix = "Publish it first, or correct the name or range."
+        report.add("unknown-task-ref", message, path, fix=fix, names=names)
+    return document
+
+
+def _literal(report: Report, value: Any, path: Path) -> None:
+    if not isinstance(value, list) and not (isinstance(value, str) and "{{" in value):
+        message = f"{path[-1]} is {json_type(value)}, and an array is expected"
+        report.add("type-mismatch", message, path, fix="Give it an array, or a template that gives one.")
+
+
+def _items(report: Report, site: Site | None, environment: Environment, name: str, why: str) -> None:
     if site is None:
         return
     found = _type_of(site, environment)
     if disjoint(found, _ARRAY):
-        message = f"items is {' or '.join(sorted(found or ()))}, and a transform works on an array"
+        message = f"{name} is {' or '.join(sorted(found or ()))}, and {why}"
         report.add_at(site, site.expression.offset, "type-mismatch", message, fix="Give it an array.")
 
 
@@ -117,15 +153,15 @@ def _type_of(site: Site, environment: Environment) -> frozenset[str] | None:
 
 def _inputs(
     report: Report,
-    task: Task,
-    index: int,
+    placed: Placed,
     document: WorkflowTask,
     inputs: Mapping[tuple[int, Path], Site],
     environment: Environment,
 ) -> None:
     """What a task gives to a reusable task, against the input schema of that."""
     schema = document.spec.input_schema
-    base: Path = ("spec", "tasks", index, "input")
+    task, index = placed.task, placed.index
+    base: Path = (*placed.path, "input")
     given = task.input
     if not isinstance(given, dict) or schema_problems(schema):
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from millrace.spec.checks.report import Report
 from millrace.spec.dependencies import Graph
@@ -12,18 +12,22 @@ from millrace.spec.registry import find_type
 from millrace.spec.tasks.approval import Approval
 from millrace.spec.tasks.event import Event
 from millrace.spec.tasks.wait import Wait
+from millrace.spec.tree import Tree
 
 
-def check_waiting(report: Report, workflow: Workflow, tasks: Mapping[str, WorkflowTask], graph: Graph) -> None:
+def check_waiting(
+    report: Report, workflow: Workflow, tree: Tree, tasks: Mapping[str, WorkflowTask], graphs: Sequence[Graph]
+) -> None:
     """Every task of a workflow, with what the reusable task it names says."""
-    for index, task in enumerate(workflow.spec.tasks):
-        path: Path = ("spec", "tasks", index)
+    for placed in tree.tasks:
+        task, path = placed.task, placed.path
         document = tasks.get(task.task_ref) if task.task_ref is not None else None
         work = task if document is None else document.spec
         check_policies(report, task, work.type, path)
         check_length(report, task, path)
         _check_end(report, workflow, task, work, path)
-        if task.trigger_rule != "all_success" and not graph.needs[task.id]:
+        needs = graphs[placed.body].needs.get(task.id, ())
+        if task.trigger_rule != "all_success" and not needs:
             message = f'triggerRule has no effect: the task "{task.id}" waits for no other'
             report.add("no-effect", message, (*path, "triggerRule"), fix="Add dependsOn, or take it out.")
 
@@ -31,11 +35,11 @@ def check_waiting(report: Report, workflow: Workflow, tasks: Mapping[str, Workfl
 def check_policies(report: Report, holder: Task | WorkflowTaskSpec, kind: str | None, path: Path) -> None:
     """A wait is not attempted, so nothing about attempts applies to it."""
     known = None if kind is None else find_type(kind)
-    if known is None or not known.waits:
+    if known is None or not (known.waits or known.composes):
         return
     for key, value in (("retry", holder.retry), ("attemptTimeout", holder.attempt_timeout)):
         if value is not None:
-            message = f"{key} has no effect: a task of type {known.name} is waited for, not attempted"
+            message = f"{key} has no effect: a task of type {known.name} is not attempted itself"
             report.add("no-effect", message, (*path, key), fix="Take it out; timeout limits how long it may take.")
 
 

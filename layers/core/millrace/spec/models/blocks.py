@@ -15,6 +15,8 @@ from millrace.spec.models.fields import Model, custom_error, refusal
 from millrace.spec.registry import TaskType, all_types, find_type, known_types
 from millrace.spec.suggest import asking, nearest
 
+ModelType = type[BaseModel]
+
 
 class BlockHolder(Model):
     """A model whose raw form holds the block of its type. ``block`` is the validated block, ``block_json`` its JSON."""
@@ -31,6 +33,12 @@ class BlockHolder(Model):
         """The block as the document wrote it, plain JSON: for http the request, for transform the list of steps, for a
         type with several keys, such as approval, a dict of those that are there."""
         return self._block_json
+
+    @classmethod
+    def inner_models(cls) -> dict[str, ModelType]:
+        """Keys whose models hold tasks again: they are judged here, since a model that refers to itself would have its
+        block taken twice."""
+        return {}
 
     @model_validator(mode="wrap")
     @classmethod
@@ -55,6 +63,14 @@ class BlockHolder(Model):
             else:
                 said = f'a task of type {kind.name} needs "{kind.block}"'
                 errors.append(_detail(refusal(said, f"Add {kind.block}.", "missing-key"), (), data))
+        data = dict(data)
+        for key, model in cls.inner_models().items():
+            if data.get(key) is not None:
+                try:
+                    data[key] = model.model_validate(data[key])
+                except ValidationError as error:
+                    errors += _details(error, key)
+                    del data[key]
         try:
             made = handler({k: v for k, v in data.items() if k not in keys})
         except ValidationError as error:
@@ -70,7 +86,7 @@ def with_type(task: dict[str, Any]) -> dict[str, Any]:
     """A task of a workflow with its type spelled out, where one of its keys alone names it."""
     if "type" in task or "taskRef" in task:
         return task
-    named = (kind.name for kind in all_types() if kind.named_by_key and kind.block in task)
+    named = (kind.name for kind in all_types() if kind.key is not None and kind.key in task)
     name = next(named, None)
     return task if name is None else {**task, "type": name}
 
@@ -92,10 +108,13 @@ def _choice_errors(data: dict[str, Any], kind: TaskType | None, refs: bool) -> l
         message = f'"{given}" is not a type of task.{asking(nearest(given, known_types()))}'
         fix = f"Use one of {', '.join(known_types())}."
         out.append(_detail(refusal(message, fix, "unknown-type"), ("type",), given))
+    if kind is not None and kind.composes and not refs:
+        said = f"a reusable task cannot be of type {kind.name}"
+        out.append(_detail(refusal(said, "Use it in a workflow."), ("type",), given))
     if refs and "type" in data and "taskRef" in data:
         out.append(_detail(refusal('a task has both "type" and "taskRef"', "Keep one of them."), ("taskRef",), data))
     if refs and "type" not in data and "taskRef" not in data:
-        alone = ", ".join(str(kind.block) for kind in all_types() if kind.named_by_key)
+        alone = ", ".join(kind.key for kind in all_types() if kind.key is not None)
         fix = f"Add type ({', '.join(known_types())}) or taskRef{f', or {alone}' if alone else ''}."
         out.append(_detail(refusal('the task has neither "type" nor "taskRef"', fix, "missing-key"), (), data))
     return out

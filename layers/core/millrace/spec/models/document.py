@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAttr, WithJsonSchema, model_validator
 
 from millrace.base.limits import TASKS_PER_WORKFLOW
 from millrace.spec.models.blocks import BlockHolder
 from millrace.spec.models.fields import Many, Model, Name, Timeout, Version, refusal
-from millrace.spec.models.task import Policies, Task
+from millrace.spec.models.task import Policies, Task, inline_task
 
 API_VERSION: Final = "workflow.io/v1"
+ON_FAILURE: Final = "onFailure"
+"""The path of the task, or the beginning of the paths of the tasks, that run when the workflow has failed."""
+FINALLY: Final = "finally"
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
 
 
@@ -53,6 +56,27 @@ class Example(Model):
     """What comes out."""
 
 
+class OnFailure(Model):
+    """What runs when the workflow has failed: tasks, or one task without an id."""
+
+    tasks: Annotated[tuple[Task, ...], Many, Field(min_length=1)]
+    """The tasks; they see the `error`: kind, code, message and task."""
+    _single: bool = PrivateAttr(default=False)
+
+    @property
+    def single(self) -> bool:
+        """Whether it was written as one task without a list."""
+        return self._single
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_task(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        single = isinstance(data, dict) and data.keys() != {"tasks"}
+        made = handler({"tasks": [inline_task(data, ON_FAILURE)]} if single else data)
+        made._single = single
+        return made
+
+
 class WorkflowSpec(Model):
     """What a workflow does."""
 
@@ -70,8 +94,14 @@ class WorkflowSpec(Model):
     """A JSON Schema (2020-12) of the input."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Constants, read as {{config.name}}."""
+    state: dict[str, Any] = Field(default_factory=dict)
+    """Values computed from inputs, constants and tasks, read as {{state.name}}."""
     tasks: Annotated[tuple[Task, ...], Many, Field(min_length=1)]
     """The tasks; their order is that of their dependencies, not of this list."""
+    on_failure: Annotated[OnFailure, WithJsonSchema({"type": "object"})] | None = None
+    """What runs when the workflow has failed or run out of time: one task without an id, or tasks."""
+    finally_: Annotated[tuple[Task, ...], Many] = Field(default=(), alias="finally")
+    """Tasks that run at the end, whatever came of the others; they see the `error`, or null."""
     output: Any = None
     """The output of the workflow, as templates; left out, the outputs of the last tasks by id."""
     timeout: Timeout | None = None

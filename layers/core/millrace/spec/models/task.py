@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS
-from millrace.spec.models.blocks import BlockHolder
+from millrace.spec.models.blocks import BlockHolder, ModelType
 from millrace.spec.models.fields import Many, Model, TaskId, TaskRef, Timeout, refusal
 from millrace.spec.models.retry import Retry
 
@@ -26,6 +26,10 @@ TriggerRule = Literal[
 ]
 """Airflow's names. ``one_…`` rules start a task as soon as one dependency satisfies them."""
 TRIGGER_RULES: Final[tuple[TriggerRule, ...]] = get_args(TriggerRule)
+
+
+FALLBACK: Final = "fallback"
+"""The id of a task that stands in for another, below that one's path."""
 
 
 class Dependency(Model):
@@ -52,6 +56,24 @@ def _attempt_timeout(value: int) -> int:
 
 
 AttemptTimeout = Annotated[Timeout, AfterValidator(_attempt_timeout)]
+
+
+INLINE_SCHEMA: Final = {"anyOf": [{"type": "string"}, {"type": "object"}]}
+
+
+def inline_task(value: Any, name: str) -> Any:
+    """A task written without an id, or the name of a reusable one, as the task ``name``."""
+    if isinstance(value, str):
+        return {"id": name, "taskRef": value}
+    if isinstance(value, dict):
+        if "id" in value:
+            raise refusal("a task here has no id", "Take the id out: the task has a path of its own.")
+        return {"id": name, **value}
+    return value
+
+
+def _standing_in(value: Any) -> Any:
+    return inline_task(value, FALLBACK)
 
 
 class Policies(Model):
@@ -90,3 +112,49 @@ class Task(Policies, BlockHolder):
     """Whether the workflow goes on after this task has failed."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Among tasks that are ready, higher starts first."""
+    fallback: Annotated[Any, WithJsonSchema({"type": "object"})] = None
+    """What stands in when the task has failed, after all its attempts."""
+
+    @classmethod
+    def inner_models(cls) -> dict[str, ModelType]:
+        return {"fallback": Fallback}
+
+
+class Fallback(Model):
+    """What stands in for the result of a task that has failed: exactly one of value, task and workflow. Its
+    expressions see the `error`: kind, code and message."""
+
+    value: Any = None
+    """The output, as templates."""
+    task: Annotated[Task, BeforeValidator(_standing_in), WithJsonSchema(INLINE_SCHEMA)] | None = None
+    """A task without an id, or the name of a reusable task; its output is the output."""
+    workflow: TaskRef | None = None
+    """A workflow; its output is the output."""
+    input: dict[str, Any] | str | None = None
+    """What the workflow, or the reusable task named by task, reads, as templates."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given_input(cls, data: Any) -> Any:
+        """The input beside the name of a reusable task is that task's."""
+        if isinstance(data, dict) and isinstance(data.get("task"), str) and "input" in data:
+            inner = {"taskRef": data["task"], "input": data["input"]}
+            return {**{key: item for key, item in data.items() if key != "input"}, "task": inner}
+        return data
+
+    @model_validator(mode="after")
+    def _one(self) -> Fallback:
+        given = len({"value", "task", "workflow"} & self.model_fields_set)
+        if given != 1:
+            raise refusal(f"a fallback has {given} of value, task and workflow", "Keep one of them.")
+        if self.input is not None and self.workflow is None:
+            raise refusal("input has no effect here", "Write it into the task, or take it out.")
+        return self
+
+    @property
+    def inner(self) -> Task | None:
+        """The task that runs, if one does."""
+        if self.workflow is not None:
+            made = {"id": FALLBACK, "workflowRef": self.workflow, "input": self.input or {}}
+            return Task.model_validate(made)
+        return self.task

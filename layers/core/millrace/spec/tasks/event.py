@@ -45,7 +45,9 @@ EVENT: Final = TaskType(
     block="event",
     config=Event,
     named_by_key=True,
-    expressions=("match",),
+    conditions=lambda block: () if block.match is None else ((("match",), block.match),),
+    condition_root="event",
+    templates=lambda raw: {key: value for key, value in raw.items() if key != "match"},
     waits=True,
     output_schema=lambda _block: EVENT_SCHEMA,
 )

@@ -1,0 +1,110 @@
+"""The `forEach` type: a list of tasks runs once per item, several items at a time."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, model_validator
+
+from millrace.base.errors import InvalidRequest
+from millrace.base.scalars import parse_percent
+from millrace.spec.models.fields import Many, Model, refusal
+from millrace.spec.models.task import Task
+from millrace.spec.registry import InnerBody, TaskType
+
+MOST_PARALLEL: Final = 1_000
+DEFAULT_PARALLEL: Final = 10
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+RESERVED: Final = frozenset(
+    {"input", "tasks", "config", "state", "trigger", "execution", "env", "secrets", "output", "error", "event", "value"}
+    | {"true", "false", "null", "in", "has", "and", "or", "not"}
+)
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise refusal(f'"{value[:80]}" is not a name', "Use letters, digits and underscore, beginning with a letter.")
+    if value in RESERVED:
+        raise refusal(f'"{value}" is the name of something else', "Use another name, such as order or row.")
+    return value
+
+
+Named = Annotated[str, AfterValidator(_name)]
+
+
+def _failures(value: int | str) -> int | str:
+    if isinstance(value, int):
+        if value < 0:
+            raise refusal("a number of failures below zero", "Write 0 or more, or a percentage such as 10%.")
+        return value
+    try:
+        parse_percent(value)
+    except InvalidRequest as error:
+        raise refusal(error.message, error.hint) from None
+    return value
+
+
+class Tolerance(Model):
+    """How many items may fail."""
+
+    failures: Annotated[int | str, AfterValidator(_failures)]
+    """A number of items, or a percentage of all of them such as 10%; with more failures than that the task fails."""
+
+
+class Each(Model):
+    """What is gone through, and how."""
+
+    items: Any
+    """The items: an array, as a template."""
+    as_: Named = Field(default="item", alias="as")
+    """The name of the present item."""
+    index: Named = "index"
+    """The name of its position, from 0."""
+    max_parallel: int = Field(default=DEFAULT_PARALLEL, ge=1, le=MOST_PARALLEL)
+    """How many items are under way at once."""
+    tolerate: Tolerance = Tolerance(failures=0)
+    """How many items may fail before the task does."""
+
+    @model_validator(mode="after")
+    def _two_names(self) -> Each:
+        if self.as_ == self.index:
+            raise refusal(f'the item and its index are both called "{self.as_}"', "Give one of them another name.")
+        return self
+
+
+class ForEach(Model):
+    """The `forEach` block and the tasks that run per item."""
+
+    for_each: Each
+    """What is gone through, and how."""
+    tasks: Annotated[tuple[Task, ...], Many, Field(min_length=1)]
+    """The tasks that run per item."""
+
+
+def _bodies(block: ForEach) -> tuple[InnerBody, ...]:
+    each = block.for_each
+    return (InnerBody("", ("tasks",), block.tasks, (each.as_, each.index)),)
+
+
+def _output_schema(_block: ForEach) -> dict[str, Any]:
+    entry = {
+        "type": "object",
+        "properties": {"status": {"type": "string"}, "output": {"type": "object"}, "error": {}},
+        "required": ["status"],
+        "additionalProperties": False,
+    }
+    return {"type": "array", "items": entry}
+
+
+FOR_EACH: Final = TaskType(
+    name="forEach",
+    effect=lambda _block: "pure",
+    fields=("forEach", "tasks"),
+    config=ForEach,
+    named_by_key=True,
+    bodies=_bodies,
+    templates=lambda raw: {"forEach": {"items": (raw.get("forEach") or {}).get("items")}},
+    output_schema=_output_schema,
+    composes=True,
+)

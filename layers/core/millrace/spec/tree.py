@@ -1,0 +1,156 @@
+"""All tasks of a workflow in one list, with the bodies they stand in.
+
+A body is a list of tasks that run in one scope: the workflow's own, a case of a switch, what runs per item, a fallback,
+the handlers at the end. Ids are unique within a body, and an inner body sees the ids of those around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from millrace.spec.findings import Path
+from millrace.spec.models import FALLBACK, FINALLY, ON_FAILURE, Task, Workflow
+from millrace.spec.registry import InnerBody, find_type
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A task: ``index`` in the tree, ``path`` in the document, ``body`` where it stands, ``inner`` those in it."""
+
+    index: int
+    task: Task
+    path: Path
+    body: int
+    inner: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """``owner`` is the task that holds it, None for those of the workflow itself, which ``name`` tells apart: empty for
+    its tasks, ``onFailure``, ``finally``. ``roots`` are the names that its expressions see beside those around it,
+    ``tasks`` the indexes of its tasks, ``ids`` the index of each id; ``single`` says that it is one task without an id
+    of its own. A body ``sees`` another one's tasks."""
+
+    index: int
+    owner: int | None
+    name: str
+    sees: int | None
+    roots: tuple[str, ...]
+    single: bool
+    tasks: tuple[int, ...]
+    ids: Mapping[str, int] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Tasks in document order, each before those inside it; the first body is the workflow's own."""
+
+    tasks: tuple[Placed, ...]
+    bodies: tuple[Body, ...]
+
+    def around(self, body: int) -> Iterator[Body]:
+        """The body, and those whose tasks it sees, from the inside."""
+        at: int | None = body
+        while at is not None:
+            found = self.bodies[at]
+            yield found
+            at = found.sees
+
+    def lookup(self, body: int, name: str) -> tuple[Body, int] | None:
+        """The body and index of the task that ``name`` means when read inside ``body``."""
+        for found in self.around(body):
+            if name in found.ids:
+                return found, found.ids[name]
+        return None
+
+    def ids(self, body: int) -> dict[str, int]:
+        """Every id that can be read inside ``body``."""
+        found: dict[str, int] = {}
+        for one in self.around(body):
+            for name, index in one.ids.items():
+                found.setdefault(name, index)
+        return found
+
+    def roots(self, body: int) -> tuple[str, ...]:
+        """The names seen inside ``body`` beside those that every expression of a workflow sees."""
+        return tuple(dict.fromkeys(root for one in self.around(body) for root in one.roots))
+
+    def holder(self, index: int, body: int) -> int | None:
+        """The task of ``body`` that the task ``index`` is or stands in; None if it stands elsewhere."""
+        at: int | None = index
+        while at is not None:
+            placed = self.tasks[at]
+            if placed.body == body:
+                return at
+            at = self.bodies[placed.body].owner
+        return None
+
+    def label(self, index: int) -> str:
+        """The task as people call it: its id, those of the tasks around it in front."""
+        placed = self.tasks[index]
+        body = self.bodies[placed.body]
+        above = "" if body.owner is None else self.label(body.owner)
+        if body.single:
+            return f"{above}/{body.name}" if above else body.name
+        parts = [part for part in (above, body.name) if part]
+        return "/".join([*parts, placed.task.id])
+
+
+def tree_of(workflow: Workflow) -> Tree:
+    """The tree of a workflow. Linear in its tasks; as deep as the document, which is limited."""
+    grower = _Grower()
+    spec = workflow.spec
+    root = InnerBody("", ("tasks",), spec.tasks)
+    grower.body(root, ("spec",), None, None)
+    if spec.on_failure is not None:
+        path: Path = ("onFailure",) if spec.on_failure.single else ("onFailure", "tasks")
+        handler = InnerBody(ON_FAILURE, path, spec.on_failure.tasks, ("error",), single=spec.on_failure.single)
+        grower.body(handler, ("spec",), None, 0)
+    if spec.finally_:
+        grower.body(InnerBody(FINALLY, ("finally",), spec.finally_, ("error",)), ("spec",), None, 0)
+    return grower.done()
+
+
+def bodies_of(task: Task) -> tuple[InnerBody, ...]:
+    """The bodies inside a task: those of its type, and its fallback."""
+    kind = find_type(task.type) if task.type is not None else None
+    found = () if kind is None or task.block is None else kind.bodies(task.block)
+    inner = None if task.fallback is None else task.fallback.inner
+    if inner is None:
+        return found
+    key = "workflow" if task.fallback is not None and task.fallback.workflow is not None else "task"
+    return (*found, InnerBody(FALLBACK, (FALLBACK, key), (inner,), ("error",), single=True))
+
+
+class _Grower:
+    def __init__(self) -> None:
+        self._tasks: list[Placed | None] = []
+        self._bodies: list[Body | None] = []
+
+    def body(self, inner: InnerBody, base: Path, owner: int | None, sees: int | None) -> int:
+        index = len(self._bodies)
+        self._bodies.append(None)
+        ids: dict[str, int] = {}
+        held = []
+        for position, task in enumerate(inner.tasks):
+            path = (*base, *inner.path) if inner.single else (*base, *inner.path, position)
+            at = self._task(task, path, index)
+            held.append(at)
+            ids.setdefault(task.id, at)
+        known = {} if inner.single else ids
+        self._bodies[index] = Body(index, owner, inner.name, sees, inner.roots, inner.single, tuple(held), known)
+        return index
+
+    def _task(self, task: Task, path: Path, body: int) -> int:
+        index = len(self._tasks)
+        self._tasks.append(None)
+        bodies = tuple(self.body(inner, path, index, body) for inner in bodies_of(task))
+        self._tasks[index] = Placed(index, task, path, body, bodies)
+        return index
+
+    def done(self) -> Tree:
+        return Tree(
+            tuple(placed for placed in self._tasks if placed is not None),
+            tuple(body for body in self._bodies if body is not None),
+        )
