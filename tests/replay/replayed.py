@@ -74,7 +74,7 @@ def wanted(plan: Plan, state: State, now: int, history: dict[str, Any]) -> list[
             state.resolve(value, content(history, value))
 
 
-def agrees(event: ev.Event, commands: list[Command], plan: Plan, state: State) -> bool:
+def agrees(event: ev.Event, commands: list[Command], state: State) -> bool:
     """Whether a recorded decision is among those of today. What came from outside agrees with everything."""
     if isinstance(
         event, ev.ExecutionStarted | ev.AttemptFinished | ev.AttemptUnknown | ev.SignalReceived | ev.CancelRequested
@@ -82,7 +82,7 @@ def agrees(event: ev.Event, commands: list[Command], plan: Plan, state: State) -
         return True
     codec = ValueCodec(state.started.execution if state.started else "")
     made = [
-        record(plan, state, command, now=event.at, encode=codec.encode)
+        record(state, command, now=event.at, encode=codec.encode)
         for command in commands
         if not isinstance(command, Fetch)
     ]
@@ -95,7 +95,7 @@ def disagreements(history: dict[str, Any]) -> Iterator[str]:
     state = State(plan)
     for position, event in enumerate(events(history)):
         commands = wanted(plan, state, event.at, history)
-        if not agrees(event, commands, plan, state):
+        if not agrees(event, commands, state):
             today = ", ".join(map(_name, commands))
             yield f"{position} {type(event).__name__} {getattr(event, 'path', '')}: today {today or 'nothing'}"
         evolve(state, event)
@@ -113,7 +113,7 @@ def summary(path: Path) -> dict[str, Any]:
     for event in events(history):
         evolve(state, event)
     return {
-        "tasks": {node.id: task.status for node, task in zip(plan.nodes, state.tasks, strict=True)},
+        "tasks": {path: state.tasks[index].status for path, index in state.index.items()},
         "attempts": [task.attempt for task in state.tasks],
         "status": None if state.finished is None else state.finished.status,
         "position": state.position,

@@ -41,9 +41,7 @@ def test_a_history_amounts_to_what_it_did(path: Path) -> None:
     assert state.finished is not None
     assert history["expected"]["status"] == state.finished.status
     told = {name: task["status"] for name, task in history["expected"]["tasks"].items()}
-    assert told == {
-        node.id: task.status for node, task in zip(state.plan.nodes, state.tasks, strict=True) if node.id in told
-    }
+    assert told == {path: state.tasks[index].status for path, index in state.index.items() if path in told}
     assert (0, 0) == (state.running, state.open)
 
 

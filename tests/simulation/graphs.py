@@ -52,6 +52,7 @@ def _node(name: str, needs: list[str], index: dict[str, int], dependents: list[i
     return Node(
         index=index[name],
         id=name,
+        label=name,
         type="pure" if pure else "work",
         effect="pure" if pure else "write",
         needs=tuple(index[need] for need in needs),

@@ -48,7 +48,7 @@ def perform_before_acknowledgement() -> Iterator[None]:
         self._eager = [command for command in self._starts[before:] if command.attempt == 1]
 
     def start(self: Session, command: Any) -> None:
-        node = self.plan.nodes[self.plan.index[command.path]]
+        node = self.state.nodes[self.state.index[command.path]]
         self._attempts.start(node, command, limit_ms=60_000, value=command.input, config=None, trace="")
 
     with (

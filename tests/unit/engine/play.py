@@ -62,6 +62,7 @@ def _node(name: str, task: Mapping[str, Any], index: Mapping[str, int], dependen
     return Node(
         index=index[name],
         id=name,
+        label=name,
         type="pure" if compute else "work",
         effect="pure" if compute or "wait" in task else "write",
         wait=task.get("wait"),
@@ -172,7 +173,10 @@ class Play:
         """An attempt ends as the script says."""
         answers = self.answers.get(path, [path])
         answer = answers[min(attempt, len(answers)) - 1]
-        task = self.state.tasks[self.plan.index[path]]
+        index = self.state.index.get(path)
+        if index is None:  # the body it stood in is over
+            return
+        task = self.state.tasks[index]
         if answer is NEVER or (task.status, task.attempt) != ("running", attempt):
             return
         if answer is CRASH:
@@ -221,19 +225,19 @@ class Play:
         return _decoded(self.codec.blobs[value.blob]) if value.blob else value.decoded()
 
     def statuses(self) -> dict[str, str]:
-        return {node.id: task.status for node, task in zip(self.plan.nodes, self.state.tasks, strict=True)}
+        return {path: self.state.tasks[index].status for path, index in self.state.index.items()}
 
     def skips(self) -> dict[str, tuple[str, str]]:
-        tasks = zip(self.plan.nodes, self.state.tasks, strict=True)
-        return {node.id: (task.skip.reason, task.skip.origin) for node, task in tasks if task.skip is not None}
+        tasks = [(path, self.state.tasks[index]) for path, index in self.state.index.items()]
+        return {path: (task.skip.reason, task.skip.origin) for path, task in tasks if task.skip is not None}
 
     def failure(self, path: str) -> ev.Failure:
-        found = self.state.tasks[self.plan.index[path]].failure
+        found = self.state.tasks[self.state.index[path]].failure
         assert found is not None
         return found
 
     def attempts(self, path: str) -> int:
-        return self.state.tasks[self.plan.index[path]].attempt
+        return self.state.tasks[self.state.index[path]].attempt
 
     def of(self, kind: type, path: str | None = None) -> list[Any]:
         """The events of one type, perhaps of one task."""

@@ -96,7 +96,7 @@ def test_the_state_is_the_fold_of_the_log_and_so_is_every_snapshot(world: dict[s
         thawed = thaw(done.plan, freeze(state))
         assert thawed is not None
         assert [] == equal(state, thawed)
-    assert [] == [name for name in equal(done.state, done.folded()) if name not in ("unresolved", "view", "env")]
+    assert [] == [name for name in equal(done.state, done.folded()) if name not in ("unresolved", "views", "envs")]
 
 
 @settings(max_examples=120, deadline=None)
@@ -130,7 +130,7 @@ def test_decide_repeats_itself_until_a_command_is_recorded(world: dict[str, Any]
             path = command.path
         else:
             break
-        event = record(held.plan, held.state, command, now=held.now, encode=held.codec.encode)
+        event = record(held.state, command, now=held.now, encode=held.codec.encode)
         held.take(event)
         again = decide(held.plan, held.state, held.now)
         assert command not in again, path

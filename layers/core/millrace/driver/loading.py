@@ -70,9 +70,8 @@ def _from_snapshot(world: DriverWorld, scope: TenantScope, execution: str, posit
 
 def take_over(state: State, now: int) -> list[ev.AttemptUnknown]:
     """The events that record which started attempts have no result. Not yet folded."""
-    nodes = state.plan.nodes
     return [
-        ev.AttemptUnknown(at=now, path=nodes[index].id, attempt=task.attempt)
+        ev.AttemptUnknown(at=now, path=state.path(index), attempt=task.attempt)
         for index, task in enumerate(state.tasks)
         if task.status == RUNNING
     ]

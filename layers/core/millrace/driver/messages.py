@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from millrace.base.limits import TRANSACTION_OPS
 from millrace.driver.values import ValueCodec
@@ -29,6 +30,8 @@ def event_of(message: Message, now: int, codec: ValueCodec) -> ev.Event:
             form=None if message.payload is None else codec.encode(message.payload),
             principal=message.principal,
         )
+    if message.kind == "child":
+        return _child_event(message, now, codec)
     return ev.SignalReceived(
         at=now,
         message=message.id,
@@ -36,6 +39,33 @@ def event_of(message: Message, now: int, codec: ValueCodec) -> ev.Event:
         payload=codec.encode(message.payload),
         principal=message.principal,
     )
+
+
+def _child_event(message: Message, now: int, codec: ValueCodec) -> ev.ChildFinished:
+    told = message.payload
+    name, status = told["child"], told["status"]
+    failure = None
+    if status != "succeeded":
+        cause = told.get("failure") or {}
+        failure = ev.Failure(
+            kind=str(cause.get("kind") or "workflow"),
+            code=str(cause.get("code") or status),
+            message=f"The execution {name} {_BECAME.get(status, status)}: {cause.get('message') or 'no reason given'}",
+            hint=f"GET /api/v1/executions/{name} shows why.",
+            details={"execution": name, "status": status},
+        )
+    return ev.ChildFinished(
+        at=now,
+        path=message.name,
+        child=name,
+        status=status,
+        message=message.id,
+        output=codec.encode(told.get("output")) if status == "succeeded" else None,
+        failure=failure,
+    )
+
+
+_BECAME: Final = {"failed": "failed", "cancelled": "was cancelled", "timedOut": "ran out of time"}
 
 
 def message_deletes(execution: str, ids: Sequence[str]) -> list[list[Op]]:

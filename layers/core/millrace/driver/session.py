@@ -7,9 +7,12 @@ import contextlib
 from collections.abc import Coroutine
 from functools import partial
 
+import msgspec
+
 from millrace.base.errors import ConditionRefused, Corrupt, FenceLost
 from millrace.base.ids import Millis
 from millrace.driver.attempts import Attempts, Result
+from millrace.driver.effects import Effects
 from millrace.driver.journal import ExtraRefused, Journal
 from millrace.driver.loading import load_messages, snapshot_key, take_over
 from millrace.driver.messages import event_of, message_deletes
@@ -18,13 +21,14 @@ from millrace.driver.terminal import terminal_ops
 from millrace.driver.values import ValueCodec, load_value, with_secrets
 from millrace.driver.world import DriverWorld, Poke
 from millrace.engine import events as ev
-from millrace.engine.commands import StartAttempt
+from millrace.engine.commands import Effect, StartAttempt
 from millrace.engine.evolve import evolve
 from millrace.engine.settle import settle
 from millrace.engine.snapshot import freeze
 from millrace.engine.state import State, next_due
+from millrace.engine.values import Value
 from millrace.ports.documents import AnyOf, Check, Condition, Index, Op, TenantScope, Update
-from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, live_index, read_actor
+from millrace.store.executions import CHECK_GRACE_MS, Actor, Message, actor_key, live_index, read_actor
 
 MARGIN_MS = 5_000
 """What is kept back of a deadline for the last commits."""
@@ -53,6 +57,9 @@ class Session:
         self._poke = poke
         poke.listener = self._wake.set
         self._attempts = Attempts(world, scope.tenant, execution, self._wake.set)
+        assert state.started is not None  # a log begins with it
+        self._effects = Effects(world, scope, state.started, self._wake.set)
+        self._wanted: list[Effect] = []
         self._pending: list[ev.Event] = []
         self._starts: list[StartAttempt] = []
         self._commands: dict[str, StartAttempt] = {}
@@ -81,12 +88,15 @@ class Session:
         while True:
             for result in self._take_results():
                 self._absorb(result)
+            for event in self._effects.take():
+                self._fold(event)
             now = self.world.clock.now()
             allow = None if deadline is None else partial(self._fits, now=now, deadline=deadline)
             settled = settle(self.plan, self.state, now, encode=self._codec.encode, allow=allow)
             self.held = settled.held
             self._pending.extend(settled.events)
             self._starts.extend(settled.starts)
+            self._wanted = settled.effects
             if len(self._attempts):
                 for event in settled.events:
                     if type(event) is ev.TaskFinished:
@@ -117,8 +127,9 @@ class Session:
 
     def _absorb(self, result: Result) -> None:
         now = self.world.clock.now()
-        task = self.state.tasks[self.plan.index[result.path]]
-        if task.attempt != result.attempt or task.status != "running":
+        index = self.state.index.get(result.path)
+        task = None if index is None else self.state.tasks[index]
+        if task is None or task.attempt != result.attempt or task.status != "running":
             return
         event, content = finished_event(result, now, self._codec)
         if event.output is not None:
@@ -127,14 +138,14 @@ class Session:
 
     def _limit_ms(self, command: StartAttempt, now: int) -> int:
         """How long an attempt may take: its own timeout, and what is left of the task's and the workflow's."""
-        index = self.plan.index[command.path]
-        node = self.plan.nodes[index]
+        index = self.state.index[command.path]
+        node = self.state.nodes[index]
         limit = node.attempt_timeout_ms
         task = self.state.tasks[index]
         if node.timeout_ms is not None:
             begun = task.started_at or now
             limit = min(limit, begun + node.timeout_ms - now)
-        if self.plan.timeout_ms is not None and self.state.started is not None:
+        if self.plan.timeout_ms is not None and self.state.started is not None and self.state.outcome is None:
             limit = min(limit, self.state.started.at + self.plan.timeout_ms - now)
         return max(limit, 1)
 
@@ -144,14 +155,15 @@ class Session:
     async def commit(self) -> None:
         """Make the pending events durable, unless a commit is in flight already: here when nothing else is under
         way, otherwise beside it."""
-        if self._committing is not None or not (self._pending or self._to_delete):
+        effects = self._effects.new(self._wanted)
+        if self._committing is not None or not (self._pending or self._to_delete or effects):
             return
         events, self._pending = self._pending, []
         starts, self._starts = self._starts, []
         blobs, self._codec.blobs = self._codec.blobs, {}
         extra = self._extra_ops(events)
         deletes, self._to_delete = self._to_delete, []
-        commit = self._commit(events, starts, blobs, extra, deletes)
+        commit = self._commit(events, starts, blobs, extra, deletes, effects)
         if len(self._attempts) or self._attempts.results:
             self._committing = asyncio.get_running_loop().create_task(self._tell(commit))
         else:
@@ -164,11 +176,13 @@ class Session:
         blobs: dict[tuple[str, ...], bytes],
         extra: list[Op],
         deletes: list[str],
+        effects: list[Effect],
     ) -> None:
         if events:
             await self._append(events, blobs, extra)
         for command in starts:
             await self._perform(command)
+        self._effects.begin(effects)
         for ops in message_deletes(self.execution, deletes):
             await self.world.io.commit(self.scope, ops)
 
@@ -238,9 +252,10 @@ class Session:
         return (Check("exists"), free)
 
     async def _perform(self, command: StartAttempt) -> None:
-        index = self.plan.index[command.path]
-        node = self.plan.nodes[index]
-        task = self.state.tasks[index]
+        index = self.state.index.get(command.path)
+        if index is None:
+            return
+        node, task = self.state.nodes[index], self.state.tasks[index]
         if task.status != "running" or task.attempt != command.attempt:
             return
         first = self._commands.setdefault(command.path, command) if node.retry.declared else command
@@ -274,7 +289,12 @@ class Session:
 
     def busy(self) -> bool:
         return bool(
-            self._committing or self._pending or self._to_delete or len(self._attempts) or self._attempts.results
+            self._committing
+            or self._pending
+            or self._to_delete
+            or len(self._attempts)
+            or self._attempts.results
+            or len(self._effects)
         )
 
     def next_due(self) -> int | None:
@@ -344,10 +364,19 @@ class Session:
         messages = await self.world.io.call(load_messages, self.world, self.scope, self.execution)
         for message in messages:
             if message.id not in self.state.seen:
-                self._fold(event_of(message, now, self._codec))
+                self._fold(event_of(await self._whole(message), now, self._codec))
             self._to_delete.append(message.id)
         self.seen_seq = inbox_seq
         self._actor_sets["seenSeq"] = inbox_seq
+
+    async def _whole(self, message: Message) -> Message:
+        """The message, with the output that another execution left in its own store."""
+        blob = message.payload.get("blob") if message.kind == "child" else None
+        if blob is None:
+            return message
+        value = Value(sha256=blob["sha256"], size=blob["size"], blob=tuple(blob["key"]))
+        content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
+        return msgspec.structs.replace(message, payload={**message.payload, "output": content})
 
     def _begin_snapshot(self) -> None:
         """Write a snapshot in the background when the log has grown enough and everything folded is durable."""
@@ -385,6 +414,7 @@ class Session:
     async def close(self) -> None:
         """Stop what is under way. A commit in flight is awaited, since it cannot be taken back."""
         await self._attempts.stop_all()
+        await self._effects.close()
         for task in (self._committing, self._snapshotting):
             if task is not None:
                 await asyncio.gather(task, return_exceptions=True)

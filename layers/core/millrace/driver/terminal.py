@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from millrace.engine.state import FAILED, SKIPPED, SUCCEEDED, State
+from millrace.engine.state import FAILED, GONE, SKIPPED, SUCCEEDED, State
+from millrace.engine.unfolding import ATTEMPTS
 from millrace.ports.documents import Attr, Condition, Index, Op, Update
 from millrace.store.executions import actor_key, finish_summary
 
@@ -17,9 +18,13 @@ def terminal_ops(state: State, sets: Mapping[str, int], *, position: int, when: 
     counts = dict.fromkeys((SUCCEEDED, FAILED, SKIPPED), 0)
     attempts = 0
     for task in state.tasks:
-        attempts += task.attempt
-        if task.status in counts:
-            counts[task.status] += 1
+        if task is not GONE:
+            attempts += task.attempt
+            if task.status in counts:
+                counts[task.status] += 1
+    attempts += state.tally.get(ATTEMPTS, 0)
+    for status in counts:
+        counts[status] += state.tally.get(status, 0)
     facts: dict[str, Attr] = {"tasks": dict(counts), "attempts": attempts}
     if finished.failure is not None:
         facts["errorMessage"] = finished.failure.message[:1000]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from millrace.base.limits import SLEEP_IN_DRIVER_MS, SNAPSHOT_BYTES, SNAPSHOT_EVENTS
-from millrace.engine.events import ExecutionStarted
+from millrace.engine.commands import CancelChild, NotifyParent, StartChild
+from millrace.engine.events import ChildFinished, ChildStarted, ExecutionStarted
 from millrace.engine.plan import Plan
 from millrace.ports.blobs import Blobs
 from millrace.ports.documents import Documents, Op, TenantScope
@@ -27,6 +28,24 @@ class DriverIO(Protocol):
 
     def commit(self, scope: TenantScope, ops: Sequence[Op]) -> Awaitable[None]:
         """`Documents.submit`, awaited: ends when the write is durable, or with its error."""
+        ...
+
+
+class Children(Protocol):
+    """The executions that an execution starts, and the one that started it. Blocking; every call may be repeated."""
+
+    def start(
+        self, scope: TenantScope, started: ExecutionStarted, order: StartChild, value: Any
+    ) -> ChildStarted | ChildFinished:
+        """Make an execution exist; what cannot be started has failed. Raises Unavailable."""
+        ...
+
+    def cancel(self, scope: TenantScope, started: ExecutionStarted, order: CancelChild) -> None:
+        """Tell an execution to stop, if it is not over. Raises Unavailable."""
+        ...
+
+    def notify(self, scope: TenantScope, started: ExecutionStarted, told: NotifyParent, output: Any) -> None:
+        """Tell the execution above what came of this one, if it is not over. Raises Unavailable."""
         ...
 
 
@@ -60,6 +79,7 @@ class DriverWorld:
     snapshot_events: int = SNAPSHOT_EVENTS
     snapshot_bytes: int = SNAPSHOT_BYTES
     room: asyncio.Semaphore | None = None
+    children: Children | None = None
 
 
 class Poke:

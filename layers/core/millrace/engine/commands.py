@@ -36,6 +36,22 @@ class BeginWait(msgspec.Struct, frozen=True):
     due: int | None
     signal: str = ""
     input: Any = None
+    child: str = ""
+    ref: str = ""
+
+
+class OpenScope(msgspec.Struct, frozen=True):
+    """A task begins to run tasks of its own. ``items`` is what a forEach goes through, ``tasks`` the documents that
+    were generated, ``failure`` what a fallback stands in for."""
+
+    path: str
+    kind: str
+    branch: str = ""
+    count: int = 1
+    items: Any = None
+    tasks: Any = None
+    failure: Failure | None = None
+    input: Any = None
 
 
 class RetryLater(msgspec.Struct, frozen=True):
@@ -59,13 +75,53 @@ class FinishTask(msgspec.Struct, frozen=True):
     input: Any = None
     policy: tuple[str, ...] = ()
     consumed: str = ""
+    degraded: bool = False
+    replaceable: bool = True
+    """Whether a fallback may stand in for the failure."""
 
 
-class FinishExecution(msgspec.Struct, frozen=True):
+class DecideOutcome(msgspec.Struct, frozen=True):
+    """The tasks are over, and something follows before the execution has finished."""
+
     status: str
     output: Any = None
     failure: Failure | None = None
     failed_task: str = ""
+
+
+class FinishExecution(msgspec.Struct, frozen=True):
+    """``decided`` says that the output is that of the outcome that was decided before."""
+
+    status: str
+    output: Any = None
+    failure: Failure | None = None
+    failed_task: str = ""
+    decided: bool = False
+
+
+class StartChild(msgspec.Struct, frozen=True):
+    """An execution has to be started, once what is decided is durable: ``child`` is its id, whoever starts it."""
+
+    path: str
+    child: str
+    ref: str
+    input: Value | None = None
+    detached: bool = False
+
+
+class CancelChild(msgspec.Struct, frozen=True):
+    """An execution that a task started has to be told to stop."""
+
+    path: str
+    child: str
+
+
+class NotifyParent(msgspec.Struct, frozen=True):
+    """The execution above has to be told what came of this one."""
+
+    status: str
+    output: Value | None = None
+    failure: Failure | None = None
 
 
 class Fetch(msgspec.Struct, frozen=True):
@@ -74,4 +130,8 @@ class Fetch(msgspec.Struct, frozen=True):
     value: Value
 
 
-Command = StartAttempt | BeginWait | RetryLater | FinishTask | FinishExecution | Fetch
+Effect = StartChild | CancelChild | NotifyParent
+"""What is done outside, after what is decided is durable, and then recorded as an event of its own."""
+Command = (
+    StartAttempt | BeginWait | OpenScope | RetryLater | FinishTask | DecideOutcome | FinishExecution | Fetch | Effect
+)

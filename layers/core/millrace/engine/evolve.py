@@ -14,11 +14,12 @@ from millrace.engine import events as ev
 from millrace.engine.plan import Node, Plan
 from millrace.engine.rules import EARLY, holds
 from millrace.engine.state import (
+    CANCELLED,
     DONE,
     ENDED,
     FAILED,
     INDEX_MASK,
-    INPUT,
+    OPEN,
     PENDING,
     READY,
     RETRYING,
@@ -30,7 +31,16 @@ from millrace.engine.state import (
     State,
     TaskState,
     Waiting,
-    ready_key,
+)
+from millrace.engine.unfolding import (
+    begin_handlers,
+    close_scope,
+    expose,
+    frame_over,
+    make_ready,
+    open_scope,
+    scope_of,
+    show,
 )
 
 
@@ -51,40 +61,11 @@ def fold(plan: Plan, events: Iterable[ev.Event]) -> State:
 def _started(state: State, event: ev.ExecutionStarted) -> None:
     if state.started is not None:
         return
-    plan = state.plan
     state.started = event
-    state.env = scope_of(state, event)
-    for node in plan.nodes:
+    state.root.env = scope_of(state, event)
+    for node in state.plan.nodes:
         if not node.needs and state.tasks[node.index].status == PENDING:
-            _make_ready(state, node, event.at)
-
-
-def scope_of(state: State, event: ev.ExecutionStarted) -> dict[str, Any]:
-    """The roots that expressions see; ``tasks`` is filled as tasks finish."""
-    return {
-        "input": state.content(INPUT, event.input),
-        "tasks": state.view,
-        "config": state.plan.config,
-        "trigger": event.trigger,
-        "env": event.env,
-        "execution": {
-            "id": event.execution,
-            "workflow": event.workflow,
-            "version": event.version,
-            "startedAt": event.at,
-            "mode": event.mode,
-        },
-    }
-
-
-def _make_ready(state: State, node: Node, at: int) -> None:
-    task = state.tasks[node.index]
-    task.status = READY
-    task.ready_at = at
-    task.ready_position = state.position
-    limit = state.plan.parallel_limit
-    task.queued = limit is not None and state.running >= limit
-    heappush(state.ready, ready_key(node.priority, node.index))
+            make_ready(state, node.index, event.at)
 
 
 def _leave_queue(state: State, task: TaskState) -> None:
@@ -101,7 +82,9 @@ def _leave_queue(state: State, task: TaskState) -> None:
 
 
 def _attempt_started(state: State, event: ev.AttemptStarted) -> None:
-    index = state.plan.index[event.path]
+    index = state.at(event.path)
+    if index is None:
+        return
     task = state.tasks[index]
     if task.status in DONE or event.attempt <= task.attempt:
         return
@@ -115,7 +98,7 @@ def _attempt_started(state: State, event: ev.AttemptStarted) -> None:
     task.attempt_started_at = event.at
     if not task.started_at:
         task.started_at = event.at
-        timeout = state.plan.nodes[index].timeout_ms
+        timeout = state.nodes[index].timeout_ms
         if timeout is not None:
             heappush(state.deadlines, (event.at + timeout, index))
     if event.input is not None:
@@ -127,7 +110,9 @@ def _attempt_started(state: State, event: ev.AttemptStarted) -> None:
 
 
 def _attempt_finished(state: State, event: ev.AttemptFinished) -> None:
-    index = state.plan.index[event.path]
+    index = state.at(event.path)
+    if index is None:
+        return
     task = state.tasks[index]
     if task.status != RUNNING or event.attempt != task.attempt:
         return
@@ -139,7 +124,9 @@ def _attempt_finished(state: State, event: ev.AttemptFinished) -> None:
 
 
 def _attempt_unknown(state: State, event: ev.AttemptUnknown) -> None:
-    index = state.plan.index[event.path]
+    index = state.at(event.path)
+    if index is None:
+        return
     task = state.tasks[index]
     if task.status != RUNNING or event.attempt != task.attempt:
         return
@@ -151,7 +138,9 @@ def _attempt_unknown(state: State, event: ev.AttemptUnknown) -> None:
 
 
 def _retry_scheduled(state: State, event: ev.RetryScheduled) -> None:
-    index = state.plan.index[event.path]
+    index = state.at(event.path)
+    if index is None:
+        return
     task = state.tasks[index]
     if task.status != ENDED or event.attempt <= task.attempt:
         return
@@ -162,20 +151,24 @@ def _retry_scheduled(state: State, event: ev.RetryScheduled) -> None:
 
 
 def _wait_started(state: State, event: ev.WaitStarted) -> None:
-    index = state.plan.index[event.path]
+    index = state.at(event.path)
+    if index is None:
+        return
     task = state.tasks[index]
     if task.status != READY:
         return
     task.status = WAITING
     task.started_at = event.at
-    task.wait = Waiting(kind=event.kind, due=event.due, signal=event.signal)
+    task.wait = Waiting(kind=event.kind, due=event.due, signal=event.signal, child=event.child)
     if event.input is not None:
         task.input = event.input
     if event.due is not None:
         heappush(state.waits, (event.due, index))
-    if event.kind != "time":
+    if event.kind == "child":
+        state.children[index] = None
+    elif event.kind != "time":
         state.waiting[index] = None
-    timeout = state.plan.nodes[index].timeout_ms
+    timeout = state.nodes[index].timeout_ms
     if timeout is not None and event.kind == "time":
         heappush(state.deadlines, (event.at + timeout, index))
     _leave_queue(state, task)
@@ -185,8 +178,8 @@ def _decision(state: State, event: ev.DecisionReceived) -> None:
     if event.message in state.seen:
         return
     state.seen.add(event.message)
-    index = state.plan.index.get(event.path)
-    wait = state.tasks[index].wait if index in state.waiting else None
+    index = state.index.get(event.path)
+    wait = state.tasks[index].wait if index is not None and index in state.waiting else None
     if wait is not None and wait.kind == "approval":
         wait.decisions = [held for held in wait.decisions if held.principal != event.principal]
         wait.decisions.append(
@@ -198,6 +191,86 @@ def _decision(state: State, event: ev.DecisionReceived) -> None:
                 form=event.form,
             )
         )
+
+
+def _scope_opened(state: State, event: ev.ScopeOpened) -> None:
+    index = state.at(event.path)
+    if index is None:
+        return
+    task = state.tasks[index]
+    if task.status in DONE or index in state.opened or (event.kind == "fallback" and task.fallen):
+        return
+    if task.status == RUNNING:
+        state.running -= 1
+    state.ended.pop(index, None)
+    state.waiting.pop(index, None)
+    task.status = OPEN
+    if event.input is not None:
+        task.input = event.input
+    if not task.started_at:
+        task.started_at = event.at
+        timeout = state.nodes[index].timeout_ms
+        if timeout is not None:
+            heappush(state.deadlines, (event.at + timeout, index))
+    if event.kind == "fallback":
+        task.fallen = True
+        _leave_timers(state)
+    _leave_queue(state, task)
+    open_scope(state, index, event)
+
+
+def _child_started(state: State, event: ev.ChildStarted) -> None:
+    task = _with_child(state, event.path, event.child)
+    if task is not None and task.wait is not None:
+        task.wait.started = True
+        index = state.index[event.path]
+        wait = state.nodes[index].wait
+        if wait is not None and wait.detached:
+            task.status = ENDED
+            state.ended[index] = None
+            _leave_timers(state)
+
+
+def _with_child(state: State, path: str, child: str) -> TaskState | None:
+    """The task that waits for this execution; it is no longer among those whose execution is to be started."""
+    index = state.at(path)
+    task = None if index is None else state.tasks[index]
+    if index is None or task is None or task.wait is None or task.wait.child != child:
+        return None
+    state.children.pop(index, None)
+    return task if task.status == WAITING else None
+
+
+def _child_finished(state: State, event: ev.ChildFinished) -> None:
+    if event.message in state.seen:
+        return
+    if event.message:
+        state.seen.add(event.message)
+    task = _with_child(state, event.path, event.child)
+    if task is None:
+        return
+    task.status = ENDED
+    task.output = event.output
+    task.failure = event.failure
+    state.ended[state.index[event.path]] = None
+    _leave_timers(state)
+
+
+def _child_cancelled(state: State, event: ev.ChildCancelled) -> None:
+    task = _with_child(state, event.path, event.child)
+    if task is not None and task.wait is not None:
+        task.wait.cancelled = True
+
+
+def _outcome(state: State, event: ev.OutcomeDecided) -> None:
+    if state.outcome is None:
+        state.outcome = event
+        begin_handlers(state, event)
+
+
+def _notified(state: State, event: ev.ParentNotified) -> None:
+    del event  # that it happened is all that matters
+    state.notified = True
 
 
 def _pause(state: State, event: ev.PauseRequested) -> None:
@@ -213,8 +286,9 @@ def _resume(state: State, event: ev.ResumeRequested) -> None:
 
 
 def _task_finished(state: State, event: ev.TaskFinished) -> None:
-    plan = state.plan
-    index = plan.index[event.path]
+    index = state.at(event.path)
+    if index is None:
+        return
     task = state.tasks[index]
     if task.status in DONE:
         return
@@ -222,6 +296,7 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
         state.running -= 1
     state.ended.pop(index, None)
     state.waiting.pop(index, None)
+    state.children.pop(index, None)
     if event.consumed and task.wait is not None:
         left = state.signals[task.wait.signal]
         state.signals[task.wait.signal] = [signal for signal in left if signal.id != event.consumed]
@@ -240,45 +315,50 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
     task.failure = event.failure
     if not task.started_at:
         task.started_at = task.finished_at
+    if state.opened:
+        close_scope(state, index)
     _leave_queue(state, task)
+    _leave_timers(state)
+    _pass_on(state, index, task, event.at)
+
+
+def _leave_timers(state: State) -> None:
+    """Drop stale tops of the heaps of deadlines and waits."""
+    tasks = state.tasks
     deadlines = state.deadlines
-    while deadlines and state.tasks[deadlines[0][1]].status in DONE:
+    while deadlines and (tasks[deadlines[0][1]].status in DONE or tasks[deadlines[0][1]].fallen):
         heappop(deadlines)
     waits = state.waits
-    while waits and state.tasks[waits[0][1]].status in DONE:
+    while waits and tasks[waits[0][1]].status != WAITING:
         heappop(waits)
-    node = plan.nodes[index]
-    if event.status == FAILED and not node.continue_on_error and state.failed is None:
-        state.failed = index
-    expose(state, node, task)
-    state.open -= 1
+
+
+def _pass_on(state: State, index: int, task: TaskState, at: int) -> None:
+    """What one task that is done means to those of its body, and to the task around it."""
+    node, frame = state.nodes[index], state.frames[index]
+    if task.status == FAILED and not node.continue_on_error and frame.failed is None:
+        frame.failed = index
+    elif task.status == CANCELLED and frame.owner >= 0:
+        state.opened[frame.owner].stopped = True
+    expose(state, index)
+    frame.open -= 1
     tasks = state.tasks
     for dependent in node.dependents:
-        below = tasks[dependent]
+        below = tasks[frame.base + dependent]
         below.remaining -= 1
-        if below.status == PENDING and (not below.remaining or _early(plan.nodes[dependent], task)):
-            _make_ready(state, plan.nodes[dependent], event.at)
+        if below.status == PENDING:
+            if not below.remaining or _early(frame.body.nodes[dependent], task):
+                make_ready(state, frame.base + dependent, at)
+        elif below.status == OPEN:  # it did not wait
+            show(state, frame.base + dependent, node.id, frame.view[node.id])
+    if not frame.open and frame is not state.root:
+        frame_over(state, frame, at)
 
 
 def _early(node: Node, above: TaskState) -> bool:
     """Whether one finished dependency is enough for the rule of a task that still has others. Conditional dependencies
     are judged together, when all are done."""
     return node.trigger_rule in EARLY and not node.edges and holds(node.trigger_rule, [above])
-
-
-def expose(state: State, node: Node, task: TaskState) -> None:
-    """Make a finished task visible to expressions."""
-    entry: dict[str, Any] = {
-        "status": task.status,
-        "attempts": task.attempt,
-        "durationMs": task.finished_at - task.started_at,
-    }
-    if task.status == SUCCEEDED:
-        entry["output"] = None if task.output is None else state.content(node.id, task.output)
-    if task.failure is not None:
-        failure = task.failure
-        entry["error"] = {"kind": failure.kind, "code": failure.code, "message": failure.message}
-    state.view[node.id] = entry
 
 
 def _signal(state: State, event: ev.SignalReceived) -> None:
@@ -293,6 +373,8 @@ def _cancel(state: State, event: ev.CancelRequested) -> None:
         state.seen.add(event.message)
         if state.cancel is None:
             state.cancel = event
+        if state.outcome is not None:
+            state.abort = True
 
 
 def _finished(state: State, event: ev.ExecutionFinished) -> None:
@@ -307,6 +389,12 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.AttemptUnknown: _attempt_unknown,
     ev.RetryScheduled: _retry_scheduled,
     ev.WaitStarted: _wait_started,
+    ev.ScopeOpened: _scope_opened,
+    ev.ChildStarted: _child_started,
+    ev.ChildFinished: _child_finished,
+    ev.ChildCancelled: _child_cancelled,
+    ev.OutcomeDecided: _outcome,
+    ev.ParentNotified: _notified,
     ev.DecisionReceived: _decision,
     ev.PauseRequested: _pause,
     ev.ResumeRequested: _resume,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from millrace.base.limits import DEFAULT_ATTEMPT_TIMEOUT_MS
 from millrace.expr import Expression, Template
+from millrace.spec import WorkflowTask
 
 Compute = Callable[[Any, Mapping[str, Any]], Any]
 """A pure task: rendered input and scope in, output out. Raises UserError."""
@@ -43,8 +45,9 @@ class EdgeCondition:
 @dataclass(frozen=True, slots=True)
 class WaitPlan:
     """What a task waits for. ``kind`` is ``time`` (``config`` renders to ``{for: ms}`` or ``{until: text}``), ``event``
-    (``config`` renders to ``{type}``; ``match`` judges what arrives) or ``approval`` (``required`` different people of
-    ``approvers``). ``timeout_ms`` bounds an event or approval; ``on_timeout`` is fail, approve or reject."""
+    (``config`` renders to ``{type}``; ``match`` judges what arrives), ``approval`` (``required`` different people of
+    ``approvers``) or ``child`` (the end of the workflow ``ref``, or, ``detached``, its start). ``timeout_ms`` bounds
+    all but the first; ``on_timeout`` is fail, approve or reject."""
 
     kind: str
     config: Template | None = None
@@ -54,6 +57,44 @@ class WaitPlan:
     timeout_ms: int | None = None
     on_timeout: str = "fail"
     form: Mapping[str, Any] | None = None
+    ref: str = ""
+    detached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case of a switch: it holds when the value equals ``match``, or when ``when`` is true."""
+
+    match: Any = None
+    when: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopePlan:
+    """What a task holds instead of an attempt. ``kind`` is ``switch`` (``cases`` choose one of ``bodies``, of which the
+    last may be the default), ``forEach`` (its one body runs per item, ``max_parallel`` at a time; it fails with more
+    than ``failures`` or ``share`` of all items failed) or ``generate`` (at most ``most`` tasks, which may name the
+    reusable tasks ``refs``, whose hashes are ``hashes``)."""
+
+    kind: str
+    bodies: tuple[Body, ...] = ()
+    cases: tuple[Case, ...] = ()
+    item: str = "item"
+    position: str = "index"
+    max_parallel: int = 1
+    failures: int = 0
+    share: Decimal | None = None
+    most: int = 0
+    refs: Mapping[str, WorkflowTask] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackPlan:
+    """What stands in for a failed task: a ``value`` to render, or a ``body`` of one task."""
+
+    value: Template | None = None
+    body: Body | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +102,13 @@ class Node:
     """One task. ``needs`` and ``dependents`` are indexes into the plan's nodes; ``reads`` are the ids of tasks whose
     output its expressions read. ``config`` is rendered in the workflow's scope, or, for a reusable task, in the
     task's own scope where ``input`` is the rendered task input (``own_scope``). ``output`` maps what the
-    task produced, which it sees as ``output``."""
+    task produced, which it sees as ``output``. ``label`` is what its path ends with, below the path of its body;
+    ``state`` are the entries of the workflow's state that it reads, each after those that it reads itself."""
 
     index: int
     id: str
     type: str
+    label: str = ""
     effect: str = "unknown"
     needs: tuple[int, ...] = ()
     dependents: tuple[int, ...] = ()
@@ -86,16 +129,34 @@ class Node:
     continue_on_error: bool = False
     keyed: bool = True
     task_hash: str = ""
+    scope: ScopePlan | None = None
+    fallback: FallbackPlan | None = None
+    state: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Body:
+    """Tasks that run together. ``outer`` are the ids of tasks around it that are read inside; ``leaves`` those of its
+    tasks that no other waits for; ``name`` tells the bodies of one task apart."""
+
     nodes: tuple[Node, ...]
     index: Mapping[str, int]
+    leaves: tuple[str, ...] = ()
+    outer: tuple[str, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Body):
+    """A workflow: its own tasks, and those that run at its end. ``state`` holds the computed entries."""
+
     workflow: str = ""
     parallel_limit: int | None = None
     timeout_ms: int | None = None
     output: Template | None = None
     output_reads: tuple[str, ...] = ()
+    output_state: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
-    leaves: tuple[str, ...] = ()
+    state: Mapping[str, Template] = field(default_factory=dict)
+    on_failure: Body | None = None
+    at_end: Body | None = None

@@ -7,66 +7,70 @@ read causes through any number of hops.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from millrace.base.errors import ExpressionError, MillraceError, UserError
+from millrace.base.errors import UserError
 from millrace.engine.commands import Command, Fetch, FinishTask, StartAttempt
 from millrace.engine.events import Failure, Skip
-from millrace.engine.plan import Node, Plan
+from millrace.engine.frames import Frame
+from millrace.engine.plan import Node
+from millrace.engine.rendering import Rendered, failure_of, rendered, scope_for, truth, unresolved
 from millrace.engine.rules import holds
-from millrace.engine.state import FAILED, INPUT, SKIPPED, SUCCEEDED, State, TaskState
+from millrace.engine.scopes import open_command
+from millrace.engine.state import FAILED, SKIPPED, SUCCEEDED, State, TaskState
 from millrace.engine.waits import begin_wait
-from millrace.expr import Template
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    value: Any
-
-
-def prepare(plan: Plan, node: Node, task: TaskState, state: State, now: int) -> Command:
+def prepare(state: State, index: int, now: int) -> Command:
     """The command for a task whose dependencies are done, as far as its trigger rule asks."""
-    missing = _unresolved(node.reads, state)
+    node, frame = state.nodes[index], state.frames[index]
+    missing = unresolved(node.reads, state, frame)
     if missing is not None:
         return missing
-    skip = _upstream(plan, node, state)
+    path = frame.prefix + node.label
+    env = scope_for(state, frame, node.state)
+    if isinstance(env, Failure):
+        return FinishTask(path=path, status=FAILED, failure=env)
+    skip = _upstream(state, frame, node, env)
     if isinstance(skip, Failure):
-        return FinishTask(path=node.id, status=FAILED, failure=skip)
+        return FinishTask(path=path, status=FAILED, failure=skip, replaceable=False)
     if skip is not None:
-        return FinishTask(path=node.id, status=SKIPPED, skip=skip)
+        return FinishTask(path=path, status=SKIPPED, skip=skip)
     if node.condition is not None:
-        holds = _holds(node, state)
+        holds = truth(node.condition, env, f"condition of task {path!r}", "condition")
         if isinstance(holds, Failure):
-            return FinishTask(path=node.id, status=FAILED, failure=holds)
+            return FinishTask(path=path, status=FAILED, failure=holds, replaceable=False)
         if not holds:
-            return FinishTask(path=node.id, status=SKIPPED, skip=Skip("condition_false", node.id))
-    return _start(node, task, state, now)
+            return FinishTask(path=path, status=SKIPPED, skip=Skip("condition_false", path))
+    return _start(state, index, path, env, now)
 
 
-def _start(node: Node, task: TaskState, state: State, now: int) -> Command:
-    scope: Mapping[str, Any] = state.env
+def _start(state: State, index: int, path: str, env: dict[str, Any], now: int) -> Command:
+    node, task, frame = state.nodes[index], state.tasks[index], state.frames[index]
+    scope: Mapping[str, Any] = env
     value: Any = None
     if node.input is not None:
-        result = rendered(node.input, state, scope, node.id, "input")
+        result = rendered(node.input, state, scope, path, "input", frame=frame)
         if not isinstance(result, Rendered):
-            return refused(node, result)
+            return refused(path, result)
         value = result.value
     if node.own_scope:
         scope = {**scope, "input": value}
     if node.compute is not None:
-        return _compute(node, value, scope, state)
+        return _compute(node, path, value, scope, env)
     config: Any = None
     if node.config is not None:
-        result = rendered(node.config, state, scope, node.id, "config")
+        result = rendered(node.config, state, scope, path, "config", frame=frame)
         if not isinstance(result, Rendered):
-            return refused(node, result)
+            return refused(path, result)
         config = result.value
+    if node.scope is not None:
+        return open_command(state, node.scope, path, config, env)
     if node.wait is not None:
-        return begin_wait(node, node.wait, config, value, now)
+        return begin_wait(state, path, node.wait, config, value, now)
     queued = task.queued or state.filled > task.ready_position
     return StartAttempt(
-        path=node.id,
+        path=path,
         attempt=1,
         input=value,
         config=config,
@@ -75,102 +79,55 @@ def _start(node: Node, task: TaskState, state: State, now: int) -> Command:
     )
 
 
-def refused(node: Node, result: Failure | Fetch) -> Command:
+def refused(path: str, result: Failure | Fetch) -> Command:
     """What follows when a template gave no value."""
-    return result if isinstance(result, Fetch) else FinishTask(path=node.id, status=FAILED, failure=result)
+    return result if isinstance(result, Fetch) else FinishTask(path=path, status=FAILED, failure=result)
 
 
-def _compute(node: Node, value: Any, scope: Mapping[str, Any], state: State) -> Command:
+def _compute(node: Node, path: str, value: Any, scope: Mapping[str, Any], env: Mapping[str, Any]) -> Command:
     assert node.compute is not None  # only called for pure tasks
     try:
         output = node.compute(value, scope)
         if node.output is not None:
-            output = node.output.render({**state.env, "output": output})
+            output = node.output.render({**env, "output": output})
     except UserError as error:
-        return FinishTask(path=node.id, status=FAILED, failure=failure_of(error, "transform"), input=value)
-    return FinishTask(path=node.id, status=SUCCEEDED, output=output, own_output=True, input=value)
+        return FinishTask(path=path, status=FAILED, failure=failure_of(error, "transform"), input=value)
+    return FinishTask(path=path, status=SUCCEEDED, output=output, own_output=True, input=value)
 
 
-def _upstream(plan: Plan, node: Node, state: State) -> Skip | Failure | None:
+def _upstream(state: State, frame: Frame, node: Node, env: Mapping[str, Any]) -> Skip | Failure | None:
     """Why the trigger rule does not let this task run, or None if it does."""
+    if not node.needs:
+        return None
     ignored = set()
     for edge in node.edges:
-        try:
-            counts = edge.condition.evaluate(state.env)
-        except ExpressionError as error:
-            return failure_of(error, "dependsOn condition")
-        if not isinstance(counts, bool):
-            return _not_boolean(node, "dependsOn condition", counts)
+        counts = truth(edge.condition, env, f"dependsOn condition of task {node.id!r}", "dependsOn condition")
+        if isinstance(counts, Failure):
+            return counts
         if not counts:
             ignored.add(edge.need)
-    above = [(plan.nodes[need], state.tasks[need]) for need in node.needs if need not in ignored]
+    nodes, tasks, base = frame.body.nodes, state.tasks, frame.base
+    above = [
+        (frame.prefix + nodes[need].label, nodes[need], tasks[base + need])
+        for need in node.needs
+        if need not in ignored
+    ]
     if node.trigger_rule == "all_success":
         return _all_success(above)
-    if not above or holds(node.trigger_rule, [task for _, task in above]):
+    if not above or holds(node.trigger_rule, [task for _, _, task in above]):
         return None
-    return _all_success(above) or Skip("trigger_rule", node.id)
+    return _all_success(above) or Skip("trigger_rule", frame.prefix + node.label)
 
 
-def _all_success(above: list[tuple[Node, TaskState]]) -> Skip | None:
+def _all_success(above: list[tuple[str, Node, TaskState]]) -> Skip | None:
     """A failed or skipped dependency skips this task; failure goes before skipping."""
     skipped: Skip | None = None
-    for upper, task in above:
+    for path, upper, task in above:
         if task.status == FAILED:
             if not upper.continue_on_error:
-                return Skip("upstream_failed", upper.id)
+                return Skip("upstream_failed", path)
         elif task.skip is not None:
             if task.skip.reason == "upstream_failed":
                 return task.skip
             skipped = skipped or Skip("upstream_skipped", task.skip.origin)
     return skipped
-
-
-def _holds(node: Node, state: State) -> bool | Failure:
-    assert node.condition is not None  # asked by the caller
-    try:
-        value = node.condition.evaluate(state.env)
-    except ExpressionError as error:
-        return failure_of(error, "condition")
-    return value if isinstance(value, bool) else _not_boolean(node, "condition", value)
-
-
-def _not_boolean(node: Node, place: str, value: Any) -> Failure:
-    return Failure(
-        kind="expression",
-        code="not-boolean",
-        message=f"The {place} of task {node.id!r} gave {type(value).__name__}, not true or false.",
-        hint="Compare the value, for example with == or with size(x) > 0.",
-    )
-
-
-def _unresolved(reads: tuple[str, ...], state: State) -> Fetch | None:
-    if state.unresolved:
-        for owner in (INPUT, *reads):
-            if owner in state.unresolved:
-                return Fetch(state.unresolved[owner])
-    return None
-
-
-def rendered(
-    template: Template, state: State, scope: Mapping[str, Any], path: str, place: str, *, reads: tuple[str, ...] = ()
-) -> Rendered | Failure | Fetch:
-    """A template's value, or why there is none, or what has to be fetched first."""
-    missing = _unresolved(reads, state)
-    if missing is not None:
-        return missing
-    try:
-        return Rendered(template.render(scope))
-    except ExpressionError as error:
-        where = f"{place} of task {path!r}" if path else f"workflow {place}"
-        return failure_of(error, where)
-
-
-def failure_of(error: MillraceError, where: str) -> Failure:
-    """A permanent failure from an error in an expression or transform."""
-    return Failure(
-        kind="expression",
-        code=str(error.facts.get("reason", error.code)),
-        message=f"In the {where}: {error.message}",
-        hint=error.hint,
-        details=error.facts,
-    )

@@ -6,27 +6,34 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace.engine import events as ev
-from millrace.engine.commands import BeginWait, FinishExecution, FinishTask, RetryLater, StartAttempt
-from millrace.engine.plan import Plan
+from millrace.engine.commands import (
+    BeginWait,
+    DecideOutcome,
+    FinishExecution,
+    FinishTask,
+    OpenScope,
+    RetryLater,
+    StartAttempt,
+)
 from millrace.engine.state import State
-from millrace.engine.values import Value
+from millrace.engine.values import Value, inline_value
 
 Encode = Callable[[Any], Value]
 """Makes the Value of a user value. Raises TooLarge or InvalidRequest for what cannot be stored."""
 
-Recordable = StartAttempt | BeginWait | RetryLater | FinishTask | FinishExecution
+Recordable = StartAttempt | BeginWait | OpenScope | RetryLater | FinishTask | DecideOutcome | FinishExecution
 
 
-def record(plan: Plan, state: State, command: Recordable, *, now: int, encode: Encode) -> ev.Event:
+def record(state: State, command: Recordable, *, now: int, encode: Encode) -> ev.Event:
     """The event that remembers ``command``."""
-    return _RECORDERS[type(command)](plan, state, command, now, encode)
+    return _RECORDERS[type(command)](state, command, now, encode)
 
 
-def _start(plan: Plan, state: State, command: StartAttempt, now: int, encode: Encode) -> ev.Event:
-    index = plan.index[command.path]
+def _start(state: State, command: StartAttempt, now: int, encode: Encode) -> ev.Event:
+    index = state.index[command.path]
     if command.attempt > 1:
         return ev.AttemptStarted(at=now, path=command.path, attempt=command.attempt, policy=command.policy)
-    node = plan.nodes[index]
+    node = state.nodes[index]
     return ev.AttemptStarted(
         at=now,
         path=command.path,
@@ -42,9 +49,9 @@ def _start(plan: Plan, state: State, command: StartAttempt, now: int, encode: En
     )
 
 
-def _wait(plan: Plan, state: State, command: BeginWait, now: int, encode: Encode) -> ev.Event:
-    index = plan.index[command.path]
-    node = plan.nodes[index]
+def _wait(state: State, command: BeginWait, now: int, encode: Encode) -> ev.Event:
+    index = state.index[command.path]
+    node = state.nodes[index]
     return ev.WaitStarted(
         at=now,
         path=command.path,
@@ -59,10 +66,33 @@ def _wait(plan: Plan, state: State, command: BeginWait, now: int, encode: Encode
         task_hash=node.task_hash,
         effect=node.effect,
         ready_at=state.tasks[index].ready_at,
+        child=command.child,
+        ref=command.ref,
     )
 
 
-def _retry(_plan: Plan, _state: State, command: RetryLater, now: int, _encode: Encode) -> ev.Event:
+def _open(state: State, command: OpenScope, now: int, encode: Encode) -> ev.Event:
+    index = state.index[command.path]
+    node, task = state.nodes[index], state.tasks[index]
+    first = not task.attempt and task.wait is None
+    return ev.ScopeOpened(
+        at=now,
+        path=command.path,
+        kind=command.kind,
+        branch=command.branch,
+        count=command.count,
+        items=None if command.items is None else encode(command.items),
+        tasks=None if command.tasks is None else inline_value(command.tasks),
+        failure=command.failure,
+        input=None if command.input is None else encode(command.input),
+        task_type=node.type if first else "",
+        task_hash=node.task_hash if first else "",
+        effect=node.effect if first else "",
+        ready_at=task.ready_at if first else 0,
+    )
+
+
+def _retry(_state: State, command: RetryLater, now: int, _encode: Encode) -> ev.Event:
     return ev.RetryScheduled(
         at=now,
         path=command.path,
@@ -73,13 +103,13 @@ def _retry(_plan: Plan, _state: State, command: RetryLater, now: int, _encode: E
     )
 
 
-def _finish(plan: Plan, state: State, command: FinishTask, now: int, encode: Encode) -> ev.Event:
-    index = plan.index[command.path]
+def _finish(state: State, command: FinishTask, now: int, encode: Encode) -> ev.Event:
+    index = state.index[command.path]
     if not (command.own_output or command.skip or command.input is not None or command.consumed):
         return ev.TaskFinished(
             at=now, path=command.path, status=command.status, failure=command.failure, policy=command.policy
         )
-    node = plan.nodes[index]
+    node = state.nodes[index]
     task = state.tasks[index]
     pure = not task.attempt and task.wait is None
     return ev.TaskFinished(
@@ -96,24 +126,40 @@ def _finish(plan: Plan, state: State, command: FinishTask, now: int, encode: Enc
         ready_at=task.ready_at if pure else 0,
         policy=command.policy,
         consumed=command.consumed,
+        degraded=command.degraded,
     )
 
 
-def _conclude(_plan: Plan, _state: State, command: FinishExecution, now: int, encode: Encode) -> ev.Event:
-    succeeded = command.status == "succeeded"
-    return ev.ExecutionFinished(
+def _decide(_state: State, command: DecideOutcome, now: int, encode: Encode) -> ev.Event:
+    return ev.OutcomeDecided(
         at=now,
         status=command.status,
-        output=encode(command.output) if succeeded else None,
+        output=encode(command.output) if command.status == "succeeded" else None,
         failure=command.failure,
         failed_task=command.failed_task,
     )
 
 
-_RECORDERS: dict[type, Callable[[Plan, State, Any, int, Encode], ev.Event]] = {
+def _conclude(state: State, command: FinishExecution, now: int, encode: Encode) -> ev.Event:
+    output: Value | None = None
+    if command.status == "succeeded":
+        held = state.outcome.output if command.decided and state.outcome is not None else None
+        output = held or encode(command.output)
+    return ev.ExecutionFinished(
+        at=now,
+        status=command.status,
+        output=output,
+        failure=command.failure,
+        failed_task=command.failed_task,
+    )
+
+
+_RECORDERS: dict[type, Callable[[State, Any, int, Encode], ev.Event]] = {
     StartAttempt: _start,
     BeginWait: _wait,
+    OpenScope: _open,
     RetryLater: _retry,
     FinishTask: _finish,
+    DecideOutcome: _decide,
     FinishExecution: _conclude,
 }

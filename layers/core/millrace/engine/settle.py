@@ -7,12 +7,25 @@ from dataclasses import dataclass, field
 
 from millrace.base.errors import UserError
 from millrace.engine import events as ev
-from millrace.engine.commands import BeginWait, Command, Fetch, FinishExecution, FinishTask, StartAttempt
+from millrace.engine.commands import (
+    BeginWait,
+    CancelChild,
+    Command,
+    DecideOutcome,
+    Effect,
+    Fetch,
+    FinishExecution,
+    FinishTask,
+    NotifyParent,
+    OpenScope,
+    StartAttempt,
+    StartChild,
+)
 from millrace.engine.decide import decide
 from millrace.engine.evolve import evolve
 from millrace.engine.plan import Plan
 from millrace.engine.record import Encode, Recordable, record
-from millrace.engine.state import FAILED, State
+from millrace.engine.state import DONE, FAILED, State
 from millrace.engine.values import Value
 
 Allow = Callable[[StartAttempt], bool]
@@ -20,11 +33,13 @@ Allow = Callable[[StartAttempt], bool]
 
 @dataclass(slots=True)
 class Settled:
-    """``events`` are folded already and have to be committed; ``starts`` may be performed once they are durable;
-    ``fetches`` are needed before anything more can be decided about some tasks; ``held`` starts were refused."""
+    """``events`` are folded already and have to be committed; ``starts`` and ``effects`` may be performed once they are
+    durable; ``fetches`` are needed before anything more can be decided about some tasks; ``held`` starts were
+    refused."""
 
     events: list[ev.Event] = field(default_factory=list)
     starts: list[StartAttempt] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
     fetches: list[Value] = field(default_factory=list)
     held: int = 0
 
@@ -37,32 +52,48 @@ def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow |
         progressed = False
         wanted: dict[str, Value] = {}  # many tasks may ask for one value
         settled.held = 0
+        settled.effects = []
         for command in commands:
             if type(command) is Fetch:
                 wanted[command.value.sha256] = command.value
+            elif isinstance(command, StartChild | CancelChild | NotifyParent):
+                settled.effects.append(command)
             elif type(command) is StartAttempt and allow is not None and not allow(command):
                 settled.held += 1
-            else:
-                _carry_out(plan, state, command, now, encode, settled)
+            elif _stands(state, command):
+                _carry_out(state, command, now, encode, settled)
                 progressed = True
         if not progressed:
             settled.fetches = list(wanted.values())
             return settled
 
 
-def _carry_out(plan: Plan, state: State, command: Command, now: int, encode: Encode, settled: Settled) -> None:
-    assert not isinstance(command, Fetch)  # the caller sorts those out
+def _stands(state: State, command: Command) -> bool:
+    """Whether what is to be done has not become void by what was done just before: a task may be over twice, by itself
+    and with the one around it."""
+    if type(command) is not FinishTask:
+        return True
+    index = state.index.get(command.path)
+    return index is not None and state.tasks[index].status not in DONE
+
+
+def _carry_out(state: State, command: Command, now: int, encode: Encode, settled: Settled) -> None:
+    assert not isinstance(command, Fetch | StartChild | CancelChild | NotifyParent)  # the caller sorts those out
     try:
-        event = record(plan, state, command, now=now, encode=encode)
+        event = record(state, command, now=now, encode=encode)
     except UserError as error:
         command = _unstorable(command, error)
-        event = record(plan, state, command, now=now, encode=encode)
+        event = record(state, command, now=now, encode=encode)
     if type(command) is StartAttempt:
         settled.starts.append(command)
     elif type(command) is FinishTask and command.own_output:
         assert isinstance(event, ev.TaskFinished)  # what FinishTask is recorded as
         assert event.output is not None  # own_output says so
         state.contents[event.output.sha256] = command.output
+    elif type(command) is OpenScope and command.items is not None:
+        assert isinstance(event, ev.ScopeOpened)  # what OpenScope is recorded as
+        assert event.items is not None
+        state.contents[event.items.sha256] = command.items
     evolve(state, event)
     settled.events.append(event)
 
@@ -78,5 +109,7 @@ def _unstorable(command: Command, error: UserError) -> Recordable:
     )
     if isinstance(command, FinishExecution):
         return FinishExecution(status="failed", failure=failure)
-    assert isinstance(command, StartAttempt | BeginWait | FinishTask)  # no other command carries a value
+    if isinstance(command, DecideOutcome):
+        return DecideOutcome(status="failed", failure=failure)
+    assert isinstance(command, StartAttempt | BeginWait | OpenScope | FinishTask)  # no other command carries a value
     return FinishTask(path=command.path, status=FAILED, failure=failure)

@@ -14,12 +14,56 @@ from typing import Any, Final
 
 import msgspec
 
-from millrace.engine.events import CancelRequested, ExecutionFinished, ExecutionStarted
-from millrace.engine.evolve import expose, scope_of
+from millrace.engine.events import (
+    CancelRequested,
+    ExecutionFinished,
+    ExecutionStarted,
+    Failure,
+    OutcomeDecided,
+    ScopeOpened,
+)
+from millrace.engine.frames import Frame, Opened, Result
 from millrace.engine.plan import Plan
-from millrace.engine.state import DONE, ENDED, INDEX_MASK, READY, RETRYING, WAITING, Signal, State, TaskState, ready_key
+from millrace.engine.state import (
+    DONE,
+    ENDED,
+    GONE,
+    INDEX_MASK,
+    ITEMS,
+    READY,
+    RETRYING,
+    WAITING,
+    Signal,
+    State,
+    TaskState,
+    ready_key,
+)
+from millrace.engine.unfolding import expose, handler_frame, new_frame, place, scope_from, scope_of
 
 _DIGEST_BYTES: Final = 32
+
+
+class _Scope(msgspec.Struct, omit_defaults=True):
+    """A scope, but for its frames; ``event`` is what it was opened by, without the items' content."""
+
+    index: int
+    event: ScopeOpened
+    next: int
+    results: dict[int, Result]
+    failures: int
+    closing: bool = False
+    stopped: bool = False
+
+
+class _Frame(msgspec.Struct, omit_defaults=True):
+    """A frame with its tasks. ``owner`` is -1 for the handlers; then ``name`` says which."""
+
+    owner: int
+    slot: int
+    base: int
+    tasks: list[TaskState]
+    failed: int | None = None
+    name: str = ""
 
 
 class _Snapshot(msgspec.Struct):
@@ -28,13 +72,22 @@ class _Snapshot(msgspec.Struct):
     started: ExecutionStarted
     finished: ExecutionFinished | None
     cancel: CancelRequested | None
+    outcome: OutcomeDecided | None
+    abort: bool
+    notified: bool
+    handled: bool
+    mishap: tuple[str, Failure | None] | None
     tasks: list[TaskState]
+    size: int
+    scopes: list[_Scope]
+    frames: list[_Frame]
     running: int
     filled: int
     failed: int | None
     seen: list[str]
     signals: dict[str, list[Signal]]
     paused: bool
+    tally: dict[str, int]
 
 
 @cache
@@ -58,16 +111,49 @@ def freeze(state: State) -> bytes:
             started=state.started,
             finished=state.finished,
             cancel=state.cancel,
-            tasks=state.tasks,
+            outcome=state.outcome,
+            abort=state.abort,
+            notified=state.notified,
+            handled=state.handled,
+            mishap=state.mishap,
+            tasks=state.tasks[: len(state.plan.nodes)],
+            size=len(state.tasks),
+            scopes=[_scope(index, opened) for index, opened in state.opened.items()],
+            frames=[_frame(state, frame) for frame in _frames(state)],
             running=state.running,
             filled=state.filled,
             failed=state.failed,
             seen=sorted(state.seen),
             signals=state.signals,
             paused=state.paused,
+            tally=state.tally,
         )
     )
     return hashlib.sha256(data).digest() + data
+
+
+def _scope(index: int, opened: Opened) -> _Scope:
+    event = ScopeOpened(
+        at=0,
+        path=opened.path,
+        kind=opened.kind,
+        branch=opened.branch,
+        count=opened.count,
+        items=opened.items,
+        tasks=opened.tasks,
+        failure=opened.failure,
+    )
+    return _Scope(index, event, opened.next, opened.results, opened.failures, opened.closing, opened.stopped)
+
+
+def _frames(state: State) -> list[Frame]:
+    found = [frame for opened in state.opened.values() for frame in opened.frames.values()]
+    return found if state.handlers is None else [*found, state.handlers]
+
+
+def _frame(state: State, frame: Frame) -> _Frame:
+    tasks = state.tasks[frame.base : frame.base + len(frame.body.nodes)]
+    return _Frame(frame.owner, frame.slot, frame.base, tasks, frame.failed, frame.body.name)
 
 
 def thaw(plan: Plan, data: bytes) -> State | None:
@@ -86,43 +172,95 @@ def thaw(plan: Plan, data: bytes) -> State | None:
     state.started = held.started
     state.finished = held.finished
     state.cancel = held.cancel
+    state.outcome = held.outcome
+    state.abort = held.abort
+    state.notified = held.notified
+    state.handled = held.handled
+    state.mishap = held.mishap
     state.tasks = held.tasks
     state.running = held.running
     state.filled = held.filled
-    state.failed = held.failed
     state.seen = set(held.seen)
     state.signals = held.signals
     state.paused = held.paused
-    state.env = scope_of(state, held.started)
-    _rebuild(state)
+    state.tally = held.tally
+    state.root.failed = held.failed
+    state.root.env = scope_of(state, held.started)
+    _rebuild(state, state.root)
+    _unfold(state, held)
+    heapify(state.ready)
+    for heap in (state.retries, state.deadlines, state.waits):
+        heapify(heap)
     return state
 
 
-def _rebuild(state: State) -> None:
-    """Everything that follows from the tasks: heaps, counters, the view of expressions."""
-    state.open = 0
-    for node, task in zip(state.plan.nodes, state.tasks, strict=True):
+def _unfold(state: State, held: _Snapshot) -> None:
+    """Open scopes and frames again, in the order of their indexes: what stands around a frame comes before it."""
+    scopes = {scope.index: scope for scope in held.scopes}
+    for frame in sorted(held.frames, key=lambda one: one.base):
+        _pad(state, frame.base)
+        if frame.owner < 0:
+            bodies = (state.plan.on_failure, state.plan.at_end)
+            body = next(one for one in bodies if one is not None and one.name == frame.name)
+            made = state.handlers = handler_frame(state, body, frame.base)
+        else:
+            opened = _opened(state, scopes, frame.owner)
+            made = opened.frames[frame.slot] = new_frame(state, frame.owner, opened, frame.slot, frame.base)
+        made.failed = frame.failed
+        place(state, made, frame.tasks)
+        _rebuild(state, made)
+    for index in sorted(scopes):
+        _opened(state, scopes, index)  # one whose frames are over waits for its task to be judged
+    _pad(state, held.size)
+
+
+def _opened(state: State, scopes: dict[int, _Scope], index: int) -> Opened:
+    if index in state.opened:
+        return state.opened[index]
+    held = scopes[index]
+    opened = state.opened[index] = scope_from(state, index, held.event)
+    opened.next, opened.results = held.next, held.results
+    opened.failures, opened.closing, opened.stopped = held.failures, held.closing, held.stopped
+    if held.event.items is not None:
+        opened.content = state.content(opened.path + ITEMS, held.event.items)
+    return opened
+
+
+def _pad(state: State, size: int) -> None:
+    """Room for tasks that are gone."""
+    missing = size - len(state.tasks)
+    state.tasks += [GONE] * missing
+    state.nodes += [state.plan.nodes[0]] * missing
+    state.frames += [state.root] * missing
+
+
+def _rebuild(state: State, frame: Frame) -> None:
+    """Everything that follows from the tasks of a frame: heaps, counters, the view of expressions."""
+    frame.open = 0
+    for node in frame.body.nodes:
+        index = frame.base + node.index
+        task = state.tasks[index]
         if task.status in DONE:
-            expose(state, node, task)
+            expose(state, index)
             continue
-        state.open += 1
+        frame.open += 1
         if task.status == READY:
-            state.ready.append(ready_key(node.priority, node.index))
+            state.ready.append(ready_key(node.priority, index))
         elif task.status == ENDED:
-            state.ended[node.index] = None
+            state.ended[index] = None
         elif task.status == RETRYING:
-            state.retries.append((task.due, node.index))
-        elif task.wait is not None:
+            state.retries.append((task.due, index))
+        elif task.status == WAITING and task.wait is not None:
             if task.wait.due is not None:
-                state.waits.append((task.wait.due, node.index))
-            if task.wait.kind != "time":
-                state.waiting[node.index] = None
-        if task.started_at and node.timeout_ms is not None and (task.wait is None or task.wait.kind == "time"):
-            state.deadlines.append((task.started_at + node.timeout_ms, node.index))
-    heapify(state.ready)
-    heapify(state.retries)
-    heapify(state.deadlines)
-    heapify(state.waits)
+                state.waits.append((task.wait.due, index))
+            if task.wait.kind == "child":
+                if not task.wait.started:
+                    state.children[index] = None
+            elif task.wait.kind != "time":
+                state.waiting[index] = None
+        timed = task.wait is None or task.wait.kind == "time"
+        if task.started_at and node.timeout_ms is not None and timed and not task.fallen:
+            state.deadlines.append((task.started_at + node.timeout_ms, index))
 
 
 def equal(one: State, other: State) -> list[str]:
@@ -132,6 +270,11 @@ def equal(one: State, other: State) -> list[str]:
         return {
             "position": state.position,
             "tasks": msgspec.json.decode(msgspec.json.encode(state.tasks)),
+            "index": state.index,
+            "opened": {at: _shape(one) for at, one in state.opened.items()},
+            "children": sorted(state.children),
+            "ends": (state.outcome, state.abort, state.notified, state.handled, state.mishap),
+            "tally": state.tally,
             "ready": sorted(key & INDEX_MASK for key in state.ready if _still(state, key & INDEX_MASK, READY)),
             "ended": sorted(state.ended),
             "retries": sorted({(due, i) for due, i in state.retries if state.tasks[i].due == due}),
@@ -144,13 +287,20 @@ def equal(one: State, other: State) -> list[str]:
             "waits": sorted((due, index) for due, index in state.waits if _still(state, index, WAITING)),
             "signals": msgspec.json.decode(msgspec.json.encode({k: v for k, v in state.signals.items() if v})),
             "seen": state.seen,
-            "view": state.view,
+            "views": {frame.prefix: frame.view for frame in (state.root, *_frames(state))},
             "unresolved": set(state.unresolved),
-            "env": {key: value for key, value in state.env.items() if key != "tasks"},
+            "envs": {
+                frame.prefix: {key: value for key, value in frame.env.items() if key != "tasks"}
+                for frame in (state.root, *_frames(state))
+            },
         }
 
     left, right = shape(one), shape(other)
     return [name for name, value in left.items() if value != right[name]]
+
+
+def _shape(opened: Opened) -> tuple[Any, ...]:
+    return (opened.next, sorted(opened.frames), opened.results, opened.failures, opened.closing, opened.stopped)
 
 
 def _still(state: State, index: int, status: str) -> bool:

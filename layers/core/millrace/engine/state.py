@@ -11,9 +11,18 @@ from typing import Any, Final
 
 import msgspec
 
-from millrace.engine.events import CancelRequested, ExecutionFinished, ExecutionStarted, Failure, Skip
-from millrace.engine.plan import Plan
+from millrace.engine.events import (
+    CancelRequested,
+    ExecutionFinished,
+    ExecutionStarted,
+    Failure,
+    OutcomeDecided,
+    Skip,
+)
+from millrace.engine.frames import Frame, Opened
+from millrace.engine.plan import Node, Plan
 from millrace.engine.values import Value
+from millrace.spec.models import ON_FAILURE
 
 PENDING: Final = "pending"
 READY: Final = "ready"
@@ -21,6 +30,7 @@ RUNNING: Final = "running"
 ENDED: Final = "ended"  # the attempt has a result that `decide` has not judged yet
 RETRYING: Final = "retrying"
 WAITING: Final = "waiting"
+OPEN: Final = "open"  # it runs tasks of its own
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
 SKIPPED: Final = "skipped"
@@ -31,6 +41,8 @@ INDEX_BITS: Final = 20
 INDEX_MASK: Final = (1 << INDEX_BITS) - 1
 INPUT: Final = "$input"
 """The key of the execution input among unresolved values; no task id begins with a dollar sign."""
+ITEMS: Final = "$items"
+"""What the key of a loop's items ends with, after the path of the loop."""
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -52,18 +64,22 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Waiting(msgspec.Struct, omit_defaults=True):
-    """What a task waits for; ``decisions`` are the latest of each person, in order."""
+    """What a task waits for; ``decisions`` are the latest of each person, in order. ``child`` is the execution it
+    waits for, ``started`` whether that exists, ``cancelled`` whether it has been told to stop."""
 
     kind: str
     due: int | None = None
     signal: str = ""
     decisions: list[Decision] = []
+    child: str = ""
+    started: bool = False
+    cancelled: bool = False
 
 
 class TaskState(msgspec.Struct, omit_defaults=True):
     """Times are ms; ``queued`` says that no room was left when the task became ready, ``ready_position`` where in the
     log that was; ``remaining`` counts dependencies not done yet; ``unknowns`` how often a started attempt was
-    found without a result; ``started_at`` is the first attempt's start."""
+    found without a result; ``started_at`` is the first attempt's start; ``fallen`` says that its fallback has begun."""
 
     remaining: int = 0
     status: str = PENDING
@@ -84,36 +100,56 @@ class TaskState(msgspec.Struct, omit_defaults=True):
     degraded: bool = False
     ready_position: int = 0
     wait: Waiting | None = None
+    fallen: bool = False
+
+
+GONE: Final = TaskState(status=SUCCEEDED)
+"""What stands for every task of a body that is over: what is left in heaps about it is stale."""
 
 
 class State:
-    """``filled`` is the position of the latest start that took the last room; ``view`` is what expressions see under
-    ``tasks``; ``waiting`` are the tasks that a message can wake, ``waits`` a heap of (due, task); ``unresolved`` holds
-    values whose content lies in the blob store, by task id; ``contents`` hands over content that is at hand already,
-    by hash."""
+    """``tasks``, ``nodes`` and ``frames`` are parallel: a task instance has one index for ever, in the order of
+    creation; ``index`` finds it by its path. The workflow's own tasks come first, in ``root``; those of inner bodies
+    follow when their frame is opened, by the scope that ``opened`` holds under the index of the task around them.
+
+    ``filled`` is the position of the latest start that took the last room; ``waiting`` are the tasks that a message
+    can wake, ``waits`` a heap of (due, task); ``children`` are the tasks whose execution is still to be started.
+    ``unresolved`` holds values whose content lies in the blob store, by task path; ``contents`` hands over content that
+    is at hand already, by hash. ``outcome`` says what came of the tasks once that is decided; then ``handlers`` runs,
+    and ``handled`` says that nothing of it is left, ``mishap`` what failed in it first. ``tally`` counts what became
+    of the tasks that are gone, and their attempts."""
 
     __slots__ = (
+        "abort",
         "cancel",
+        "children",
         "contents",
         "deadlines",
         "ended",
-        "env",
-        "failed",
         "filled",
         "finished",
-        "open",
+        "frames",
+        "handled",
+        "handlers",
+        "index",
+        "mishap",
+        "nodes",
+        "notified",
+        "opened",
+        "outcome",
         "paused",
         "plan",
         "position",
         "ready",
         "retries",
+        "root",
         "running",
         "seen",
         "signals",
         "started",
+        "tally",
         "tasks",
         "unresolved",
-        "view",
         "waiting",
         "waits",
     )
@@ -124,24 +160,64 @@ class State:
         self.started: ExecutionStarted | None = None
         self.finished: ExecutionFinished | None = None
         self.cancel: CancelRequested | None = None
+        self.outcome: OutcomeDecided | None = None
+        self.abort = False
+        self.notified = False
         self.tasks = [TaskState(remaining=len(node.needs)) for node in plan.nodes]
+        self.nodes: list[Node] = list(plan.nodes)
+        self.root = Frame(plan, prefix="", owner=-1, slot=0, base=0, parent=None)
+        self.frames: list[Frame] = [self.root] * len(plan.nodes)
+        self.index: dict[str, int] = dict(plan.index)
+        self.opened: dict[int, Opened] = {}
+        self.handlers: Frame | None = None
+        self.handled = False
+        self.mishap: tuple[str, Failure | None] | None = None
         self.ready: list[int] = []
         self.ended: dict[int, None] = {}
         self.retries: list[tuple[int, int]] = []
         self.deadlines: list[tuple[int, int]] = []
         self.running = 0
         self.filled = -1
-        self.open = len(plan.nodes)
-        self.failed: int | None = None
         self.seen: set[str] = set()
         self.signals: dict[str, list[Signal]] = {}
         self.waiting: dict[int, None] = {}
         self.waits: list[tuple[int, int]] = []
+        self.children: dict[int, None] = {}
         self.paused = False
-        self.view: dict[str, dict[str, Any]] = {}
         self.unresolved: dict[str, Value] = {}
         self.contents: dict[str, Any] = {}
-        self.env: dict[str, Any] = {}
+        self.tally: dict[str, int] = {}
+
+    @property
+    def open(self) -> int:
+        """How many of the workflow's own tasks are not done."""
+        return self.root.open
+
+    @property
+    def failed(self) -> int | None:
+        """The first of the workflow's own tasks that failed and may not."""
+        return self.root.failed
+
+    @property
+    def env(self) -> dict[str, Any]:
+        """What the expressions of the workflow's own tasks see."""
+        return self.root.env
+
+    @property
+    def view(self) -> dict[str, dict[str, Any]]:
+        """What they see under ``tasks``."""
+        return self.root.view
+
+    def at(self, path: str) -> int | None:
+        """The index of a task; None for one of a body that is over. Raises KeyError for one that never was."""
+        found = self.index.get(path)
+        if found is None and "/" not in path and path != ON_FAILURE:
+            raise KeyError(path)
+        return found
+
+    def path(self, index: int) -> str:
+        """The path of a task that is not gone."""
+        return self.frames[index].prefix + self.nodes[index].label
 
     def content(self, owner: str, value: Value) -> Any:
         """The value's content if it is at hand; otherwise None, and the value is noted as unresolved."""
@@ -161,8 +237,11 @@ class State:
             del self.unresolved[owner]
             if owner == INPUT:
                 self.env["input"] = content
+            elif owner.endswith(ITEMS):
+                self.opened[self.index[owner.removesuffix(ITEMS)]].resolve(content)
             else:
-                self.view[owner]["output"] = content
+                at = self.index[owner]
+                self.frames[at].view[self.nodes[at].id]["output"] = content
 
 
 def ready_key(priority: int, index: int) -> int:
@@ -170,18 +249,23 @@ def ready_key(priority: int, index: int) -> int:
     return (-priority << INDEX_BITS) | index
 
 
+def held(state: State) -> bool:
+    """Whether nothing new may start: the execution is paused, unless its tasks are over and handlers run."""
+    return state.paused and state.outcome is None
+
+
 def next_due(state: State) -> int | None:
     """The earliest time (ms) at which `decide` will have something to say without a new event, or None."""
     if state.finished is not None or state.started is None:
         return None
-    times = []
+    times: list[int] = []
     limit = state.plan.parallel_limit
-    if state.retries and not state.paused and (limit is None or state.running < limit):
+    if state.retries and not held(state) and (limit is None or state.running < limit):
         times.append(state.retries[0][0])
     if state.deadlines:
         times.append(state.deadlines[0][0])
     if state.waits:
         times.append(state.waits[0][0])
-    if state.plan.timeout_ms is not None:
+    if state.plan.timeout_ms is not None and state.outcome is None:
         times.append(state.started.at + state.plan.timeout_ms)
     return min(times, default=None)

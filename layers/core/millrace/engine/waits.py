@@ -6,17 +6,21 @@ by the first wait in document order that it matches.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from millrace.base.errors import ExpressionError, InvalidRequest
+from millrace.base.ids import make_id
+from millrace.base.limits import HOPS
 from millrace.base.scalars import parse_duration
-from millrace.engine.commands import BeginWait, Command, Fetch, FinishTask
+from millrace.engine.commands import BeginWait, CancelChild, Command, Fetch, FinishTask
 from millrace.engine.events import Failure
 from millrace.engine.heap import ascending
-from millrace.engine.plan import Node, Plan, WaitPlan
+from millrace.engine.plan import Node, WaitPlan
+from millrace.engine.rendering import scope_for, unresolved
 from millrace.engine.state import FAILED, SUCCEEDED, WAITING, Decision, Signal, State, TaskState, Waiting
 from millrace.expr import Expression
 
@@ -24,8 +28,10 @@ _SIGNAL = re.compile(r"[A-Za-z0-9._-]{1,128}")
 APPROVED, REJECTED = "approved", "rejected"
 
 
-def begin_wait(node: Node, wait: WaitPlan, config: Any, value: Any, now: int) -> Command:
+def begin_wait(state: State, path: str, wait: WaitPlan, config: Any, value: Any, now: int) -> Command:
     """The command for a task that is ready to wait; ``config`` is its rendered block, ``value`` its input."""
+    if wait.kind == "child":
+        return _begin_child(state, path, wait, value, now)
     due = None if wait.timeout_ms is None else now + wait.timeout_ms
     signal = ""
     try:
@@ -35,8 +41,26 @@ def begin_wait(node: Node, wait: WaitPlan, config: Any, value: Any, now: int) ->
             signal = _signal_name(config)
     except InvalidRequest as error:
         failure = Failure(kind="expression", code=error.code, message=error.message, hint=error.hint)
-        return FinishTask(path=node.id, status=FAILED, failure=failure)
-    return BeginWait(path=node.id, kind=wait.kind, due=due, signal=signal, input=value)
+        return FinishTask(path=path, status=FAILED, failure=failure)
+    return BeginWait(path=path, kind=wait.kind, due=due, signal=signal, input=value)
+
+
+def _begin_child(state: State, path: str, wait: WaitPlan, value: Any, now: int) -> Command:
+    """The id of the other execution follows from this one's and the task, so that it is started once."""
+    started = state.started
+    assert started is not None  # a log begins with it
+    if started.hops >= HOPS:
+        failure = Failure(
+            kind="recursion",
+            code="too-many-hops",
+            message=f"{HOPS} executions stand above this one already, so task {path!r} starts no other.",
+            hint="Give the task that starts the next one a condition that ends it.",
+        )
+        return FinishTask(path=path, status=FAILED, failure=failure)
+    digest = hashlib.sha256(f"{started.execution}\n{path}".encode()).digest()
+    child = make_id(now, started.region, int.from_bytes(digest[:9], "big"))
+    due = None if wait.timeout_ms is None else now + wait.timeout_ms
+    return BeginWait(path=path, kind="child", due=due, input=value, child=child, ref=wait.ref)
 
 
 def _until(config: Any, now: int) -> int:
@@ -65,13 +89,12 @@ def _signal_name(config: Any) -> str:
     return name
 
 
-def ended_waits(plan: Plan, state: State, now: int) -> Iterator[FinishTask | Fetch]:
+def ended_waits(state: State, now: int) -> Iterator[FinishTask | CancelChild | Fetch]:
     """The waits that are over: by a message, or because their time has come; or what is needed to judge one."""
     taken: set[str] = set()
     over: set[int] = set()
     for index in state.waiting:
-        node, task = plan.nodes[index], state.tasks[index]
-        command = _by_message(node, task, state, taken)
+        command = _by_message(state, index, taken)
         if command is not None:
             over.add(index)
             yield command
@@ -80,27 +103,36 @@ def ended_waits(plan: Plan, state: State, now: int) -> Iterator[FinishTask | Fet
             return
         task = state.tasks[index]
         if task.status == WAITING and index not in over:
-            yield _by_time(plan.nodes[index], task)
+            yield _by_time(state.path(index), state.nodes[index], task)
 
 
-def _by_message(node: Node, task: TaskState, state: State, taken: set[str]) -> FinishTask | Fetch | None:
-    wait, held = node.wait, task.wait
+def _by_message(state: State, index: int, taken: set[str]) -> FinishTask | Fetch | None:
+    node, task, frame = state.nodes[index], state.tasks[index], state.frames[index]
+    wait, held, path = node.wait, task.wait, frame.prefix + node.label
     assert wait is not None  # only tasks that wait are among the waiting
     assert held is not None
     if held.kind == "approval":
-        return _approval(node, wait, held)
+        return _approval(path, wait, held)
     signals = state.signals.get(held.signal, [])
-    scope = state.env
+    scope: Mapping[str, Any] = frame.env
+    if signals and node.state:
+        missing = unresolved(node.reads, state, frame)
+        if missing is not None:
+            return missing
+        seen = scope_for(state, frame, node.state)
+        if isinstance(seen, Failure):
+            return FinishTask(path=path, status=FAILED, failure=seen)
+        scope = seen
     if signals and node.own_scope and task.input is not None:
         given = task.input
         if given.blob and given.sha256 not in state.contents:
             return Fetch(given)
         scope = {**scope, "input": state.contents[given.sha256] if given.blob else given.decoded()}
-    return _event(node, wait, held, scope, signals, taken)
+    return _event(path, wait, held, scope, signals, taken)
 
 
 def _event(
-    node: Node, wait: WaitPlan, held: Waiting, scope: Mapping[str, Any], signals: Sequence[Signal], taken: set[str]
+    path: str, wait: WaitPlan, held: Waiting, scope: Mapping[str, Any], signals: Sequence[Signal], taken: set[str]
 ) -> FinishTask | None:
     for signal in signals:
         if signal.id in taken:
@@ -109,7 +141,7 @@ def _event(
         if wait.match is not None and not _matches(wait.match, {**scope, "event": seen}):
             continue
         taken.add(signal.id)
-        return FinishTask(path=node.id, status=SUCCEEDED, output=seen, own_output=True, consumed=signal.id)
+        return FinishTask(path=path, status=SUCCEEDED, output=seen, own_output=True, consumed=signal.id)
     return None
 
 
@@ -126,28 +158,28 @@ def _seen(name: str, signal: Signal) -> dict[str, Any]:
     return {"type": name, "id": signal.id, "at": signal.at, "data": signal.payload.decoded()}
 
 
-def _approval(node: Node, wait: WaitPlan, held: Waiting) -> FinishTask | None:
+def _approval(path: str, wait: WaitPlan, held: Waiting) -> FinishTask | None:
     rejected = [decision for decision in held.decisions if decision.decision == REJECTED]
     if rejected:
-        return _rejected(node, f"{rejected[0].principal} rejected it.", held.decisions)
+        return _rejected(path, f"{rejected[0].principal} rejected it.", held.decisions)
     if len(held.decisions) >= wait.required:
-        return _approved(node, held.decisions, timed_out=False)
+        return _approved(path, held.decisions, timed_out=False)
     return None
 
 
-def _approved(node: Node, decisions: list[Decision], *, timed_out: bool) -> FinishTask:
+def _approved(path: str, decisions: list[Decision], *, timed_out: bool) -> FinishTask:
     output = {"decision": APPROVED, "timedOut": timed_out, "decisions": [_decision(one) for one in decisions]}
-    return FinishTask(path=node.id, status=SUCCEEDED, output=output, own_output=True)
+    return FinishTask(path=path, status=SUCCEEDED, output=output, own_output=True)
 
 
-def _rejected(node: Node, why: str, decisions: list[Decision]) -> FinishTask:
+def _rejected(path: str, why: str, decisions: list[Decision]) -> FinishTask:
     failure = Failure(
         kind="rejected",
         code=REJECTED,
-        message=f"The approval {node.id!r} was not given: {why}",
+        message=f"The approval {path!r} was not given: {why}",
         details={"decisions": [_decision(one) for one in decisions]},
     )
-    return FinishTask(path=node.id, status=FAILED, failure=failure)
+    return FinishTask(path=path, status=FAILED, failure=failure)
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
@@ -165,19 +197,27 @@ def _instant(at: int) -> str:
     return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
 
 
-def _by_time(node: Node, task: TaskState) -> FinishTask:
+def _by_time(path: str, node: Node, task: TaskState) -> FinishTask | CancelChild:
     wait, held = node.wait, task.wait
     assert wait is not None  # only waits have a due time
     assert held is not None
     if held.kind == "time":
         output = {"until": _instant(held.due or 0)}
-        return FinishTask(path=node.id, status=SUCCEEDED, output=output, own_output=True)
+        return FinishTask(path=path, status=SUCCEEDED, output=output, own_output=True)
     if held.kind == "approval" and wait.on_timeout == "approve":
-        return _approved(node, held.decisions, timed_out=True)
+        return _approved(path, held.decisions, timed_out=True)
     if held.kind == "approval" and wait.on_timeout == "reject":
-        return _rejected(node, "nobody decided in time.", held.decisions)
-    what = "decision" if held.kind == "approval" else f"event {held.signal!r}"
+        return _rejected(path, "nobody decided in time.", held.decisions)
+    if held.kind == "child" and not held.cancelled:
+        return CancelChild(path=path, child=held.child)
+    what = (
+        f"end of {wait.ref!r}"
+        if held.kind == "child"
+        else "decision"
+        if held.kind == "approval"
+        else f"event {held.signal!r}"
+    )
     message = f"No {what} came within {wait.timeout_ms} ms."
     return FinishTask(
-        path=node.id, status=FAILED, failure=Failure(kind="timeout", code=f"{held.kind}-timeout", message=message)
+        path=path, status=FAILED, failure=Failure(kind="timeout", code=f"{held.kind}-timeout", message=message)
     )

@@ -63,6 +63,22 @@ class _Viewer:
             case ev.ExecutionFinished():
                 self._finished(event)
             case _:
+                self._take_inner(event)
+
+    def _take_inner(self, event: ev.Event) -> None:
+        """What concerns tasks inside tasks, other executions, and what follows the end of all tasks."""
+        match event:
+            case ev.ScopeOpened():
+                self._scope_opened(event)
+            case ev.ChildStarted():
+                child = {"execution": event.child, "workflow": event.workflow, "version": event.version}
+                self._task(event.path)["child"] = child
+            case ev.ChildFinished():
+                self._outputs[event.path] = event.output
+            case ev.OutcomeDecided():
+                assert self._body is not None  # a log begins with its start
+                self._body["outcome"] = event.status
+            case _:
                 pass
 
     def _head(self, event: ev.ExecutionStarted) -> dict[str, Any]:
@@ -96,9 +112,29 @@ class _Viewer:
                 {"attempt": event.attempt, "at": rfc3339(event.at), **_failure(event.failure)}
             )
 
+    def _scope_opened(self, event: ev.ScopeOpened) -> None:
+        task = self._task(event.path)
+        task["status"] = "running"
+        task.setdefault("startedAt", rfc3339(event.at))
+        task.setdefault("_started", event.at)
+        if event.kind == "switch":
+            task["case"] = event.branch
+        elif event.kind == "fallback":
+            assert event.failure is not None  # what it stands in for
+            task["fallback"] = {"after": _failure(event.failure)}
+        elif event.kind == "forEach":
+            task["iterations"] = event.count
+        else:
+            assert event.tasks is not None  # what was generated
+            task["generated"] = len(self._content(event.tasks))
+        if event.input is not None:
+            task["input"] = self._content(event.input)
+
     def _wait_started(self, event: ev.WaitStarted) -> None:
         task = self._task(event.path)
         waiting: dict[str, Any] = {"kind": event.kind, "until": None if event.due is None else rfc3339(event.due)}
+        if event.kind == "child":
+            waiting |= {"execution": event.child, "workflow": event.ref}
         if event.kind == "event":
             waiting["signal"] = event.signal
         if event.kind == "approval":

@@ -196,8 +196,8 @@ def finish_summary(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to an execution: ``kind`` is cancel, signal, decision, pause or resume; ``id`` makes a repeated send
-    harmless; ``name`` is the signal's name or the path of the approval."""
+    """A message to an execution: ``kind`` is cancel, signal, decision, pause, resume or child (the end of one that it
+    has started); ``id`` makes a repeated send harmless; ``name`` is the signal's name or the path of the task."""
 
     id: str
     kind: str

@@ -1,0 +1,112 @@
+"""What an execution does to other executions: start them, stop them, tell the one above.
+
+An effect begins only after everything that it follows from is durable, and what came of it is an event. A driver that
+dies in between leaves it to the next one, which does it again: each is the same however often it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from millrace.base.errors import OutcomeUnknown, StoreUnavailable, Throttled
+from millrace.driver.journal import RETRY_DELAYS_S
+from millrace.driver.values import load_value
+from millrace.driver.world import Children, DriverWorld
+from millrace.engine import events as ev
+from millrace.engine.commands import CancelChild, Effect, NotifyParent, StartChild
+from millrace.engine.values import Value
+from millrace.ports.documents import TenantScope
+
+PARENT = ""
+"""The place of what is said to the execution above; no task has this path."""
+
+
+class Effects:
+    """The effects of one execution that are under way, one at a time per task, and the events not yet folded."""
+
+    def __init__(
+        self, world: DriverWorld, scope: TenantScope, started: ev.ExecutionStarted, on_event: Callable[[], None]
+    ) -> None:
+        self._world = world
+        self._scope = scope
+        self._started = started
+        self._on_event = on_event
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._events: list[ev.Event] = []
+        self._error: BaseException | None = None
+
+    def __len__(self) -> int:
+        return len(self._running) + len(self._events)
+
+    def new(self, effects: Sequence[Effect]) -> list[Effect]:
+        """Those of ``effects`` for whose task nothing is under way or waits to be folded."""
+        busy = {getattr(event, "path", PARENT) for event in self._events} | self._running.keys()
+        return [one for one in effects if _place(one) not in busy]
+
+    def begin(self, effects: Sequence[Effect]) -> None:
+        """Begin effects whose causes are durable."""
+        loop = asyncio.get_running_loop()
+        for effect in self.new(effects):
+            if _place(effect) not in self._running:
+                self._running[_place(effect)] = loop.create_task(self._perform(effect))
+
+    def take(self) -> list[ev.Event]:
+        """The events of effects that have ended. Raises the error of one that the store would not take."""
+        if self._error is not None:
+            raise self._error
+        events, self._events = self._events, []
+        return events
+
+    async def close(self) -> None:
+        """Stop, and wait until nothing runs any more."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _perform(self, effect: Effect) -> None:
+        try:
+            event = await self._patiently(effect)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # the session raises it where it can be judged
+            self._error = error
+        else:
+            self._events.append(event)
+        del self._running[_place(effect)]
+        self._on_event()
+
+    async def _patiently(self, effect: Effect) -> ev.Event:
+        for pause in RETRY_DELAYS_S:
+            try:
+                return await self._once(effect)
+            except (StoreUnavailable, OutcomeUnknown, Throttled):
+                await asyncio.sleep(pause)
+        return await self._once(effect)
+
+    async def _once(self, effect: Effect) -> ev.Event:
+        world, children = self._world, self._children()
+        if isinstance(effect, StartChild):
+            value = None if effect.input is None else await self._content(effect.input)
+            return await world.io.call(children.start, self._scope, self._started, effect, value)
+        if isinstance(effect, CancelChild):
+            await world.io.call(children.cancel, self._scope, self._started, effect)
+            return ev.ChildCancelled(at=world.clock.now(), path=effect.path, child=effect.child)
+        output = None if effect.output is None else await self._content(effect.output)
+        await world.io.call(children.notify, self._scope, self._started, effect, output)
+        return ev.ParentNotified(at=world.clock.now(), status=effect.status)
+
+    def _children(self) -> Children:
+        children = self._world.children
+        if children is None:
+            raise StoreUnavailable("This driver cannot reach other executions.", hint="Give its world `children`.")
+        return children
+
+    async def _content(self, value: Value) -> object:
+        return await self._world.io.call(load_value, self._world.blobs, self._scope, value)
+
+
+def _place(effect: Effect) -> str:
+    return PARENT if isinstance(effect, NotifyParent) else effect.path

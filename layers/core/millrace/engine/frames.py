@@ -1,0 +1,117 @@
+"""Frames and scopes: where the tasks of inner bodies live while they run.
+
+A frame is one running instance of a body: one case of a switch, one iteration of a loop. A scope is what a task has
+opened: which frames it still has, and what became of those that are over. Tasks of a frame that is over are forgotten,
+but for what the task around them needs, so that a loop of ten thousand items holds as many tasks as run at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from millrace.engine.events import Failure
+from millrace.engine.values import Value
+
+if TYPE_CHECKING:
+    from millrace.engine.plan import Body
+
+
+class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one task of a body that is over."""
+
+    status: str
+    output: Value | None = None
+    failure: Failure | None = None
+
+
+class Result(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one frame. ``path`` and ``failure`` are those of the first task that failed and may not;
+    ``tasks`` holds the leaves, or, of generated tasks, all."""
+
+    tasks: dict[str, Ended] = {}
+    path: str = ""
+    failure: Failure | None = None
+
+
+class Frame:
+    """``prefix`` begins the path of its tasks, ``base`` is the index of the first; ``owner`` is the index of the task
+    around it, -1 for the workflow itself and for handlers; ``slot`` its position among the frames of its scope.
+    ``open`` counts tasks that are not done, ``failed`` is the first that failed and may not. Expressions see ``env``,
+    and under ``tasks`` the ``view``."""
+
+    __slots__ = ("base", "body", "env", "failed", "open", "owner", "parent", "prefix", "slot", "view")
+
+    def __init__(self, body: Body, *, prefix: str, owner: int, slot: int, base: int, parent: Frame | None) -> None:
+        self.body = body
+        self.prefix = prefix
+        self.owner = owner
+        self.slot = slot
+        self.base = base
+        self.parent = parent
+        self.open = len(body.nodes)
+        self.failed: int | None = None
+        self.view: dict[str, dict[str, Any]] = {}
+        self.env: dict[str, Any] = {}
+
+
+class Opened:
+    """The scope of one task: ``kind``, ``branch`` and ``count`` are those of its event. ``next`` is the slot of the
+    next frame, ``frames`` those that run, ``results`` what became of the others; ``failures`` counts failed ones, of
+    which ``allowed`` may be. No further frame is opened when ``closing``, because too many have failed, or ``stopped``
+    from outside. ``content`` are the items once they are at hand."""
+
+    __slots__ = (
+        "allowed",
+        "body",
+        "branch",
+        "closing",
+        "content",
+        "count",
+        "failure",
+        "failures",
+        "frames",
+        "item",
+        "items",
+        "kind",
+        "next",
+        "path",
+        "position",
+        "results",
+        "stopped",
+        "tasks",
+        "window",
+    )
+
+    def __init__(self, kind: str, path: str, body: Body) -> None:
+        self.kind = kind
+        self.path = path
+        self.body = body
+        self.branch = ""
+        self.count = 1
+        self.window = 1
+        self.allowed = 0
+        self.item = ""
+        self.position = ""
+        self.items: Value | None = None
+        self.tasks: Value | None = None
+        self.failure: Failure | None = None
+        self.content: list[Any] | None = None
+        self.next = 0
+        self.frames: dict[int, Frame] = {}
+        self.results: dict[int, Result] = {}
+        self.failures = 0
+        self.closing = False
+        self.stopped = False
+
+    def resolve(self, content: Any) -> None:
+        """Give the items to the frames that run and to those that follow."""
+        self.content = content
+        for slot, frame in self.frames.items():
+            frame.env[self.item] = content[slot]
+
+    @property
+    def over(self) -> bool:
+        """Whether no frame runs and none follows."""
+        return not self.frames and (self.closing or self.stopped or self.next >= self.count)
