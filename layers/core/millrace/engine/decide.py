@@ -189,7 +189,7 @@ def _starts(plan: Plan, state: State, now: int, *, running: int) -> Iterator[Com
             continue
         before = entry
         task = state.tasks[index]
-        if task.status == RETRYING and task.due == due and not _past_deadline(plan.nodes[index], task, now):
+        if task.status == RETRYING and task.due == due:
             room -= 1
             node = plan.nodes[index]
             trail = f"retry: attempt {task.attempt + 1} of {node.retry.max_attempts}"
@@ -205,10 +205,6 @@ def _starts(plan: Plan, state: State, now: int, *, running: int) -> Iterator[Com
             if type(command) is StartAttempt:
                 room -= 1
             yield command
-
-
-def _past_deadline(node: Node, task: TaskState, now: int) -> bool:
-    return node.timeout_ms is not None and now >= task.started_at + node.timeout_ms
 
 
 def _conclude(plan: Plan, state: State) -> Command:
