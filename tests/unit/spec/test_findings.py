@@ -9,6 +9,10 @@ WORKFLOW = "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: flow}\n
 INPUT = "  input: {properties: {rows: {type: array}, name: {type: string}, ok: {type: boolean}}}\n"
 BOMB = "a: &a [x]\nb: [" + ",".join(["*a"] * 33) + "]"
 
+DIALECT = (
+    "name: A b\ndependencies: {a: []}\nsteps:\n  - {type: dependency_flow, condition: go}\n"
+    "  - {type: external_call, service: s, method: m, auth: {type: magic}}\n"
+)
 CASES = [
     ("alias-limit", BOMB, 2, "*a]"),
     ("alias-spelling", flow(f"id: a, {HTTP}, runIf: true"), 6, "runIf: tru"),
@@ -27,6 +31,12 @@ CASES = [
     ("braces", flow(f"id: a, {HTTP}, condition: '{{{{1 < 2}}}}'"), 6, "{{1 < 2}}'"),
     ("cycle", flow(f"id: a, {HTTP}, dependsOn: [b]", f"id: b, {HTTP}, dependsOn: [{{task: a}}]"), 6, "b]}"),
     ("cyclic-alias", "a: &a [*a]", 1, "*a]"),
+    ("dialect", DIALECT, 1, "name: A b"),
+    ("dialect-changed", DIALECT, 1, "A b"),
+    ("dialect-marker", DIALECT, 2, "[]}"),
+    ("dialect-service", DIALECT, 5, "{type: ext"),
+    ("dialect-undeclared", DIALECT, 1, "name: A b"),
+    ("dialect-unmapped", DIALECT, 5, "{type: mag"),
     ("duplicate-id", flow(f"id: a, {HTTP}", f"id: a, {HTTP}"), 7, "a, type: h"),
     ("duplicate-key", "a: 1\na: 2", 2, "a: 2"),
     ("duplicate-key", flow(f"id: a, {HTTP}, when: true, condition: true"), 6, "when: true"),

@@ -144,8 +144,8 @@ def test_a_mistake_in_a_task_is_one_sentence(task: str, message: str) -> None:
         ),
         (HEAD + "  tasks: {a: 1}\n", ['"tasks" is a mapping, expected a list']),
         (
-            HEAD + "  triggers: []\n  tasks: [{id: a, switch: {}}]\n",
-            ['"triggers" is known, not available yet', '"switch" is known, not available yet'],
+            HEAD + "  concurrency: {}\n  tasks: [{id: a, switch: {}}]\n",
+            ['"concurrency" is known, not available yet', '"switch" is known, not available yet'],
         ),
         (TASK_HEAD + "  description: x\n", ['"type" is required']),
         (TASK_HEAD + "  type: http\n  request: {url: x}\n  fallback: {}\n", ['"fallback" is known, not available yet']),

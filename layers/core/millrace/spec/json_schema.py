@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from millrace.base.scalars import format_duration
-from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, TASK_ALIASES
+from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, KEPT_SPEC, TASK_ALIASES
 from millrace.spec.models import Workflow, WorkflowTask
 from millrace.spec.models.fields import DURATION_SCHEMA
 from millrace.spec.registry import TaskType, all_types
@@ -54,7 +54,7 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
         alone = [{"required": [t.block], "not": {"required": ["type"]}} for t in types if t.named_by_key]
         holder["oneOf"] = [{"required": ["type"]}, {"required": ["taskRef"]}, *alone]
         _dependencies(holder, definitions)
-        _keep(definitions["WorkflowSpec"])
+        _keep(definitions["WorkflowSpec"], KEPT_SPEC)
     _keep(holder)
     _for_readers(schema)
     return {"$schema": DIALECT, "title": kind, **schema}
@@ -82,8 +82,8 @@ def _dependencies(task: dict[str, Any], definitions: dict[str, Any]) -> None:
     task["properties"]["dependsOn"]["items"] = items
 
 
-def _keep(holder: dict[str, Any]) -> None:
-    for key in sorted(KEPT):
+def _keep(holder: dict[str, Any], more: frozenset[str] = frozenset()) -> None:
+    for key in sorted(KEPT | more):
         holder["properties"].setdefault(key, {"description": "Known, not available yet: kept, and does nothing."})
 
 

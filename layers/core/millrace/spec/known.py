@@ -27,7 +27,7 @@ UNAVAILABLE_TYPES: Final = frozenset(
 )
 UNAVAILABLE_SHAPES: Final = frozenset(["forEach", "generate", "switch", "workflowRef"])
 UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency", "fallback"])
-UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "finally", "onFailure", "state", "triggers"])
+UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "finally", "onFailure", "state"])
 UNAVAILABLE_REQUEST: Final = frozenset({"paging"})
 UNAVAILABLE_AUTH: Final = frozenset({"hmac", "oauth2"})
 KEPT: Final = frozenset(
@@ -48,6 +48,8 @@ KEPT: Final = frozenset(
         "slo",
     ]
 )
+KEPT_SPEC: Final = frozenset(["externalState", "triggers"])
+"""Kept in the spec of a workflow, and only there."""
 TASK_ALIASES: Final = {"needs": "dependsOn", "if": "condition", "when": "condition", "runIf": "condition"}
 DEPENDENCY_ALIASES: Final = {"if": "condition", "when": "condition", "runIf": "condition"}
 
@@ -97,7 +99,10 @@ def split_known(source: Source) -> tuple[Any, list[Finding]]:
     spec = dict(value["spec"])
     path: Path = ("spec",)
     workflow = value.get("kind") == "Workflow"
-    _take(spec, path, source, findings, errors=UNAVAILABLE_SPEC if workflow else UNAVAILABLE_POLICIES)
+    if workflow:
+        _take(spec, path, source, findings, errors=UNAVAILABLE_SPEC, kept=KEPT | KEPT_SPEC)
+    else:
+        _take(spec, path, source, findings, errors=UNAVAILABLE_POLICIES)
     if not workflow:
         return {**value, "spec": None if _judge_task(spec, path, source, findings) else spec}, findings
     tasks = spec.get("tasks")

@@ -90,7 +90,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
         random=random,
         region=settings.region,
         log_level=settings.log_level,
-        env={**({"DEMO_URL": demo_url} if demo_url else {}), **settings.env},
+        env={**(demo_environment(demo_url) if demo_url else {}), **settings.env},
         wait_end=orchestrator.wait_end,
     )
 
@@ -106,3 +106,8 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
         resume=lambda: reconcile(platform, all_live=True).restarted,
         close=close,
     )
+
+
+def demo_environment(url: str) -> dict[str, str]:
+    """What the examples read as ``env``: the demo service, and the services by name that it stands in for."""
+    return {"DEMO_URL": url, "DEPLOYMENT_API_URL": f"{url}/services/deployment_api", "API_TOKEN": "demo"}
