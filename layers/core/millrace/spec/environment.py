@@ -22,7 +22,14 @@ _EXECUTION: Final = Shape.of(
             "startedAt": {},
             "mode": {"type": "string"},
         },
-        "additionalProperties": True,
+        "additionalProperties": False,
+    }
+)
+_TRIGGER: Final = Shape.of(
+    {
+        "type": "object",
+        "properties": {"kind": {"type": "string"}, "id": {}, "slot": {}, "delivery": {}},
+        "additionalProperties": False,
     }
 )
 _EVENT: Final = Shape.of(EVENT_SCHEMA)
@@ -72,6 +79,7 @@ def workflow_environment(workflow: Workflow, tasks: Mapping[str, WorkflowTask]) 
         "input": Shape.of(spec.input),
         "config": constant_shape(spec.config),
         "execution": _EXECUTION,
+        "trigger": _TRIGGER,
         "event": _EVENT,
     }
     outputs: dict[str, Shape] = {}

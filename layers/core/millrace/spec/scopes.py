@@ -18,7 +18,7 @@ TASK_FIELDS: Final = frozenset({"output", "status", "error", "attempts", "durati
 def workflow_scope(ids: Iterable[str], schema: Mapping[str, Any], config: Mapping[str, Any]) -> Scope:
     """The scope of a workflow's expressions; what is declared settles how a hyphen reads."""
     known = frozenset(ids)
-    declared = {("tasks",): known, ("config",): frozenset(config), **_inputs(schema)}
+    declared = {("tasks",): known, ("tasks", "*"): TASK_FIELDS, ("config",): frozenset(config), **_inputs(schema)}
     return Scope(WORKFLOW_ROOTS, declared=declared)
 
 

@@ -18,7 +18,8 @@ from millrace.spec.scopes import event_scope, step_scope, task_scope, with_outpu
 
 Use = Literal["condition", "edge", "input", "block", "match", "output"]
 TransformCheck = Callable[[Sequence[dict[str, Any]]], Any]
-"""Compiles the steps of a transform: raises TransformError or ExpressionError; the result may have ``paths``."""
+"""Compiles the steps of a transform: raises TransformError or ExpressionError; the result may have ``paths`` and
+``strays()``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """All sites, all faults, what the steps of transforms read from outside (task index, path, read), and the keys
-    in templates that hold braces."""
+    """All sites, all faults, what the steps of transforms read from outside (task index, path, read), the keys
+    in templates that hold braces, and the fields that steps read of items that cannot have them (path, stray)."""
 
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
     step_reads: tuple[tuple[int | None, Path, ReadPath], ...]
     braced_keys: tuple[Path, ...] = ()
+    strays: tuple[tuple[Path, Any], ...] = ()
 
 
 def workflow_sites(workflow: Workflow, check_transform: TransformCheck | None = None) -> Sites:
@@ -88,9 +90,12 @@ class _Collector:
         self._faults: list[Fault] = []
         self._reads: list[tuple[int | None, Path, ReadPath]] = []
         self._keys: list[Path] = []
+        self._strays: list[tuple[Path, Any]] = []
 
     def done(self) -> Sites:
-        return Sites(tuple(self._sites), tuple(self._faults), tuple(self._reads), tuple(self._keys))
+        return Sites(
+            tuple(self._sites), tuple(self._faults), tuple(self._reads), tuple(self._keys), tuple(self._strays)
+        )
 
     def condition(self, source: Any, path: Path, task: int, use: Use, scope: Scope) -> None:
         if not isinstance(source, str):
@@ -140,6 +145,7 @@ class _Collector:
                 self._faults.append(Fault(_step_path(path, error), task, error))
             else:
                 self._reads += [(task, path, read) for read in getattr(plan, "paths", ())]
+                self._strays += [((*path, stray.step), stray) for stray in getattr(plan, "strays", tuple)()]
 
     def _guess(self, steps: Any, path: Path, task: int, scope: Scope) -> None:
         """What steps read, without knowing which of their texts are expressions: any that compiles may be one."""

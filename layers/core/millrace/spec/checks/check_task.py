@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from millrace.spec.checks.expressions import check_faults, check_sites
+from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.report import Report
+from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.tasks import check_block, check_schema
 from millrace.spec.checks.waiting import check_length, check_policies
 from millrace.spec.environment import task_environment
@@ -27,5 +29,8 @@ def check_task(
     check_length(report, spec, ("spec",))
     sites = task_sites(document, check_transform)
     check_faults(report, sites)
-    check_sites(report, sites, task_environment(document), (), {})
+    environment = task_environment(document)
+    check_sites(report, sites, environment, (), {})
+    check_operands(report, sites, environment, {})
+    check_strays(report, sites)
     return in_order(report.findings)

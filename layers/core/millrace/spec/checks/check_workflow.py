@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from millrace.spec.checks.expressions import check_faults, check_sites
+from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.report import Report
+from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.structure import check_graph, check_ids, check_reachable
 from millrace.spec.checks.tasks import check_schema, check_tasks
 from millrace.spec.checks.waiting import check_waiting
@@ -48,6 +50,8 @@ def check_workflow(
     own = {i: produced(task, tasks) for i, task in enumerate(spec.tasks) if task.output is not None}
     check_faults(report, sites)
     check_sites(report, sites, environment, {task.id for task in spec.tasks}, own)
+    check_operands(report, sites, environment, own)
+    check_strays(report, sites)
     graph = graph_of(workflow, sites)
     check_graph(report, workflow, graph)
     outcomes = Outcomes(workflow, graph, sites)
