@@ -16,7 +16,8 @@ from millrace.spec import (
 from millrace.spec.model_findings import described
 from millrace.spec.registry import TaskType
 from millrace.spec.tasks import HTTP
-from millrace.spec.tasks.http import HttpRequest, SecretRef
+from millrace.spec.tasks.http import HttpRequest
+from millrace.spec.tasks.http_auth import SecretRef
 from tests.unit.spec.builders import HEAD, TASK_HEAD, flow, judge, task_document, workflow_of
 from tests.unit.spec.builders import HTTP as CALL
 
@@ -111,10 +112,10 @@ def test_a_task_by_reference_has_no_block() -> None:
         (f"id: a, {CALL}, retry: {{retryOn: [{'x' * 50}]}}", f'"{"x" * 50}" is not a kind of failure.'),
         (f"id: a, {CALL}, zzzzzz: 1", '"zzzzzz" is not a key of "tasks".'),
         (
-            "id: a, type: http, request: {url: 'https://x', auth: {oauth2: {}, bearer: x}}",
-            '"oauth2" is known, not available yet',
+            "id: a, type: http, request: {url: 'https://x', auth: {basic: {username: a, password: b}, bearer: x}}",
+            "auth names 2 ways to authenticate",
         ),
-        ("id: a, type: http, request: {url: 'https://x', paging: {}}", '"paging" is known, not available yet'),
+        ("id: a, type: http, request: {url: 'https://x', paging: {}}", '"strategy" is required'),
         ("id: a, type: http, request: {url: 'https://x', auth: x}", '"auth" is the text "x", expected a mapping'),
         (f"id: a, {CALL}, fallback: {{value: 1}}", '"fallback" is known, not available yet'),
         ("id: a, type: llm, prompt: x", 'the task type "llm" is known, not available yet'),

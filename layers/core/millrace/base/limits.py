@@ -48,6 +48,8 @@ TRANSFORM_FUEL: Final = 20_000_000  # evaluation steps of all items and steps to
 TRANSFORM_STEPS: Final = 100
 
 WAIT_CAP_S: Final = 20  # below the gateway's 29 s
+PAGING_PAGES: Final = 1_000  # of one http task that reads pages
+PAGING_ITEMS: Final = 100_000
 PAGE_LIMIT: Final = 100
 PAGE_DEFAULT: Final = 20
 

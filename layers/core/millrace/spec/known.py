@@ -28,8 +28,6 @@ UNAVAILABLE_TYPES: Final = frozenset(
 UNAVAILABLE_SHAPES: Final = frozenset(["forEach", "generate", "switch", "workflowRef"])
 UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency", "fallback"])
 UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "finally", "onFailure", "state"])
-UNAVAILABLE_REQUEST: Final = frozenset({"paging"})
-UNAVAILABLE_AUTH: Final = frozenset({"hmac", "oauth2"})
 KEPT: Final = frozenset(
     [
         "breakingChanges",
@@ -128,15 +126,6 @@ def _judge_task(task: dict[str, Any], path: Path, source: Source, findings: list
         findings.append(_error(f'"{shapes[0]}"', (*path, shapes[0]), at))
         return True
     _take(task, path, source, findings, errors=UNAVAILABLE_POLICIES)
-    request = task.get("request")
-    if isinstance(request, dict):
-        task["request"] = request = dict(request)
-        _take(request, (*path, "request"), source, findings, errors=UNAVAILABLE_REQUEST, kept=frozenset())
-        auth = request.get("auth")
-        if isinstance(auth, dict) and UNAVAILABLE_AUTH & auth.keys():
-            auth = dict(auth)
-            _take(auth, (*path, "request", "auth"), source, findings, errors=UNAVAILABLE_AUTH, kept=frozenset())
-            del request["auth"]
     return False
 
 

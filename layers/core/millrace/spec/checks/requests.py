@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from millrace.spec.checks.report import Report
 from millrace.spec.findings import Path
-from millrace.spec.tasks.http import Auth, BasicAuth, HttpRequest
+from millrace.spec.tasks.http import HttpRequest
+from millrace.spec.tasks.http_auth import Auth, BasicAuth
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
@@ -18,6 +19,8 @@ def check_request(report: Report, block: HttpRequest, path: Path) -> None:
     """What can be known of a request before it is made."""
     _check_url(report, block.url, (*path, "url"))
     if block.auth is not None:
+        if block.auth.oauth2 is not None:
+            _check_url(report, block.auth.oauth2.token_url, (*path, "auth", "oauth2", "tokenUrl"))
         for inside, value in _credentials(block.auth):
             if isinstance(value, str) and "{{" not in value:
                 where = (*path, "auth", *inside)
@@ -54,4 +57,8 @@ def _credentials(auth: Auth) -> list[tuple[Path, Any]]:
         found.append((("basic", "password"), auth.basic.password))
     if auth.api_key is not None:
         found.append((("apiKey", "value"), auth.api_key.value))
+    if auth.oauth2 is not None:
+        found.append((("oauth2", "clientSecret"), auth.oauth2.client_secret))
+    if auth.hmac is not None:
+        found.append((("hmac", "key"), auth.hmac.key))
     return found
