@@ -90,7 +90,8 @@ class Session:
             if len(self._attempts):
                 for event in settled.events:
                     if type(event) is ev.TaskFinished:
-                        self._attempts.stop(event.path)
+                        overdue = event.failure is not None and event.failure.code == "task-timeout"
+                        self._attempts.stop(event.path, overdue=overdue)
             if not settled.fetches:
                 return
             for value in settled.fetches:
@@ -258,6 +259,7 @@ class Session:
             value=value,
             config=config,
             trace=self.state.started.traceparent,
+            namespace=self.state.started.namespace,
         )
 
     async def _recorded(self, index: int) -> tuple[object, object]:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from millrace.base.canonical import content_hash
 from millrace.base.errors import TransformError
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS, DEFAULT_ATTEMPT_TIMEOUT_MS
-from millrace.engine.plan import NO_RETRY, Compute, EdgeCondition, Node, Plan, RetryPolicy, WaitPlan
+from millrace.engine.plan import NO_RETRY, BreakerPolicy, Compute, EdgeCondition, Node, Plan, RetryPolicy, WaitPlan
 from millrace.engine.transforms import TransformPlan, compile_transform
 from millrace.expr import Expression, ReadPath, Scope, Template, compile_expression, compile_template
-from millrace.spec import Retry, Task, Workflow, WorkflowTask, dependencies, find_type
+from millrace.spec import CircuitBreaker, Retry, Task, Workflow, WorkflowTask, dependencies, find_type, reference_name
 from millrace.spec.scopes import event_scope, task_scope, with_output, workflow_scope
 from millrace.spec.tasks.approval import Approval
 from millrace.spec.tasks.event import Event
+from millrace.spec.tasks.http import HttpRequest
 from millrace.spec.tasks.wait import Wait
 
 
@@ -31,6 +33,7 @@ class _Work:
     block: Any
     block_json: Any
     retry: Retry | None
+    breaker: CircuitBreaker | None
     timeout: int | None
     attempt_timeout: int | None
     own_scope: bool
@@ -50,7 +53,17 @@ def compile_plan(workflow: Workflow, tasks: Mapping[str, WorkflowTask], *, hashe
         for need in above:
             dependents[index[need]].append(index[name])
     nodes = tuple(
-        _node(task, position, needs[task.id], index, tuple(dependents[position]), scope, tasks, hashes)
+        _node(
+            task,
+            position,
+            needs[task.id],
+            index,
+            tuple(dependents[position]),
+            scope,
+            tasks,
+            hashes,
+            workflow.metadata.name,
+        )
         for position, task in enumerate(spec.tasks)
     )
     output = None if spec.output is None else compile_template(spec.output, scope=scope)
@@ -80,6 +93,7 @@ def _node(
     scope: Scope,
     tasks: Mapping[str, WorkflowTask],
     hashes: Mapping[str, str],
+    workflow: str,
 ) -> Node:
     work = _work(task, tasks)
     inner = task_scope(tasks[task.task_ref].spec.input_schema) if task.task_ref is not None else scope
@@ -133,6 +147,7 @@ def _node(
         trigger_rule=task.trigger_rule,
         output=output,
         retry=_retry(work.retry),
+        breaker=_breaker(work, task, workflow),
         timeout_ms=work.timeout if wait is None or wait.kind == "time" else None,
         attempt_timeout_ms=min(work.attempt_timeout or DEFAULT_ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS),
         continue_on_error=task.continue_on_error,
@@ -169,6 +184,7 @@ def _work(task: Task, tasks: Mapping[str, WorkflowTask]) -> _Work:
             block=task.block,
             block_json=task.block_json,
             retry=task.retry,
+            breaker=task.circuit_breaker,
             timeout=task.timeout,
             attempt_timeout=task.attempt_timeout,
             own_scope=False,
@@ -179,6 +195,7 @@ def _work(task: Task, tasks: Mapping[str, WorkflowTask]) -> _Work:
         block=spec.block,
         block_json=spec.block_json,
         retry=task.retry or spec.retry,
+        breaker=task.circuit_breaker or spec.circuit_breaker,
         timeout=task.timeout or spec.timeout,
         attempt_timeout=task.attempt_timeout or spec.attempt_timeout,
         own_scope=True,
@@ -209,6 +226,33 @@ def _retry(retry: Retry | None) -> RetryPolicy:
         max_duration_ms=retry.max_duration,
         respect_retry_after=retry.respect_retry_after,
         declared=True,
+    )
+
+
+def _breaker(work: _Work, task: Task, workflow: str) -> BreakerPolicy | None:
+    """Its name says who shares it: ``key:…``, ``task:…`` or ``workflow:…``, or nothing where the host of each attempt
+    does."""
+    said = work.breaker
+    if said is None:
+        return None
+    scope = said.scope or ("task" if task.task_ref else "host" if isinstance(work.block, HttpRequest) else "workflow")
+    name = ""
+    if said.key is not None:
+        name = f"key:{said.key}"
+    elif scope == "task" and task.task_ref is not None:
+        name = f"task:{reference_name(task.task_ref)}"
+    elif scope != "host":
+        name = f"workflow:{workflow}:{task.id}"
+    by_rate = said.failure_rate is not None
+    return BreakerPolicy(
+        name=name,
+        threshold=0 if by_rate else said.failure_threshold or 5,
+        rate=said.failure_rate or Decimal(0),
+        minimum=said.minimum_throughput or (10 if by_rate else 1),
+        sampling_ms=said.sampling_duration,
+        break_ms=said.break_duration,
+        probes=said.permitted_probes,
+        ramp_ms=said.break_duration // 3 if said.ramp_duration is None else said.ramp_duration,
     )
 
 

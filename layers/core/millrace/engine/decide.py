@@ -89,6 +89,8 @@ def _judge(node: Node, task: TaskState, state: State, now: int) -> Command:
     if task.attempt >= policy.max_attempts:
         used = f"retry: {task.attempt} of {policy.max_attempts} attempts used"
         return FinishTask(path=node.id, status=FAILED, failure=failure, policy=(used,))
+    if task.no_retry:
+        return FinishTask(path=node.id, status=FAILED, failure=failure, policy=(f"retry: {task.no_retry}",))
     assert state.started is not None  # decide asked before
     delay = delay_ms(policy, attempt=task.attempt, seed=state.started.seed, path=node.id, failure=failure)
     if now + delay > _last_moment(node, task, state):

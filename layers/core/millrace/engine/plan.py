@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from millrace.base.limits import DEFAULT_ATTEMPT_TIMEOUT_MS
@@ -30,6 +31,23 @@ class RetryPolicy:
 
 
 NO_RETRY = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When the circuit breaker ``name`` opens and how it closes again; an empty name is that of the host called.
+
+    It opens at ``threshold`` failures or, where that is 0, at a share of ``rate``, among at least ``minimum`` attempts
+    of the last ``sampling_ms``. Times in ms."""
+
+    name: str = ""
+    threshold: int = 5
+    rate: Decimal = Decimal(0)
+    minimum: int = 1
+    sampling_ms: int = 60_000
+    break_ms: int = 30_000
+    probes: int = 1
+    ramp_ms: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +99,7 @@ class Node:
     trigger_rule: str = "all_success"
     output: Template | None = None
     retry: RetryPolicy = NO_RETRY
+    breaker: BreakerPolicy | None = None
     timeout_ms: int | None = None
     attempt_timeout_ms: int = DEFAULT_ATTEMPT_TIMEOUT_MS
     continue_on_error: bool = False

@@ -26,7 +26,7 @@ UNAVAILABLE_TYPES: Final = frozenset(
     ]
 )
 UNAVAILABLE_SHAPES: Final = frozenset(["forEach", "generate", "switch", "workflowRef"])
-UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency", "fallback"])
+UNAVAILABLE_POLICIES: Final = frozenset(["concurrency", "fallback"])
 UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "finally", "onFailure", "state"])
 KEPT: Final = frozenset(
     [

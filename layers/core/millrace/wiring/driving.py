@@ -72,6 +72,7 @@ def open_driving(platform: Platform, settings: Settings) -> Driving:
         plans=PlanSource(platform.documents),
         runners={runner.type: runner},
         owner="lambda",
+        retry_budget=settings.retry_budget,
     )
     return Driving(platform, world)
 

@@ -73,6 +73,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
             owner=f"local-{secrets.token_hex(8)}",
             exclusive=True,
             room=asyncio.Semaphore(ATTEMPTS),
+            retry_budget=settings.retry_budget,
         )
 
     orchestrator = InProcessOrchestrator(world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from millrace.spec.checks.breaker import check_breaker
 from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.report import Report
@@ -27,6 +28,7 @@ def check_task(
     check_block(report, spec, ("spec",))
     check_policies(report, spec, spec.type, ("spec",))
     check_length(report, spec, ("spec",))
+    check_breaker(report, spec, spec, ("spec",))
     sites = task_sites(document, check_transform)
     check_faults(report, sites)
     environment = task_environment(document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from millrace.spec.checks.breaker import check_breakers
 from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
@@ -59,4 +60,5 @@ def check_workflow(
     check_presence(report, workflow, outcomes, sites)
     check_tasks(report, workflow, tasks, sites, environment)
     check_waiting(report, workflow, tasks, graph)
+    check_breakers(report, workflow, tasks)
     return in_order(report.findings)

@@ -1,5 +1,6 @@
 """The shapes of documents."""
 
+from millrace.spec.models.breaker import CircuitBreaker
 from millrace.spec.models.document import (
     API_VERSION,
     Example,
@@ -16,6 +17,7 @@ __all__ = [
     "API_VERSION",
     "FAILURE_KINDS",
     "TRIGGER_RULES",
+    "CircuitBreaker",
     "Dependency",
     "Example",
     "Metadata",
