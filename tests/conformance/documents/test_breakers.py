@@ -20,7 +20,7 @@ from millrace.ports.documents import Documents, TenantScope
 from millrace.store.breakers import breaker_write, counts_write, list_breakers, read_breaker
 from millrace.store.retry_budgets import Used, read_used, used_write
 
-POLICY = BreakerPolicy("key:k", threshold=5, break_ms=30_000, probes=3, ramp_ms=0)
+POLICY = BreakerPolicy("key~k", threshold=5, break_ms=30_000, probes=3, ramp_ms=0)
 CALLERS = 200
 
 
@@ -38,7 +38,7 @@ class Site:
     def __init__(self, documents: Documents, scope: TenantScope) -> None:
         self.documents, self.scope, self.clock = documents, scope, Clock()
         self.io = PoolIO(documents, threads=16)
-        self.key = BreakerKey(scope, "default", "key:k")
+        self.key = BreakerKey(scope, "default", "key~k")
 
     def process(self, **more: Any) -> DriverWorld:
         bare: dict[str, Any] = dict.fromkeys(("blobs", "ids", "plans"))
@@ -54,11 +54,11 @@ class Site:
         )
 
     def stored(self) -> Breaker:
-        return read_breaker(self.documents, self.scope, "default", "key:k").breaker
+        return read_breaker(self.documents, self.scope, "default", "key~k").breaker
 
     def store(self, breaker: Breaker) -> None:
-        before = read_breaker(self.documents, self.scope, "default", "key:k")
-        self.documents.write(self.scope, [breaker_write("default", "key:k", before, breaker)])
+        before = read_breaker(self.documents, self.scope, "default", "key~k")
+        self.documents.write(self.scope, [breaker_write("default", "key~k", before, breaker)])
 
     async def ask(self, world: DriverWorld, caller: str) -> Permit | Refused:
         return await world.guards.breakers.admit(world, self.key, POLICY, caller=caller, limit_ms=1_000)
@@ -147,13 +147,13 @@ def test_counters_are_added_from_anywhere_and_old_ones_leave_the_item(site: Site
     now_s = site.clock.at // 1000
 
     def count(second: int, known: list[tuple[int, int]]) -> None:
-        write = counts_write("default", "key:k", {(0, second): (2, 1)}, known=known, now_s=second, keep_s=60)
+        write = counts_write("default", "key~k", {(0, second): (2, 1)}, known=known, now_s=second, keep_s=60)
         site.documents.write(site.scope, [write])
 
     for _ in range(3):
         count(now_s, [])
     count(now_s + 30, [(0, now_s)])
-    stored = read_breaker(site.documents, site.scope, "default", "key:k")
+    stored = read_breaker(site.documents, site.scope, "default", "key~k")
     assert ({(0, now_s): (6, 3), (0, now_s + 30): (2, 1)}, 60) == (stored.counts, stored.keep_s)
     assert (Counts(8, 4), Counts(2, 1)) == (
         stored.within(0, now_s * 1000 - 1),
@@ -162,28 +162,28 @@ def test_counters_are_added_from_anywhere_and_old_ones_leave_the_item(site: Site
     assert Counts() == stored.within(1, 0)
     count(now_s + 61, list(stored.counts))
     assert {now_s + 30, now_s + 61} == {
-        second for _, second in read_breaker(site.documents, site.scope, "default", "key:k").counts
+        second for _, second in read_breaker(site.documents, site.scope, "default", "key~k").counts
     }
 
 
 def test_a_new_generation_begins_without_counts(site: Site) -> None:
-    write = counts_write("default", "key:k", {(0, n): (1, 1) for n in range(25)}, known=[], now_s=0, keep_s=60)
+    write = counts_write("default", "key~k", {(0, n): (1, 1) for n in range(25)}, known=[], now_s=0, keep_s=60)
     site.documents.write(site.scope, [write])
     site.store(opened(Breaker(), POLICY, now=site.clock.at, counts=Counts(0, 5)))
-    stored = read_breaker(site.documents, site.scope, "default", "key:k")
+    stored = read_breaker(site.documents, site.scope, "default", "key~k")
     assert (5, Counts()) == (len(stored.counts), stored.within(1, 0))
-    rest = counts_write("default", "key:k", {(1, 9): (0, 1)}, known=list(stored.counts), now_s=9, keep_s=60)
+    rest = counts_write("default", "key~k", {(1, 9): (0, 1)}, known=list(stored.counts), now_s=9, keep_s=60)
     site.documents.write(site.scope, [rest])
-    assert {(1, 9): (0, 1)} == read_breaker(site.documents, site.scope, "default", "key:k").counts
+    assert {(1, 9): (0, 1)} == read_breaker(site.documents, site.scope, "default", "key~k").counts
 
 
 def test_breakers_are_listed_by_name_within_their_namespace(site: Site) -> None:
-    for name in ("host:b:443", "host:a:443"):
+    for name in ("host~b~443", "host~a~443"):
         before = read_breaker(site.documents, site.scope, "default", name)
         site.documents.write(site.scope, [breaker_write("default", name, before, replace(Breaker(), version=1))])
     page, cursor = list_breakers(site.documents, site.scope, "default", limit=1, cursor=None)
     rest, end = list_breakers(site.documents, site.scope, "default", limit=5, cursor=cursor)
-    assert (["host:a:443"], ["host:b:443"], None) == ([n for n, _ in page], [n for n, _ in rest], end)
+    assert (["host~a~443"], ["host~b~443"], None) == ([n for n, _ in page], [n for n, _ in rest], end)
     assert [] == list_breakers(site.documents, site.scope, "other", limit=5, cursor=None)[0]
 
 

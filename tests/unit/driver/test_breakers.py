@@ -28,7 +28,7 @@ from .runs import CALLER, NEVER, SCOPE, Local, Script, call, workflow
 
 BAD = Failure("http", "503", "the server answered 503", True)
 GUARDED = {"failureThreshold": 2, "breakDuration": "10s", "rampDuration": 0}
-NAME = "host:api.example:443"
+NAME = "host~api.example~443"
 
 
 def guarded(name: str = "a", **more: Any) -> dict[str, Any]:
@@ -309,12 +309,12 @@ def test_the_result_of_a_call_from_before_it_opened_does_not_close_or_open_it() 
     ("task", "name"),
     [
         (guarded(), NAME),
-        (guarded(circuitBreaker={**GUARDED, "key": "mine"}), "key:mine"),
-        (guarded(circuitBreaker={**GUARDED, "scope": "workflow"}), "workflow:flow:a"),
-        ({"id": "a", "taskRef": "get", "circuitBreaker": GUARDED}, "task:get"),
+        (guarded(circuitBreaker={**GUARDED, "key": "mine"}), "key~mine"),
+        (guarded(circuitBreaker={**GUARDED, "scope": "workflow"}), "workflow~flow~a"),
+        ({"id": "a", "taskRef": "get", "circuitBreaker": GUARDED}, "task~get"),
         ({"id": "a", "taskRef": "get@^1", "circuitBreaker": {**GUARDED, "scope": "host"}}, NAME),
-        ({"id": "a", "taskRef": "has"}, "task:has"),
-        ({"id": "a", "taskRef": "has", "circuitBreaker": {**GUARDED, "key": "over"}}, "key:over"),
+        ({"id": "a", "taskRef": "has"}, "task~has"),
+        ({"id": "a", "taskRef": "has", "circuitBreaker": {**GUARDED, "key": "over"}}, "key~over"),
     ],
     ids=["host", "key", "workflow", "task", "host of a task", "declared by the task", "the task's own goes first"],
 )
@@ -353,8 +353,8 @@ def process(local: Local) -> DriverWorld:
     return replace(local.world, guards=Guards())
 
 
-KEY = BreakerKey(SCOPE, "default", "key:k")
-POLICY = BreakerPolicy("key:k", threshold=2, break_ms=10_000, ramp_ms=0)
+KEY = BreakerKey(SCOPE, "default", "key~k")
+POLICY = BreakerPolicy("key~k", threshold=2, break_ms=10_000, ramp_ms=0)
 
 
 async def ask(world: DriverWorld, caller: str) -> Permit | Refused:
@@ -400,7 +400,7 @@ def test_what_was_read_before_stands_while_the_store_is_away() -> None:
         SCOPE,
         [
             breaker_write(
-                "default", "key:k", Stored(), opened(Breaker(), POLICY, now=local.clock.now(), counts=Counts(0, 2))
+                "default", "key~k", Stored(), opened(Breaker(), POLICY, now=local.clock.now(), counts=Counts(0, 2))
             )
         ],
     )
@@ -418,7 +418,7 @@ def test_what_was_read_before_stands_while_the_store_is_away() -> None:
 def test_a_probe_whose_acknowledgement_is_lost_is_one_probe(applied: bool) -> None:
     local = Local()
     before = opened(Breaker(), POLICY, now=local.clock.now() - 10_000, counts=Counts(0, 2))
-    local.documents.write(SCOPE, [breaker_write("default", "key:k", Stored(), before)])
+    local.documents.write(SCOPE, [breaker_write("default", "key~k", Stored(), before)])
     lose = failing(1, OutcomeUnknown("lost"))
     if applied:
         local.io.after_commit = lose
@@ -428,17 +428,17 @@ def test_a_probe_whose_acknowledgement_is_lost_is_one_probe(applied: bool) -> No
     permit = local.run(ask(world, "a"))
     assert isinstance(permit, Permit)
     assert (2, True) == (permit.generation, permit.probe)
-    assert ["a"] == [probe.id for probe in stored(local, "key:k").breaker.probes]
+    assert ["a"] == [probe.id for probe in stored(local, "key~k").breaker.probes]
     if applied:
         local.io.after_commit = failing(1, OutcomeUnknown("lost"))
     local.run(world.guards.breakers.report(world, permit, "success"))
-    assert ("closed", 3) == (stored(local, "key:k").breaker.state, stored(local, "key:k").breaker.generation)
+    assert ("closed", 3) == (stored(local, "key~k").breaker.state, stored(local, "key~k").breaker.generation)
 
 
 def test_a_probe_that_cannot_be_told_of_is_freed_by_its_lease() -> None:
     local = Local()
     before = opened(Breaker(), POLICY, now=local.clock.now() - 10_000, counts=Counts(0, 2))
-    local.documents.write(SCOPE, [breaker_write("default", "key:k", Stored(), before)])
+    local.documents.write(SCOPE, [breaker_write("default", "key~k", Stored(), before)])
     world = process(local)
     permit = local.run(ask(world, "a"))
     assert isinstance(permit, Permit)
@@ -446,7 +446,7 @@ def test_a_probe_that_cannot_be_told_of_is_freed_by_its_lease() -> None:
     away = replace(world, documents=unreadable(local, StoreUnavailable("away")))
     local.run(world.guards.breakers.report(away, permit, "success"))
     local.io.before_commit = failing(0, StoreUnavailable("away"))
-    assert "halfOpen" == stored(local, "key:k").breaker.state
+    assert "halfOpen" == stored(local, "key~k").breaker.state
     local.run(asyncio.sleep(1.0 + breakers.LEASE_MS / 1000))
     assert isinstance(local.run(ask(process(local), "b")), Permit)
 
@@ -454,12 +454,12 @@ def test_a_probe_that_cannot_be_told_of_is_freed_by_its_lease() -> None:
 def test_the_end_of_a_probe_is_told_by_a_process_that_forgot_the_breaker() -> None:
     local = Local()
     before = opened(Breaker(), POLICY, now=local.clock.now() - 10_000, counts=Counts(0, 2))
-    local.documents.write(SCOPE, [breaker_write("default", "key:k", Stored(), before)])
+    local.documents.write(SCOPE, [breaker_write("default", "key~k", Stored(), before)])
     permit = local.run(ask(process(local), "a"))
     assert isinstance(permit, Permit)
     other = process(local)
     local.run(other.guards.breakers.report(other, permit, "success"))
-    assert "closed" == stored(local, "key:k").breaker.state
+    assert "closed" == stored(local, "key~k").breaker.state
 
 
 def test_an_opening_that_the_store_does_not_take_comes_with_the_next_failure() -> None:
@@ -474,10 +474,10 @@ def test_an_opening_that_the_store_does_not_take_comes_with_the_next_failure() -
     local.run(fail("a", world))
     local.io.before_commit = failing(99, StoreUnavailable("away"))
     local.run(fail("b", replace(world, documents=unreadable(local, StoreUnavailable("away")))))
-    assert "closed" == stored(local, "key:k").breaker.state
+    assert "closed" == stored(local, "key~k").breaker.state
     local.io.before_commit = failing(0, StoreUnavailable("away"))
     local.run(fail("c", world))
-    assert "open" == stored(local, "key:k").breaker.state
+    assert "open" == stored(local, "key~k").breaker.state
 
 
 @pytest.mark.parametrize(
@@ -506,7 +506,7 @@ def test_counts_are_told_again_only_if_they_certainly_were_not(
         await asyncio.sleep(5)
 
     local.run(fail())
-    assert expected == stored(local, "key:k").within(0, 0)
+    assert expected == stored(local, "key~k").within(0, 0)
 
 
 def test_what_is_counted_while_counts_are_written_is_written_later() -> None:
@@ -527,7 +527,7 @@ def test_what_is_counted_while_counts_are_written_is_written_later() -> None:
         await asyncio.sleep(3)
 
     local.run(both())
-    assert Counts(0, 2) == stored(local, "key:k").within(0, 0)
+    assert Counts(0, 2) == stored(local, "key~k").within(0, 0)
 
 
 def test_a_process_that_may_be_frozen_tells_of_failures_first() -> None:
@@ -548,7 +548,7 @@ def test_only_so_many_breakers_are_remembered() -> None:
 
     async def many() -> None:
         for number in range(breakers.KEPT + 5):
-            key = BreakerKey(SCOPE, "default", f"key:{number}")
+            key = BreakerKey(SCOPE, "default", f"key~{number}")
             await world.guards.breakers.admit(world, key, POLICY, caller="a", limit_ms=1)
 
     local.run(many())
@@ -558,14 +558,14 @@ def test_only_so_many_breakers_are_remembered() -> None:
 def test_a_caller_that_loses_every_race_is_refused() -> None:
     local = Local()
     before = opened(Breaker(), POLICY, now=local.clock.now() - 10_000, counts=Counts(0, 2))
-    local.documents.write(SCOPE, [breaker_write("default", "key:k", Stored(), before)])
+    local.documents.write(SCOPE, [breaker_write("default", "key~k", Stored(), before)])
 
     def steal(_ops: Sequence[Op]) -> None:
-        now = stored(local, "key:k")
+        now = stored(local, "key~k")
         local.documents.write(
-            SCOPE, [breaker_write("default", "key:k", now, replace(now.breaker, version=now.breaker.version + 1))]
+            SCOPE, [breaker_write("default", "key~k", now, replace(now.breaker, version=now.breaker.version + 1))]
         )
 
     local.io.before_commit = steal
     assert "breaker: half-open, no place for a probe" == local.run(ask(process(local), "a")).trail
-    assert 1 + breakers.TRIES == stored(local, "key:k").breaker.version
+    assert 1 + breakers.TRIES == stored(local, "key~k").breaker.version

@@ -29,7 +29,7 @@ from millrace.engine.breaker import (
 )
 from millrace.engine.plan import BreakerPolicy
 
-POLICY = BreakerPolicy("key:k", threshold=5, break_ms=30_000, probes=2, ramp_ms=10_000)
+POLICY = BreakerPolicy("key~k", threshold=5, break_ms=30_000, probes=2, ramp_ms=10_000)
 NOW = 1_000_000
 OPEN = opened(Breaker(), POLICY, now=NOW, counts=Counts(0, 5))
 

@@ -47,13 +47,13 @@ def test_a_block_without_keys_has_stated_defaults() -> None:
         ('{failureRate: "50%"}', HTTP, BreakerPolicy("", 0, Decimal("0.5"), 10)),
         ('{failureRate: "2.5%", minimumThroughput: 40}', HTTP, BreakerPolicy("", 0, Decimal("0.025"), 40)),
         ("{rampDuration: 0, permittedProbes: 3}", HTTP, BreakerPolicy("", probes=3, ramp_ms=0)),
-        ("{key: payments}", HTTP, BreakerPolicy("key:payments")),
+        ("{key: payments}", HTTP, BreakerPolicy("key~payments")),
         ("{scope: host}", HTTP, BreakerPolicy("")),
-        ("{scope: workflow}", HTTP, BreakerPolicy("workflow:flow:a")),
-        ("{}", "taskRef: get, input: {id: 1}", BreakerPolicy("task:get")),
+        ("{scope: workflow}", HTTP, BreakerPolicy("workflow~flow~a")),
+        ("{}", "taskRef: get, input: {id: 1}", BreakerPolicy("task~get")),
         ("{scope: host}", "taskRef: get, input: {id: 1}", BreakerPolicy("")),
-        ("{scope: workflow}", "taskRef: get, input: {id: 1}", BreakerPolicy("workflow:flow:a")),
-        ("{}", "wait: {for: 1s}", BreakerPolicy("workflow:flow:a")),
+        ("{scope: workflow}", "taskRef: get, input: {id: 1}", BreakerPolicy("workflow~flow~a")),
+        ("{}", "wait: {for: 1s}", BreakerPolicy("workflow~flow~a")),
     ],
 )
 def test_a_plan_holds_what_the_block_says(breaker: str, work: str, expected: BreakerPolicy) -> None:
@@ -64,7 +64,7 @@ def test_the_breaker_of_a_reusable_task_is_used_where_the_task_has_none() -> Non
     declared = task_document(GET + "  circuitBreaker: {failureThreshold: 9}\n")
     workflow, _ = workflow_of(flow("id: a, taskRef: get, input: {id: 1}"))
     plan = compile_plan(workflow, {"get": declared}, hashes={"get": "h"})
-    assert BreakerPolicy("task:get", 9) == plan.nodes[0].breaker
+    assert BreakerPolicy("task~get", 9) == plan.nodes[0].breaker
 
 
 @pytest.mark.parametrize(

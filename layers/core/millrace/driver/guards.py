@@ -127,7 +127,7 @@ def host_of(config: Any) -> str:
 
 
 def _named(host: str) -> str:
-    return f"host:{host}" if host else ""
+    return f"host~{host.replace(':', '~')}" if host else ""
 
 
 def _circuit_open(name: str, refused: Refused, now: int) -> Failure:

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from millrace.engine.plan import BreakerPolicy
+if TYPE_CHECKING:  # whoever only looks at a breaker needs no plans
+    from millrace.engine.plan import BreakerPolicy
 
 State = Literal["closed", "open", "halfOpen", "forcedOpen"]
 Verdict = Literal["success", "failure"]

@@ -230,7 +230,7 @@ def _retry(retry: Retry | None) -> RetryPolicy:
 
 
 def _breaker(work: _Work, task: Task, workflow: str) -> BreakerPolicy | None:
-    """Its name says who shares it: ``key:…``, ``task:…`` or ``workflow:…``, or nothing where the host of each attempt
+    """Its name says who shares it: ``key~…``, ``task~…`` or ``workflow~…``, or nothing where the host of each attempt
     does."""
     said = work.breaker
     if said is None:
@@ -238,11 +238,11 @@ def _breaker(work: _Work, task: Task, workflow: str) -> BreakerPolicy | None:
     scope = said.scope or ("task" if task.task_ref else "host" if isinstance(work.block, HttpRequest) else "workflow")
     name = ""
     if said.key is not None:
-        name = f"key:{said.key}"
+        name = f"key~{said.key}"
     elif scope == "task" and task.task_ref is not None:
-        name = f"task:{reference_name(task.task_ref)}"
+        name = f"task~{reference_name(task.task_ref)}"
     elif scope != "host":
-        name = f"workflow:{workflow}:{task.id}"
+        name = f"workflow~{workflow}~{task.id}"
     by_rate = said.failure_rate is not None
     return BreakerPolicy(
         name=name,
