@@ -200,7 +200,7 @@ def test_a_registered_type_can_be_used_until_it_is_forgotten() -> None:
     register_type(kind)
     register_type(kind)
     try:
-        assert ("approval", "event", "http", "nap", "transform", "wait") == known_types()
+        assert ("approval", "event", "http", "lambda", "nap", "transform", "wait") == known_types()
         assert () == judge(text)
         with pytest.raises(ValueError, match="registered already"):
             register_type(TaskType("nap", lambda _: "read"))

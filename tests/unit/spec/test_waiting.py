@@ -115,7 +115,7 @@ def test_a_mistake_in_a_wait_is_one_sentence(task: str, message: str) -> None:
 
 def test_a_task_without_a_type_is_told_which_keys_name_one() -> None:
     fixes = [finding.fix for finding in judge(flow("id: a"))]
-    assert ["Add type (approval, event, http, transform, wait) or taskRef, or event, wait."] == fixes
+    assert ["Add type (approval, event, http, lambda, transform, wait) or taskRef, or event, wait."] == fixes
 
 
 def test_only_the_key_of_a_wait_names_a_type() -> None:

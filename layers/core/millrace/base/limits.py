@@ -51,6 +51,8 @@ TRANSFORM_FUEL: Final = 20_000_000  # evaluation steps of all items and steps to
 TRANSFORM_STEPS: Final = 100
 
 WAIT_CAP_S: Final = 20  # below the gateway's 29 s
+LAMBDA_PAYLOAD_BYTES: Final = REQUEST_BYTES  # of a function's request and of its response
+LAMBDA_EVENT_BYTES: Final = 256 * KIB  # of an asynchronous request, the least that any region allows
 PAGING_PAGES: Final = 1_000  # of one http task that reads pages
 PAGING_ITEMS: Final = 100_000
 PAGE_LIMIT: Final = 100

@@ -34,15 +34,15 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
         if task_type.config is not None:
             block = task_type.config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
             definitions.update(block.pop("$defs", {}))
-            if task_type.block is None:
+            if task_type.key is None:
                 for key, shape in block["properties"].items():
                     shape["description"] = f"Of a task of type {task_type.name}: {shape['description']}"
                     holder["properties"][key] = shape
                 required[task_type.name] = block["required"]
             else:
                 definitions[task_type.config.__name__] = block
-                holder["properties"][task_type.block] = {"$ref": f"#/$defs/{task_type.config.__name__}"}
-                required[task_type.name] = [task_type.block]
+                holder["properties"][task_type.key] = {"$ref": f"#/$defs/{task_type.config.__name__}"}
+                required[task_type.name] = [task_type.key]
     names = [task_type.name for task_type in types]
     holder["properties"]["type"] = {
         "type": "string",

@@ -16,7 +16,6 @@ UNAVAILABLE_TYPES: Final = frozenset(
         "emit",
         "forEach",
         "generate",
-        "lambda",
         "llm",
         "llm-router",
         "notify",

@@ -126,7 +126,7 @@ class _Collector:
         kind = find_type(holder.type) if holder.type is not None else None
         if kind is None or holder.block_json is None:
             return
-        path = base if kind.block is None else (*base, kind.block)
+        path = base if kind.key is None else (*base, kind.key)
         if kind.templated:
             plain = holder.block_json
             if kind.expressions:

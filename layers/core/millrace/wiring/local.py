@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 from millrace.adapters.feed_loop import FeedLoop
 from millrace.adapters.files import DirectoryBlobs, FileSecrets
+from millrace.adapters.functions import LambdaRunner, LocalFunctions
 from millrace.adapters.inprocess import InProcessOrchestrator
 from millrace.adapters.sqlite import SqliteDocuments, SqliteFeed
 from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
+from millrace.ports.runners import Runner
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.project_statistics import StatisticsProjector
@@ -56,12 +58,14 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
     kept_secrets = FileSecrets(settings.data)
     clock, random = SystemClock(), SystemRandom()
     ids = WorldIds(clock, random, region=settings.region)
+    functions = LocalFunctions(settings.lambda_functions)
 
     def world() -> DriverWorld:
         from millrace.adapters.http import Gate, HttpRunner, Policy, Transport, parse_allow_hosts
 
         allow = parse_allow_hosts(",".join([*settings.allow_hosts, *([urlsplit(demo_url).netloc] if demo_url else [])]))
-        runner = HttpRunner(Transport(Gate(Policy(allow=allow))), secrets=kept_secrets, clock=clock)
+        http = HttpRunner(Transport(Gate(Policy(allow=allow))), secrets=kept_secrets, clock=clock)
+        runners: list[Runner] = [http, LambdaRunner(functions)]
         return DriverWorld(
             documents=documents,
             blobs=blobs,
@@ -69,7 +73,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
             ids=ids,
             io=PoolIO(documents),
             plans=PlanSource(documents),
-            runners={runner.type: runner},
+            runners={runner.type: runner for runner in runners},
             owner=f"local-{secrets.token_hex(8)}",
             exclusive=True,
             room=asyncio.Semaphore(ATTEMPTS),

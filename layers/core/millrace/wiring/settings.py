@@ -44,6 +44,7 @@ class Settings:
     short_state_machine: str = ""
     endpoint: str = ""
     retry_budget: int = RETRY_TOKENS
+    lambda_functions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def on_aws(self) -> bool:
@@ -69,8 +70,11 @@ SETTINGS: Final[Mapping[str, str]] = {
     "MILLRACE_SHORT_STATE_MACHINE": "short_state_machine",
     "MILLRACE_ENDPOINT": "endpoint",
     "MILLRACE_RETRY_BUDGET": "retry_budget",
+    "MILLRACE_LAMBDA_FUNCTIONS": "lambda_functions",
 }
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_FUNCTION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TARGET: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*|[^:]*/[^:]*(?::[A-Za-z_][A-Za-z0-9_]*)?")
 _LEVELS: Final = get_args(LogLevel)
 
 
@@ -107,6 +111,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         short_state_machine=text.get("short_state_machine", ""),
         endpoint=text.get("endpoint", ""),
         retry_budget=_tokens(text),
+        lambda_functions=_functions(text.get("lambda_functions", "")),
     )
 
 
@@ -145,6 +150,17 @@ def _pairs(value: str) -> dict[str, str]:
                 "env", part, "NAME=value pairs separated by commas, such as API_URL=https://api.example.com"
             )
         found[name] = text
+    return found
+
+
+def _functions(value: str) -> dict[str, str]:
+    """``NAME=module:handler`` or ``NAME=folder`` pairs separated by commas."""
+    found: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in value.split(","))):
+        name, _, target = part.partition("=")
+        if not _FUNCTION.fullmatch(name) or not _TARGET.fullmatch(target):
+            raise _unusable("lambda_functions", part, "name=module:handler and name=./folder pairs separated by commas")
+        found[name] = target
     return found
 
 

@@ -46,15 +46,15 @@ class BlockHolder(Model):
         block: BaseModel | None = None
         raw: Any = None
         if kind is not None and kind.config is not None:
-            if kind.block is None or kind.block in data:
-                raw = {key: data[key] for key in keys if key in data} if kind.block is None else data[kind.block]
+            if kind.key is None or kind.key in data:
+                raw = {key: data[key] for key in keys if key in data} if kind.key is None else data[kind.key]
                 try:
                     block = kind.config.model_validate(raw)
                 except ValidationError as error:
-                    errors += _details(error, *(() if kind.block is None else keys))
+                    errors += _details(error, *(() if kind.key is None else keys))
             else:
-                said = f'a task of type {kind.name} needs "{kind.block}"'
-                errors.append(_detail(refusal(said, f"Add {kind.block}.", "missing-key"), (), data))
+                said = f'a task of type {kind.name} needs "{kind.key}"'
+                errors.append(_detail(refusal(said, f"Add {kind.key}.", "missing-key"), (), data))
         try:
             made = handler({k: v for k, v in data.items() if k not in keys})
         except ValidationError as error:
