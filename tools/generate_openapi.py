@@ -20,7 +20,7 @@ from millrace.api.resolver import Resolver
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "openapi.json"
 PROBLEMS = ROOT / "docs" / "reference" / "problems.md"
-CONCERNS = ("workflows", "tasks", "executions", "health")
+CONCERNS = ("workflows", "tasks", "executions", "breakers", "health")
 NAMESPACE = {
     "name": "namespace",
     "in": "query",

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from millrace.local.documents import files_in, read_file
+from millrace.spec import load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +35,9 @@ class Case:
 
     @property
     def workflow(self) -> str:
-        return str(yaml.safe_load(self.source)["metadata"]["name"])
+        document = load(self.source, media="yaml").document
+        assert document is not None
+        return document.metadata.name
 
 
 def small() -> list[Case]:

@@ -12,7 +12,7 @@ from typing import Any
 from tests.functions.events import CONTEXT, event
 
 ROOT = Path(__file__).parents[2]
-CONCERNS = ("executions", "health", "tasks", "workflows")
+CONCERNS = ("breakers", "executions", "health", "tasks", "workflows")
 
 
 def path_of(concern: str) -> Path:

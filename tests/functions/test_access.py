@@ -18,7 +18,14 @@ from tests.functions.documents import task, workflow
 from tests.functions.events import Who, body_of, status
 from tests.functions.world import platform
 
-PARTS = {"<name>": "hello", "<version>": "1.0.0", "<execution>": "0" * 26, "<signal>": "go", "<task>": "sign-off"}
+PARTS = {
+    "<name>": "hello",
+    "<version>": "1.0.0",
+    "<execution>": "0" * 26,
+    "<signal>": "go",
+    "<task>": "sign-off",
+    "<breaker>": "key~k",
+}
 MATRIX = [(method, path, role) for method, path in sorted(ACCESS) for role in (*sorted(ROLES), "root", "")]
 
 

@@ -24,6 +24,7 @@ SAMPLES = {
     "workflows-start": "WorkflowsFunction",
     "tasks-list": "TasksFunction",
     "executions-read": "ExecutionsFunction",
+    "breakers-list": "BreakersFunction",
     "health-read": "HealthFunction",
     "driver-advance": "DriverFunction",
     "driver-park": "DriverFunction",

@@ -82,7 +82,9 @@ def test_a_reference_to_a_task_that_is_not_there_is_a_finding() -> None:
 @pytest.mark.parametrize("selector", ["@1.0.0", "@^1", "@latest", "@r1", ""])
 def test_a_reference_by_range_is_resolved_at_publish(selector: str) -> None:
     publish(task(), T)
-    assert 201 == status(publish(workflow(tasks=[{"id": "a", "taskRef": f"shorten{selector}"}])))
+    assert 201 == status(
+        publish(workflow(tasks=[{"id": "a", "input": {"items": []}, "taskRef": f"shorten{selector}"}]))
+    )
 
 
 def test_a_reserved_name_is_refused() -> None:

@@ -122,7 +122,7 @@ def test_what_cannot_be_an_id_is_refused(identifier: str) -> None:
 
 def test_a_workflow_whose_task_has_no_active_version_does_not_start() -> None:
     handle("POST", "/api/v1/tasks?activate=false", task())
-    result = handle("POST", W, workflow("user", tasks=[{"id": "a", "taskRef": "shorten"}]))
+    result = handle("POST", W, workflow("user", tasks=[{"id": "a", "input": {"items": [1]}, "taskRef": "shorten"}]))
     assert 422 == status(result)
 
 

@@ -26,6 +26,6 @@ def test_a_function_loads_no_heavy_library_before_it_needs_one(concern: str) -> 
     assert set() == loaded(concern) & set(HEAVY)
 
 
-@pytest.mark.parametrize("concern", ["executions", "health"])
+@pytest.mark.parametrize("concern", ["breakers", "executions", "health"])
 def test_a_function_that_reads_no_documents_does_not_load_the_spec(concern: str) -> None:
     assert [] == [name for name in loaded(concern) if name.startswith(("millrace.spec", "millrace.engine.transforms"))]

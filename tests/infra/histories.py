@@ -23,7 +23,7 @@ FIELDS = frozenset(
     | {"message", "traceparent", "region"}
 )
 """Fields of events that hold times, measurements and ids (``message`` is the id of an inbox message)."""
-KEYS = frozenset({"durationMs", "until", "at", "date", "receipt", "idempotency-key", "DEMO_URL"})
+KEYS = frozenset({"durationMs", "until", "at", "date", "receipt", "idempotency-key", "DEMO_URL", "DEPLOYMENT_API_URL"})
 """Keys inside values that hold the same."""
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 

@@ -95,6 +95,18 @@ def test_every_function_and_layer_is_for_arm64_and_python_3_13() -> None:
     assert [["arm64"]] * 2 == [layer["Properties"]["CompatibleArchitectures"] for layer in layers]
 
 
+def test_the_driver_may_call_the_functions_that_are_named_and_no_others() -> None:
+    parameter = DOCUMENT["Parameters"]["LambdaFunctions"]
+    assert ("CommaDelimitedList", "") == (parameter["Type"], parameter["Default"])
+    policy = RESOURCES["DriverCalls"]
+    assert "CallsFunctions" == policy["Condition"]
+    assert [{"Ref": "DriverFunctionRole"}] == policy["Properties"]["Roles"]
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert ("lambda:InvokeFunction", {"Ref": "LambdaFunctions"}) == (statement["Action"], statement["Resource"])
+    others = [action for name, one in STATEMENTS if name in FUNCTIONS for action in as_list(one["Action"])]
+    assert [] == [action for action in others if action.startswith("lambda:Invoke")]
+
+
 def test_tracing_is_on_everywhere() -> None:
     assert "Active" == DOCUMENT["Globals"]["Function"]["Tracing"]
     assert RESOURCES["Api"]["Properties"]["TracingEnabled"]

@@ -42,6 +42,7 @@ from millrace.services.start_execution import Start, start_execution
 from millrace.store.executions import read_actor
 from millrace.wiring.aws import open_aws
 from millrace.wiring.driving import Driving, open_driving, use_driving
+from millrace.wiring.local import demo_environment
 from millrace.wiring.settings import Settings
 from tests.conformance.documents.cloud import CREDENTIALS, REGION, TABLES, make_tables
 from tests.corpus import Case
@@ -114,7 +115,7 @@ def local_platform(folder: Path, demo: str) -> Iterator[Platform]:
     orchestrator.open()
     try:
         yield Platform(
-            documents, blobs, secrets, orchestrator, clock, ids, Unvaried(), region=REGION, env={"DEMO_URL": demo}
+            documents, blobs, secrets, orchestrator, clock, ids, Unvaried(), region=REGION, env=demo_environment(demo)
         )
     finally:
         orchestrator.close()
@@ -264,7 +265,7 @@ def cloud(demo: str, *, sleep_ms: int = SLEEP_MS) -> Iterator[Cloud]:
                 short_state_machine=short,
                 allow_hosts=(demo.removeprefix("http://"),),
             )
-            platform = replace(open_aws(settings), random=Unvaried(), env={"DEMO_URL": demo})
+            platform = replace(open_aws(settings), random=Unvaried(), env=demo_environment(demo))
             _one_at_a_time(platform)
             made = open_driving(platform, settings)
             made = replace(made, world=replace(made.world, sleep_ms=sleep_ms, poll_ms=200))

@@ -48,8 +48,9 @@ class Compared:
 
 
 def at(case: Case, demo: str) -> Case:
-    """The case with the demo service's address written into its documents: a stack has no env.DEMO_URL."""
-    text = case.source.replace(b"{{env.DEMO_URL}}", demo.encode())
+    """The case with what local mode gives as `env` written into its documents: a stack has no env.DEMO_URL."""
+    text = case.source.replace(b"{{env.DEMO_URL}}", demo.encode()).replace(b"{{ env.API_TOKEN }}", b"demo")
+    text = text.replace(b'service: "deployment_api"', f'service: "{demo}/services/deployment_api"'.encode())
     tasks = tuple(task.replace(b"{{env.DEMO_URL}}", demo.encode()) for task in case.tasks)
     return dataclasses.replace(case, source=text, tasks=tasks)
 

@@ -80,6 +80,26 @@ def test_executions_share_the_room_and_none_spends_its_time_on_waiting_for_it() 
     assert {0, 1000, 2000, 3000, 4000, 5000, 6000} == {result.started_at for result in results}
 
 
+def test_when_all_are_stopped_nothing_is_under_way_and_nothing_is_reported() -> None:
+    runner = Crowd(1.0)
+
+    async def stopped() -> tuple[int, int, list[Result], int]:
+        attempts = Attempts(world(runner, None), "acme", "e", lambda: None)
+        for number in range(3):
+            begin(attempts, f"t{number}", 1_500)
+        await asyncio.sleep(0.5)
+        busy = runner.now
+        await attempts.stop_all()
+        await attempts.stop_all()
+        return busy, runner.now, attempts.results, len(attempts)
+
+    loop = VirtualLoop()
+    try:
+        assert (3, 0, [], 0) == loop.run_until_complete(stopped())
+    finally:
+        loop.close()
+
+
 def test_without_a_bound_everything_is_under_way_at_once() -> None:
     runner = Crowd(1.0)
     assert 20 == len(perform(runner, room=None, limit_ms=1_500))

@@ -39,6 +39,22 @@ def test_a_task_that_waits_for_its_retry_at_its_timeout_starts_no_more() -> None
     assert (1, "task-timeout") == (held.attempts("a"), held.failure("a").code)
 
 
+@pytest.mark.parametrize(("timeout", "planned", "attempts"), [(1109, 0, 1), (1110, 1, 1), (1111, 1, 2)])
+def test_a_retry_that_is_due_at_the_very_end_of_the_time_is_not_made(timeout: int, planned: int, attempts: int) -> None:
+    """The first attempt ends after 110 ms and the second would begin 1,000 ms later."""
+    held = Play(
+        graph({"a": {"retry": retry(max_attempts=2, interval_ms=1000), "timeout": timeout}}),
+        answers={"a": [failure()]},
+    )
+    held.settle()
+    held.now += 110
+    held.land("a", 1)
+    held.settle()
+    held.now += 1000
+    held.settle()
+    assert (planned, attempts) == (len(held.of(ev.RetryScheduled)), held.attempts("a"))
+
+
 def test_a_timeout_frees_the_room_that_its_task_took() -> None:
     done = play({"a": {"timeout": 50}, "b": {}}, answers={"a": [NEVER]}, parallel_limit=1)
     assert ("succeeded", BEGIN + 50) == (done.statuses()["b"], done.of(ev.AttemptStarted, "b")[0].at)

@@ -171,7 +171,33 @@ def test_where_nothing_is_declared_a_hyphen_is_a_warning_and_a_hint_at_run_time(
     assert ["ambiguous-hyphen"] == codes("config.a-b")
     assert ["ambiguous-hyphen"] == codes("config.list[0].a-b", SCOPE)
     assert [] == codes("config.`a-b`", SCOPE)
-    assert "for a subtraction write a - b" == fault("config.a-b", None, {"config": {"a": 1}}).hint
+    assert "for a subtraction write config.a - b" == fault("config.a-b", None, {"config": {"a": 1}}).hint
+    assert "for a subtraction write config.a-b - c" == fault("config.a-b-c", None, {"config": {"a-b": 1}}).hint
+
+
+@pytest.mark.parametrize(
+    ("source", "fix", "written"),
+    [
+        ("tasks.fetch.output-1", "output - 1", "tasks.fetch.output - 1"),
+        ("1 + tasks.fetch.durationMs-tasks.b.durationMs", "durationMs - tasks", "tasks.fetch.durationMs - tasks"),
+        ("tasks.fetch-cost", "fetch - cost", "tasks.fetch - cost"),
+        ("tasks.fetch-b", "fetch - tasks.b", "tasks.fetch - tasks.b"),
+        ("input.total-a", "total - input.a", "input.total - input.a"),
+        ("input.total-5", "total - 5", "input.total - 5"),
+    ],
+)
+def test_the_fix_of_an_ambiguous_hyphen_is_the_subtraction_that_was_meant(source: str, fix: str, written: str) -> None:
+    scope = Scope(SCOPE.roots, declared={**SCOPE.declared, ("tasks", "*"): frozenset({"output", "durationMs"})})
+    error = fault(source, scope)
+    assert (fix, f"for a subtraction write {written}") == (error.facts["fix"], error.hint)
+    offset, length = error.facts["offset"], error.facts["length"]
+    assert written in source[:offset] + fix + source[offset + length :]
+
+
+def test_a_warning_about_a_hyphen_says_how_to_write_the_subtraction() -> None:
+    (note,) = compile_expression("config.list[0].a-b", scope=SCOPE).warnings
+    assert "a-b is read as one name; for a subtraction write config.list[0].a - b" == note.message
+    assert ("a - b", "a-b") == (note.fix, "config.list[0].a-b"[note.offset :])
 
 
 def test_a_hyphen_before_a_call_is_ambiguous() -> None:

@@ -48,7 +48,7 @@ def test_a_missing_name_is_said() -> None:
     assert not replace(Settings(), bucket="b").on_aws
 
 
-def test_opening_imports_no_client() -> None:
+def test_opening_imports_noclient_of() -> None:
     script = "import sys, os; from millrace import wiring; wiring.current(); print('boto3' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
     assert ("False", "") == (done.stdout.strip(), done.stderr)
@@ -70,7 +70,7 @@ def test_a_client_is_made_once_and_only_when_needed() -> None:
 def test_clients_use_the_region_and_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    from millrace.wiring.aws import _client
+    from millrace.wiring.aws import client_of
 
-    client = _client("s3", Settings(region="eu-central-1", endpoint="http://127.0.0.1:1"))
+    client = client_of("s3", Settings(region="eu-central-1", endpoint="http://127.0.0.1:1"))
     assert ("http://127.0.0.1:1", "eu-central-1") == (client.meta.endpoint_url, client.meta.region_name)

@@ -22,11 +22,14 @@ def test_every_variable_reaches_its_field() -> None:
     given = dict.fromkeys(SETTINGS, "x") | {
         "MILLRACE_PORT": "1", "MILLRACE_DEMO_PORT": "0", "MILLRACE_SYNC": "normal", "MILLRACE_LOG_LEVEL": "DEBUG",
         "MILLRACE_ALLOW_HOSTS": "a:1, [::1]:2 ,", "MILLRACE_ENV": "A=1",
+        "MILLRACE_RETRY_BUDGET": "7",
+        "MILLRACE_LAMBDA_FUNCTIONS": "f=m.n:h, g-1=./a b/c,h=/x/app.py:go",
     }  # fmt: skip
     settings = read_settings(given)
     assert (1, 0, "normal", "DEBUG") == (settings.port, settings.demo_port, settings.sync, settings.log_level)
     assert ("a:1", "[::1]:2") == settings.allow_hosts
-    assert {"A": "1"} == settings.env
+    assert ({"A": "1"}, 7) == (settings.env, settings.retry_budget)
+    assert {"f": "m.n:h", "g-1": "./a b/c", "h": "/x/app.py:go"} == settings.lambda_functions
     assert Path("x") == settings.data
     plain = {name for name, field in SETTINGS.items() if getattr(settings, field) == "x"}
     assert {name for name in SETTINGS if given[name] == "x"} - {"MILLRACE_DATA"} == plain
@@ -40,11 +43,17 @@ def test_every_variable_reaches_its_field() -> None:
         ("MILLRACE_PORT", "-1"),
         ("MILLRACE_PORT", "٣"),
         ("MILLRACE_SYNC", "off"),
+        ("MILLRACE_RETRY_BUDGET", "20%"),
+        ("MILLRACE_RETRY_BUDGET", "1000000"),
         ("MILLRACE_LOG_LEVEL", "debug"),
         ("MILLRACE_ALLOW_HOSTS", "localhost"),
         ("MILLRACE_ALLOW_HOSTS", "a:0"),
         ("MILLRACE_ALLOW_HOSTS", "a:1,:2"),
         ("MILLRACE_ALLOW_HOSTS", "a:99999"),
+        ("MILLRACE_LAMBDA_FUNCTIONS", "f"),
+        ("MILLRACE_LAMBDA_FUNCTIONS", "f=module"),
+        ("MILLRACE_LAMBDA_FUNCTIONS", "f:live=./a"),
+        ("MILLRACE_LAMBDA_FUNCTIONS", "=./a"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:

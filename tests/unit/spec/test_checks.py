@@ -28,6 +28,7 @@ def errors(text: str) -> list[tuple[str, str]]:
         ("config.a.b", []),
         ("config.a.c", [("unknown-config", "config.a.c: c is not declared.")]),
         ("config.l[0]", []),
+        ("config.none.x", [("unknown-config", "config.none.x: there is no x, since it is null")]),
         ("config.l[5]", []),
         ("trigger.kind", []),
         ("env.base", []),
@@ -63,9 +64,10 @@ def test_a_path_is_followed_through_what_is_declared(expression: str, found: lis
         f"id: call, {HTTP}",
         f"id: mapped, {HTTP}, output: {{code: '{{{{output.status}}}}', fixed: 1, list: []}}",
         "id: shape, type: transform, input: {items: []}, transform: [{limit: 1}]",
-        "id: strange, type: http, request: {url: x, responseSchema: {$ref: '#/$defs/b', $defs: {b: {type: object}}}}",
+        "id: strange, type: http, request: {url: 'https://x', responseSchema: {$ref: '#/$defs/b', "
+        "$defs: {b: {type: object}}}}",
         *extra,
-        more=INPUT + f"  config: {{a: {{b: 1}}, l: [x]}}\n  output: '{{{{{expression}}}}}'\n",
+        more=INPUT + f"  config: {{a: {{b: 1}}, l: [x], none: null}}\n  output: '{{{{{expression}}}}}'\n",
     )
     assert found == errors(text)
 
@@ -113,7 +115,7 @@ def test_the_input_of_a_reusable_task_is_checked_by_its_schema(given: str, found
 def test_a_task_without_declared_inputs_takes_any() -> None:
     from tests.unit.spec.builders import task_document
 
-    document = task_document(TASK_HEAD + "  type: http\n  request: {url: x}\n")
+    document = task_document(TASK_HEAD + "  type: http\n  request: {url: 'https://x'}\n")
     assert () == judge(flow("id: a, taskRef: get, input: {x: 1}"), {"get": document})
 
 
@@ -130,8 +132,10 @@ def test_the_items_of_a_transform_are_an_array() -> None:
         ("input.deep.x", []),
         ("input.nam", ["unknown-input"]),
         ("input.name == 'x'", []),
-        ("size(input.name)", []),
-        ("'1 / 0'", []),
+        ("size(input.name)", ["not-boolean"]),
+        ("size(input.name) > 1", []),
+        ("input.open.x", []),
+        ("'1 / 0'", ["not-boolean"]),
         ("'1 +'", ["bad-expression"]),
     ],
 )
@@ -144,16 +148,16 @@ def test_a_condition_is_true_or_false_where_schemas_tell(condition: str, codes: 
 @pytest.mark.parametrize(
     ("place", "codes"),
     [
-        ("request: {url: x, headers: {a: '{{secrets.k}}'}}", []),
-        ("request: {url: x, query: {a: '{{secrets.k}}'}}", []),
-        ("request: {url: x, body: {a: ['{{secrets.k}}']}}", []),
-        ("request: {url: x, auth: {bearer: '{{secrets.k}}'}}", []),
-        ("request: {url: x, auth: {basic: {username: u, password: '{{secrets.k}}'}}}", []),
-        ("request: {url: x, auth: {basic: {username: u, password: p}}}", ["plain-secret"]),
-        ("request: {url: x, auth: {apiKey: {name: k, value: v}}}", ["plain-secret"]),
+        ("request: {url: 'https://x', headers: {a: '{{secrets.k}}'}}", []),
+        ("request: {url: 'https://x', query: {a: '{{secrets.k}}'}}", []),
+        ("request: {url: 'https://x', body: {a: ['{{secrets.k}}']}}", []),
+        ("request: {url: 'https://x', auth: {bearer: '{{secrets.k}}'}}", []),
+        ("request: {url: 'https://x', auth: {basic: {username: u, password: '{{secrets.k}}'}}}", []),
+        ("request: {url: 'https://x', auth: {basic: {username: u, password: p}}}", ["plain-secret"]),
+        ("request: {url: 'https://x', auth: {apiKey: {name: k, value: v}}}", ["plain-secret"]),
         ("request: {url: '{{secrets.k}}'}", ["secret-misplaced"]),
-        ("request: {url: x}, input: {a: '{{secrets.k}}'}", ["secret-misplaced"]),
-        ("request: {url: x}, output: '{{secrets.k}}'", ["secret-misplaced"]),
+        ("request: {url: 'https://x'}, input: {a: '{{secrets.k}}'}", ["secret-misplaced"]),
+        ("request: {url: 'https://x'}, output: '{{secrets.k}}'", ["secret-misplaced"]),
     ],
 )
 def test_a_secret_is_read_only_where_it_is_sent(place: str, codes: list[str]) -> None:

@@ -9,6 +9,10 @@ WORKFLOW = "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: flow}\n
 INPUT = "  input: {properties: {rows: {type: array}, name: {type: string}, ok: {type: boolean}}}\n"
 BOMB = "a: &a [x]\nb: [" + ",".join(["*a"] * 33) + "]"
 
+DIALECT = (
+    "name: A b\ndependencies: {a: []}\nsteps:\n  - {type: dependency_flow, condition: go}\n"
+    "  - {type: external_call, service: s, method: m, auth: {type: magic}}\n"
+)
 CASES = [
     ("alias-limit", BOMB, 2, "*a]"),
     ("alias-spelling", flow(f"id: a, {HTTP}, runIf: true"), 6, "runIf: tru"),
@@ -23,10 +27,18 @@ CASES = [
     ("bad-number", "a: .inf", 1, ".inf"),
     ("bad-schema", flow(f"id: a, {HTTP}", more="  input: {$ref: 'https://x.example/s'}\n"), 5, "'https://x"),
     ("bad-transform", flow("id: a, type: transform, transform: [{limit: 1}, {fliter: x}]"), 6, "{fliter: x"),
+    ("bad-url", flow("id: a, type: http, request: {url: 'ftp://x'}"), 6, "'ftp://x'}"),
     ("bad-value", flow("id: a b, " + HTTP), 6, "a b, type:"),
     ("braces", flow(f"id: a, {HTTP}, condition: '{{{{1 < 2}}}}'"), 6, "{{1 < 2}}'"),
+    ("constant-comparison", flow(f"id: a, {HTTP}, condition: input.name == 1", more=INPUT), 7, "input.name"),
     ("cycle", flow(f"id: a, {HTTP}, dependsOn: [b]", f"id: b, {HTTP}, dependsOn: [{{task: a}}]"), 6, "b]}"),
     ("cyclic-alias", "a: &a [*a]", 1, "*a]"),
+    ("dialect", DIALECT, 1, "name: A b"),
+    ("dialect-changed", DIALECT, 1, "A b"),
+    ("dialect-marker", DIALECT, 2, "[]}"),
+    ("dialect-service", DIALECT, 5, "{type: ext"),
+    ("dialect-undeclared", DIALECT, 1, "name: A b"),
+    ("dialect-unmapped", DIALECT, 5, "{type: mag"),
     ("duplicate-id", flow(f"id: a, {HTTP}", f"id: a, {HTTP}"), 7, "a, type: h"),
     ("duplicate-key", "a: 1\na: 2", 2, "a: 2"),
     ("duplicate-key", flow(f"id: a, {HTTP}, when: true, condition: true"), 6, "when: true"),
@@ -56,18 +68,25 @@ CASES = [
     ("not-a-mapping", "- a", 1, "- a"),
     ("not-available-yet", flow("id: a, switch: {value: x}"), 6, "switch: {v"),
     ("not-boolean", flow(f"id: a, {HTTP}, condition: input.name", more=INPUT), 7, "input.name"),
-    ("plain-secret", flow("id: a, type: http, request: {url: x, auth: {bearer: abc}}"), 6, "abc}}}"),
+    ("operand-type", flow(f"id: a, {HTTP}", more="  output: '{{1 + true}}'\n"), 5, "1 + true}}"),
+    ("plain-secret", flow("id: a, type: http, request: {url: 'https://x', auth: {bearer: abc}}"), 6, "abc}}}"),
     ("secret-misplaced", flow("id: a, type: http, request: {url: '{{secrets.k}}'}"), 6, "secrets.k}"),
     ("self-reference", flow(f"id: a, {HTTP}, dependsOn: [a]"), 6, "a]}"),
     ("syntax", "a: [1,", 2, ""),
     ("tag", "a: !!python/name:x y", 1, "!!python/n"),
-    ("template-key", flow("id: a, type: http, request: {url: x, body: {'{{a}}': x}}"), 6, "'{{a}}': x"),
+    ("template-key", flow("id: a, type: http, request: {url: 'https://x', body: {'{{a}}': x}}"), 6, "'{{a}}': x"),
     ("too-deep", "[" * 100_000, 1, "[[[[[[[[[["),
     ("too-large", "x" * 262_145, 1, "xxxxxxxxxx"),
     ("too-many-nodes", "[" + "1," * 110_000 + "]", 1, "1,1,1,1,1,"),
     ("type-mismatch", flow("id: a, taskRef: get, input: {id: '{{input.name}}'}", more=INPUT), 7, "input.name"),
     ("unknown-api-version", "apiVersion: v2\nkind: Workflow\n", 1, "v2"),
     ("unknown-config", flow(f"id: a, {HTTP}", more="  output: '{{config.x}}'\n  config: {y: 1}\n"), 5, "config.x}}"),
+    (
+        "unknown-field",
+        flow("id: a, type: transform, input: {items: []}, transform: [{map: {n: 1}}, {filter: m > 1}]"),
+        6,
+        "{filter: m",
+    ),
     ("unknown-input", flow(f"id: a, {HTTP}", more="  output: '{{input.nam}}'\n" + INPUT), 5, "input.nam}"),
     ("unknown-key", flow(f"id: a, {HTTP}, retries: 3"), 6, "retries: 3"),
     ("unknown-kind", "apiVersion: workflow.io/v1\nkind: Flow\n", 2, "Flow"),
@@ -104,7 +123,7 @@ def test_more_tasks_than_the_limit_are_one_finding() -> None:
 
     workflow, source = workflow_of(flow(f"id: a, {HTTP}"))
     tasks = tuple(
-        Task.model_validate({"id": f"t{i}", "type": "http", "request": {"url": "x"}})
+        Task.model_validate({"id": f"t{i}", "type": "http", "request": {"url": "https://x"}})
         for i in range(TASKS_PER_WORKFLOW + 1)
     )
     many = workflow.model_copy(update={"spec": workflow.spec.model_copy(update={"tasks": tasks})})

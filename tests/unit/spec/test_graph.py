@@ -27,6 +27,7 @@ def chain(count: int) -> Workflow:
         {
             "id": f"t{i}",
             "type": "transform",
+            "input": {"items": []},
             "transform": [{"limit": 1}],
             "dependsOn": [f"t{i + 1}"] if i < count - 1 else [],
         }

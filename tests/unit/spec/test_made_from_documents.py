@@ -123,7 +123,7 @@ def test_the_exported_schema_is_valid_and_the_callers_own(kind: str) -> None:
         ("Workflow", flow("id: a, taskRef: get"), True),
         ("Workflow", flow("id: a"), False),
         ("Workflow", flow("id: a, type: http"), False),
-        ("Workflow", flow("id: a, type: transform, transform: [{limit: 1}], request: {url: x}"), False),
+        ("Workflow", flow("id: a, type: transform, transform: [{limit: 1}], request: {url: 'https://x'}"), False),
         ("Workflow", flow(f"id: a, {HTTP}, retires: 1"), False),
         ("Workflow", flow(f"id: a b, {HTTP}"), False),
         ("WorkflowTask", GET, True),

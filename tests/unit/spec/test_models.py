@@ -16,7 +16,8 @@ from millrace.spec import (
 from millrace.spec.model_findings import described
 from millrace.spec.registry import TaskType
 from millrace.spec.tasks import HTTP
-from millrace.spec.tasks.http import HttpRequest, SecretRef
+from millrace.spec.tasks.http import HttpRequest
+from millrace.spec.tasks.http_auth import SecretRef
 from tests.unit.spec.builders import HEAD, TASK_HEAD, flow, judge, task_document, workflow_of
 from tests.unit.spec.builders import HTTP as CALL
 
@@ -53,13 +54,13 @@ def test_aliases_become_our_keys_in_tasks_and_in_dependencies() -> None:
 
 def test_the_block_of_a_task_is_validated_and_kept_as_written() -> None:
     workflow, _ = workflow_of(
-        flow("id: a, type: http, request: {url: x, method: POST, auth: {bearer: {secretRef: k}}}")
+        flow("id: a, type: http, request: {url: 'https://x', method: POST, auth: {bearer: {secretRef: k}}}")
     )
     task = workflow.spec.tasks[0]
     assert isinstance(task.block, HttpRequest)
     assert task.block.auth is not None
     assert SecretRef(secretRef="k") == task.block.auth.bearer
-    assert {"url": "x", "method": "POST", "auth": {"bearer": {"secretRef": "k"}}} == task.block_json
+    assert {"url": "https://x", "method": "POST", "auth": {"bearer": {"secretRef": "k"}}} == task.block_json
 
 
 def test_a_reusable_task_has_its_block() -> None:
@@ -85,19 +86,20 @@ def test_a_task_by_reference_has_no_block() -> None:
         (f"id: a, {CALL}, retry: {{retryOn: [timeot]}}", '"timeot" is not a kind of failure. Did you mean "timeout"?'),
         (f"id: a, {CALL}, retry: {{maxAttempts: 0}}", '"maxAttempts": input should be greater than or equal to 1'),
         (
-            "id: a, type: http, request: {url: x, method: get}",
+            "id: a, type: http, request: {url: 'https://x', method: get}",
             '"method" is \'get\', which it cannot be. Did you mean "GET"?',
         ),
         (f"id: a, {CALL}, timeout: soon", "'soon': not a duration"),
         (
-            "id: a, type: http, request: {url: x, auth: {basic: {username: u, password: '{{secrets.p}}', usr: x}}}",
+            "id: a, type: http, "
+            "request: {url: 'https://x', auth: {basic: {username: u, password: '{{secrets.p}}', usr: x}}}",
             '"usr" is not a key of "basic".',
         ),
-        ("id: a, type: http, request: {url: x, auth: {}}", "auth names 0 ways to authenticate"),
-        ("id: a, type: http, request: {url: x, body: 1, form: {}}", "a request has 2 bodies"),
-        ("id: a, type: http, request: {url: x, successCodes: [2xx, 99]}", "99 is not an HTTP status"),
-        ("id: a, type: http, request: {url: x, successCodes: [oops]}", "'oops' is not an HTTP status"),
-        ("id: a, type: http, request: {url: x, headers: {'a b': c}}", "'a b' is not a header name"),
+        ("id: a, type: http, request: {url: 'https://x', auth: {}}", "auth names 0 ways to authenticate"),
+        ("id: a, type: http, request: {url: 'https://x', body: 1, form: {}}", "a request has 2 bodies"),
+        ("id: a, type: http, request: {url: 'https://x', successCodes: [2xx, 99]}", "99 is not an HTTP status"),
+        ("id: a, type: http, request: {url: 'https://x', successCodes: [oops]}", "'oops' is not an HTTP status"),
+        ("id: a, type: http, request: {url: 'https://x', headers: {'a b': c}}", "'a b' is not a header name"),
         ("id: a, type: http, request: []", '"request" is a list, expected a mapping'),
         (
             "id: a, type: transform, transform: []",
@@ -109,9 +111,12 @@ def test_a_task_by_reference_has_no_block() -> None:
         (f"id: a, {CALL}, condition: 5", '"condition" is the number 5, expected text or true or false'),
         (f"id: a, {CALL}, retry: {{retryOn: [{'x' * 50}]}}", f'"{"x" * 50}" is not a kind of failure.'),
         (f"id: a, {CALL}, zzzzzz: 1", '"zzzzzz" is not a key of "tasks".'),
-        ("id: a, type: http, request: {url: x, auth: {oauth2: {}, bearer: x}}", '"oauth2" is known, not available yet'),
-        ("id: a, type: http, request: {url: x, paging: {}}", '"paging" is known, not available yet'),
-        ("id: a, type: http, request: {url: x, auth: x}", '"auth" is the text "x", expected a mapping'),
+        (
+            "id: a, type: http, request: {url: 'https://x', auth: {basic: {username: a, password: b}, bearer: x}}",
+            "auth names 2 ways to authenticate",
+        ),
+        ("id: a, type: http, request: {url: 'https://x', paging: {}}", '"strategy" is required'),
+        ("id: a, type: http, request: {url: 'https://x', auth: x}", '"auth" is the text "x", expected a mapping'),
         (f"id: a, {CALL}, fallback: {{value: 1}}", '"fallback" is known, not available yet'),
         ("id: a, type: llm, prompt: x", 'the task type "llm" is known, not available yet'),
     ],
@@ -144,11 +149,14 @@ def test_a_mistake_in_a_task_is_one_sentence(task: str, message: str) -> None:
         ),
         (HEAD + "  tasks: {a: 1}\n", ['"tasks" is a mapping, expected a list']),
         (
-            HEAD + "  triggers: []\n  tasks: [{id: a, switch: {}}]\n",
-            ['"triggers" is known, not available yet', '"switch" is known, not available yet'],
+            HEAD + "  concurrency: {}\n  tasks: [{id: a, switch: {}}]\n",
+            ['"concurrency" is known, not available yet', '"switch" is known, not available yet'],
         ),
         (TASK_HEAD + "  description: x\n", ['"type" is required']),
-        (TASK_HEAD + "  type: http\n  request: {url: x}\n  fallback: {}\n", ['"fallback" is known, not available yet']),
+        (
+            TASK_HEAD + "  type: http\n  request: {url: 'https://x'}\n  fallback: {}\n",
+            ['"fallback" is known, not available yet'],
+        ),
     ],
 )
 def test_a_mistake_beside_the_tasks_is_one_sentence(text: str, expected: list[str] | None) -> None:
@@ -158,7 +166,7 @@ def test_a_mistake_beside_the_tasks_is_one_sentence(text: str, expected: list[st
 
 
 def test_a_value_that_may_be_text_or_a_mapping_is_told_about_the_mapping_it_is() -> None:
-    found = messages(flow("id: a, type: http, request: {url: x, auth: {bearer: {secretReff: k}}}"))
+    found = messages(flow("id: a, type: http, request: {url: 'https://x', auth: {bearer: {secretReff: k}}}"))
     assert ['"secretRef" is required', '"secretReff" is not a key of "bearer". Did you mean "secretRef"?'] == found
 
 
@@ -192,7 +200,7 @@ def test_a_registered_type_can_be_used_until_it_is_forgotten() -> None:
     register_type(kind)
     register_type(kind)
     try:
-        assert ("approval", "event", "http", "nap", "transform", "wait") == known_types()
+        assert ("approval", "event", "http", "lambda", "nap", "transform", "wait") == known_types()
         assert () == judge(text)
         with pytest.raises(ValueError, match="registered already"):
             register_type(TaskType("nap", lambda _: "read"))
@@ -245,5 +253,5 @@ def test_a_reference_has_a_name(reference: str, name: str) -> None:
 
 def test_a_document_of_another_kind_is_another_model() -> None:
     assert isinstance(
-        load(TASK_HEAD.encode() + b"  type: http\n  request: {url: x}\n", media="yaml").document, WorkflowTask
+        load(TASK_HEAD.encode() + b"  type: http\n  request: {url: 'https://x'}\n", media="yaml").document, WorkflowTask
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from millrace.base.canonical import dumps
 from millrace.base.errors import InvalidDocument
+from millrace.base.limits import DOCUMENT_ALIASES, DOCUMENT_BYTES, DOCUMENT_DEPTH, DOCUMENT_NODES
 from millrace.spec import load, load_source, parse_document, parse_documents
 from millrace.spec.source import Media, read_document
 from tests.unit.spec.builders import HTTP, brief, flow
@@ -103,6 +104,68 @@ def test_hostile_yaml_is_one_finding(text: str, code: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
         yaml(text)
     assert [code] == [finding["code"] for finding in caught.value.facts["findings"]]
+
+
+ONE_TOO_MANY = f"more than {DOCUMENT_NODES} values"
+
+
+@pytest.mark.parametrize("media", ["yaml", "json"])
+@pytest.mark.parametrize("value", ["1", "[]", "{}"])
+def test_a_document_holds_exactly_so_many_values_and_not_one_more(media: Media, value: str) -> None:
+    """Half of it in collections: with their own the outer list and the list of what is counted twice would show."""
+    half = DOCUMENT_NODES // 2
+    full = f"[{(value + ',') * (half - 1)}{'1,' * (half - 1)}1]".encode()
+    assert DOCUMENT_NODES - 1 == len(parse_document(full, media=media).value)
+    with pytest.raises(InvalidDocument, match=ONE_TOO_MANY):
+        parse_document(full[:-1] + b",1]", media=media)
+
+
+@pytest.mark.parametrize("anchored", ["[1,[1],{a: 1}]", "x", "{a: {b: []}}"])
+def test_an_alias_counts_for_as_many_values_as_it_stands_for(anchored: str) -> None:
+    size = _size(parse_document(anchored.encode(), media="yaml").value)
+    rest = DOCUMENT_NODES - 1 - 3 * size
+    full = f"[&a {anchored},*a,*a{',1' * rest}]".encode()
+    assert rest + 3 == len(parse_document(full, media="yaml").value)
+    with pytest.raises(InvalidDocument, match=ONE_TOO_MANY):
+        parse_document(full[:-1] + b",1]", media="yaml")
+
+
+def _size(value: object) -> int:
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_size, below))
+
+
+@pytest.mark.parametrize("media", ["yaml", "json"])
+def test_a_document_is_nested_exactly_so_deep_and_not_deeper(media: Media) -> None:
+    full = "[" * DOCUMENT_DEPTH + "]" * DOCUMENT_DEPTH
+    assert parse_document(full.encode(), media=media).value
+    with pytest.raises(InvalidDocument, match=f"deeper than {DOCUMENT_DEPTH}"):
+        parse_document(f"[{full}]".encode(), media=media)
+
+
+def test_an_alias_is_as_deep_as_what_it_stands_for() -> None:
+    high = DOCUMENT_DEPTH // 2
+    anchored = "[" * high + "]" * high
+    room = DOCUMENT_DEPTH - high - 1
+    full = f"[&a {anchored},{'[' * room}*a{']' * room}]"
+    assert 2 == len(parse_document(full.encode(), media="yaml").value)
+    with pytest.raises(InvalidDocument, match=f"deeper than {DOCUMENT_DEPTH}"):
+        parse_document(f"[&a {anchored},{'[' * (room + 1)}*a{']' * (room + 1)}]".encode(), media="yaml")
+
+
+def test_a_document_has_exactly_so_many_aliases_and_not_one_more() -> None:
+    full = f"[&a 1{',*a' * DOCUMENT_ALIASES}]"
+    assert DOCUMENT_ALIASES + 1 == len(parse_document(full.encode(), media="yaml").value)
+    with pytest.raises(InvalidDocument, match=f"more than {DOCUMENT_ALIASES} aliases"):
+        parse_document((full[:-1] + ",*a]").encode(), media="yaml")
+
+
+@pytest.mark.parametrize("media", ["yaml", "json"])
+def test_a_document_has_exactly_so_many_bytes_and_not_one_more(media: Media) -> None:
+    full = b'"' + b"x" * (DOCUMENT_BYTES - 2) + b'"'
+    assert DOCUMENT_BYTES - 2 == len(parse_document(full, media=media).value)
+    with pytest.raises(InvalidDocument, match=f"more than {DOCUMENT_BYTES}"):
+        parse_document(full + b" ", media=media)
 
 
 @pytest.mark.parametrize(

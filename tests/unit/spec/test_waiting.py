@@ -115,11 +115,11 @@ def test_a_mistake_in_a_wait_is_one_sentence(task: str, message: str) -> None:
 
 def test_a_task_without_a_type_is_told_which_keys_name_one() -> None:
     fixes = [finding.fix for finding in judge(flow("id: a"))]
-    assert ["Add type (approval, event, http, transform, wait) or taskRef, or event, wait."] == fixes
+    assert ["Add type (approval, event, http, lambda, transform, wait) or taskRef, or event, wait."] == fixes
 
 
 def test_only_the_key_of_a_wait_names_a_type() -> None:
-    found = said("id: a, request: {url: x}")
+    found = said("id: a, request: {url: 'https://x'}")
     assert ("missing-key", 'the task has neither "type" nor "taskRef"') in found
 
 
@@ -228,7 +228,7 @@ def test_the_outputs_of_waits_have_known_shapes(read: str, codes: list[str]) -> 
         ("wait: {for: '{{input.n + 1}}'}", []),
         ("event: {type: '{{input.n}}', timeout: 1s}", [("type-mismatch", "type is integer, and event takes string")]),
         ("event: {type: 'a{{input.n}}', timeout: 1s}", []),
-        ("type: http, request: {url: x, body: {wait: {until: '{{input.ok}}'}}}", []),
+        ("type: http, request: {url: 'https://x', body: {wait: {until: '{{input.ok}}'}}}", []),
     ],
 )
 def test_what_a_wait_is_given_has_a_fitting_type(task: str, found: list[tuple[str, str]]) -> None:
@@ -342,11 +342,11 @@ def test_a_type_that_is_named_by_its_key_hashes_as_if_it_were_written() -> None:
 def test_formatting_respells_a_match_and_leaves_the_keys_around_it() -> None:
     before = flow(
         'id: a, when: inputs.ok, event: {type: paid, match: "{{ event.id == inputs.id }}"}',
-        "id: b, type: http, request: {url: x, body: {event: {match: 'inputs.id'}, when: 'inputs.x'}}",
+        "id: b, type: http, request: {url: 'https://x', body: {event: {match: 'inputs.id'}, when: 'inputs.x'}}",
     )
     after = flow(
         'id: a, condition: input.ok, event: {type: paid, match: "event.id == input.id"}',
-        "id: b, type: http, request: {url: x, body: {event: {match: 'inputs.id'}, when: 'inputs.x'}}",
+        "id: b, type: http, request: {url: 'https://x', body: {event: {match: 'inputs.id'}, when: 'inputs.x'}}",
     )
     assert after == format_source(before, "yaml")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -160,6 +161,20 @@ def test_live_executions_of_every_tenant_are_found_by_their_time() -> None:
     found = [(scope.tenant, execution) for scope, execution, _ in live_executions(documents, until=199)]
     assert {(f"tenant-{n % 3}", f"x{n}") for n in range(200)} == set(found)
     assert 200 == len(found)
+
+
+def test_the_live_index_has_the_sixteen_shards_that_stored_executions_lie_in_and_all_of_them_are_read() -> None:
+    asked: list[str] = []
+
+    class Noting(MemoryDocuments):
+        def query_index(self, scope: Any, table: Table, index: Index, partition: Any, **more: Any) -> Any:
+            asked.append(*partition)
+            return super().query_index(scope, table, index, partition, **more)
+
+    every = {str(number) for number in range(16)}
+    assert every == {live_index(f"x{number}", 0).partition[0] for number in range(1_000)}
+    assert [] == list(live_executions(Noting(), until=AT))
+    assert sorted(every) == sorted(asked)
 
 
 @pytest.mark.parametrize(

@@ -356,6 +356,13 @@ def test_a_step_that_fails_says_which_step_and_item(
     assert item == facts.get("item")
 
 
+@pytest.mark.parametrize("before", [{"filter": "true"}, {"map": "{{item}}"}, {"sort": "item"}])
+def test_a_step_that_fails_as_a_whole_does_not_blame_the_last_item_of_the_step_before(before: dict[str, Any]) -> None:
+    with pytest.raises(TransformError, match="int from 0") as caught:
+        run([1, 2], before, {"limit": "{{0 - input.min}}"})
+    assert (1, "limit", None) == tuple(caught.value.facts.get(key) for key in ("step", "op", "item"))
+
+
 def test_an_expression_that_does_not_compile_says_which_step_it_stands_in() -> None:
     with pytest.raises(ExpressionError) as caught:
         compile_transform([{"limit": 1}, {"filter": "item."}])

@@ -53,6 +53,11 @@ ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("POST", f"{API}/executions/<execution>/pause"): RUN,
     ("POST", f"{API}/executions/<execution>/resume"): RUN,
     ("POST", f"{API}/executions/<execution>/approvals/<task>"): READ,
+    ("GET", f"{API}/breakers"): READ,
+    ("GET", f"{API}/breakers/<breaker>"): READ,
+    ("POST", f"{API}/breakers/<breaker>/open"): RUN,
+    ("POST", f"{API}/breakers/<breaker>/close"): RUN,
+    ("POST", f"{API}/breakers/<breaker>/reset"): RUN,
 }
 
 

@@ -43,6 +43,9 @@ HOPS: Final = 16  # executions above an execution
 ATTEMPT_TIMEOUT_MS: Final = 14 * 60 * 1000  # a Lambda invocation ends at 15 minutes
 DEFAULT_ATTEMPT_TIMEOUT_MS: Final = 60 * 1000
 SLEEP_IN_DRIVER_MS: Final = 10 * 1000  # longer waits park
+BREAKER_WINDOW_MS: Final = 10 * 60 * 1000  # counts are kept by the second, within one item
+BREAKER_PROBES: Final = 10
+RETRY_TOKENS: Final = 500  # a retry takes 5 of them, or 10 after a timeout
 UNKNOWN_ATTEMPTS: Final = 3  # the same attempt found unknown this often fails as driver_crash
 
 EXPRESSION_CHARS: Final = 16 * KIB
@@ -53,6 +56,10 @@ TRANSFORM_FUEL: Final = 20_000_000  # evaluation steps of all items and steps to
 TRANSFORM_STEPS: Final = 100
 
 WAIT_CAP_S: Final = 20  # below the gateway's 29 s
+LAMBDA_PAYLOAD_BYTES: Final = REQUEST_BYTES  # of a function's request and of its response
+LAMBDA_EVENT_BYTES: Final = 256 * KIB  # of an asynchronous request, the least that any region allows
+PAGING_PAGES: Final = 1_000  # of one http task that reads pages
+PAGING_ITEMS: Final = 100_000
 PAGE_LIMIT: Final = 100
 PAGE_DEFAULT: Final = 20
 

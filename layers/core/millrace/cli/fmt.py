@@ -13,7 +13,8 @@ from millrace.cli.codes import Exit
 from millrace.cli.output import Output
 from millrace.cli.validate import files_of
 from millrace.local import documents
-from millrace.spec import format_source
+from millrace.spec import format_source, parse_document
+from millrace.spec.dialect import is_dialect, normalise
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,7 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             continue
         if after == before:
             continue
+        _explain(path, output)
         changed.append(str(path))
         if arguments.check:
             lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), str(path), lineterm="")
@@ -52,6 +54,15 @@ def formatted(path: Path) -> str:
     parts = documents.read_file(path)
     texts = [format_source(part.text.decode(), "json" if part.media == "json" else "yaml") for part in parts]
     return "---\n".join(text if text.endswith("\n") else f"{text}\n" for text in texts)
+
+
+def _explain(path: Path, output: Output) -> None:
+    """What was read otherwise than it was written, for the documents of the other dialect."""
+    for part in documents.read_file(path):
+        source = parse_document(part.text, media="json" if part.media == "json" else "yaml")
+        if is_dialect(source.value):
+            for finding in normalise(source).notes:
+                output.say(f"{path}:{finding.line + part.before}: {finding.severity}: {finding.message}")
 
 
 def replace(path: Path, text: str) -> None:

@@ -24,6 +24,7 @@ VERBS: Final[Mapping[str, str]] = {
     "fmt": "write documents in their canonical form",
     "run": "run a workflow, or a file, and follow it",
     "executions": "list, show and cancel executions",
+    "breakers": "list, show, open, close and reset circuit breakers",
     "export": "write a workflow with everything it depends on",
     "import": "take in what was exported",
     "secrets": "store, list and delete the secrets of this machine",

@@ -47,6 +47,8 @@ async def advance(
         return Again(0, str(lost))
     finally:
         await session.close()
+        if deadline is not None:  # where there is one, the process may stand still afterwards
+            await world.guards.settle(world)
 
 
 async def _drive(session: Session, deadline: int | None) -> Advanced:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from millrace.base.ids import idempotency_key
+from millrace.driver.guards import Guard
 from millrace.driver.world import DriverWorld
 from millrace.engine.commands import StartAttempt
 from millrace.engine.plan import Node
@@ -17,12 +18,15 @@ from millrace.ports.runners import Attempt, Failure, Outcome, TaskFailed, Usage
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one attempt; ``started_at`` is when it was really performed (ms)."""
+    """What came of one attempt; ``started_at`` is when it was really performed (ms), ``policy`` what was decided
+    around it, ``no_retry`` why nothing may follow it."""
 
     path: str
     attempt: int
     started_at: int
     outcome: Outcome | TaskFailed
+    policy: tuple[str, ...] = ()
+    no_retry: str = ""
 
 
 class Attempts:
@@ -34,12 +38,24 @@ class Attempts:
         self._execution = execution
         self._on_result = on_result
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._overdue: set[asyncio.Task[None] | None] = set()
         self.results: list[Result] = []
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, node: Node, command: StartAttempt, *, limit_ms: int, value: Any, config: Any, trace: str) -> None:
+    def start(
+        self,
+        node: Node,
+        command: StartAttempt,
+        *,
+        limit_ms: int,
+        value: Any,
+        config: Any,
+        trace: str,
+        namespace: str = "default",
+    ) -> None:
         """Begin an attempt whose AttemptStarted event is durable; it may take ``limit_ms``."""
         attempt = Attempt(
             tenant=self._tenant,
@@ -53,14 +69,27 @@ class Attempts:
             deadline_ms=limit_ms,
             traceparent=trace,
         )
-        self._running[command.path] = asyncio.get_running_loop().create_task(self._perform(attempt))
+        guard = Guard(self._world, namespace, node, attempt)
+        self._running[command.path] = asyncio.get_running_loop().create_task(self._perform(attempt, guard))
 
-    async def _perform(self, attempt: Attempt) -> None:
+    async def _perform(self, attempt: Attempt, guard: Guard) -> None:
         async with self._world.room or nullcontext():
-            result = await self._performed(attempt)
+            result = await self._guarded(attempt, guard)
         self._running.pop(attempt.path, None)
         self.results.append(result)
         self._on_result()
+
+    async def _guarded(self, attempt: Attempt, guard: Guard) -> Result:
+        refused = await guard.enter()
+        if refused is not None:
+            return Result(attempt.path, attempt.number, self._world.clock.now(), refused, tuple(guard.trail))
+        try:
+            result = await self._performed(attempt)
+        except asyncio.CancelledError:
+            await guard.interrupted(overdue=asyncio.current_task() in self._overdue)
+            raise
+        no_retry = await guard.leave(result.outcome)
+        return replace(result, policy=tuple(guard.trail), no_retry=no_retry)
 
     async def _performed(self, attempt: Attempt) -> Result:
         started_at = self._world.clock.now()
@@ -88,18 +117,27 @@ class Attempts:
             )
         return Result(attempt.path, attempt.number, started_at, outcome)
 
-    def stop(self, path: str) -> None:
-        """Cancel the attempt of a task that is done by now (its deadline passed, or the execution was cancelled)."""
+    def stop(self, path: str, *, overdue: bool) -> None:
+        """Cancel the attempt of a task that is done by now: ``overdue`` when its time is over, otherwise because the
+        execution was cancelled."""
         task = self._running.pop(path, None)
         if task is not None:
+            if overdue:
+                self._overdue.add(task)
+            self._stopping.add(task)
+            task.add_done_callback(self._stopped)
             task.cancel()
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        self._stopping.discard(task)
+        self._overdue.discard(task)
 
     async def stop_all(self) -> None:
         """Cancel everything and wait until it has ended, so that nothing outlives its driver."""
-        tasks = list(self._running.values())
-        self._running.clear()
-        for task in tasks:
+        tasks = [*self._running.values(), *self._stopping]
+        for task in self._running.values():
             task.cancel()
+        self._running.clear()
         if tasks:
             await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -41,6 +41,8 @@ def finished_event(result: Result, now: int, codec: ValueCodec) -> tuple[ev.Atte
             failure=_failure(outcome.failure) if isinstance(outcome, TaskFailed) else None,
             usage=None if outcome.usage == NO_USAGE else usage_record(outcome.usage),
             exchange=codec.exchange(outcome.exchange),
+            policy=result.policy,
+            no_retry=result.no_retry,
         ),
         content,
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
-
-import msgspec
 
 from millrace.base.errors import ConditionRefused, Corrupt, FenceLost
 from millrace.base.ids import Millis
@@ -100,7 +99,8 @@ class Session:
             if len(self._attempts):
                 for event in settled.events:
                     if type(event) is ev.TaskFinished:
-                        self._attempts.stop(event.path)
+                        overdue = event.failure is not None and event.failure.code == "task-timeout"
+                        self._attempts.stop(event.path, overdue=overdue)
             if not settled.fetches:
                 return
             for value in settled.fetches:
@@ -273,6 +273,7 @@ class Session:
             value=value,
             config=config,
             trace=self.state.started.traceparent,
+            namespace=self.state.started.namespace,
         )
 
     async def _recorded(self, index: int) -> tuple[object, object]:
@@ -376,7 +377,7 @@ class Session:
             return message
         value = Value(sha256=blob["sha256"], size=blob["size"], blob=tuple(blob["key"]))
         content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
-        return msgspec.structs.replace(message, payload={**message.payload, "output": content})
+        return replace(message, payload={**message.payload, "output": content})
 
     def _begin_snapshot(self) -> None:
         """Write a snapshot in the background when the log has grown enough and everything folded is durable."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from millrace.base.limits import SLEEP_IN_DRIVER_MS, SNAPSHOT_BYTES, SNAPSHOT_EVENTS
+from millrace.base.limits import RETRY_TOKENS, SLEEP_IN_DRIVER_MS, SNAPSHOT_BYTES, SNAPSHOT_EVENTS
+from millrace.driver.guards import Guards
 from millrace.engine.commands import CancelChild, NotifyParent, StartChild
 from millrace.engine.events import ChildFinished, ChildStarted, ExecutionStarted
 from millrace.engine.plan import Plan
@@ -62,7 +63,9 @@ class DriverWorld:
     long a lease lasts and how often the inbox is looked at while attempts run; a wait of up to ``sleep_ms`` is slept
     here, a longer one parks; a snapshot is written after ``snapshot_events`` events or ``snapshot_bytes`` bytes.
     ``room`` bounds the attempts under way in all executions of this world; the time of an attempt begins when it has
-    room. None, as on Lambda, where the driver's own time is bounded too, means no bound."""
+    room. None, as on Lambda, where the driver's own time is bounded too, means no bound. ``guards``
+    are the circuit breakers and retry budgets as this process knows them; ``retry_budget`` is how many tokens a full
+    budget holds, 0 for retries without one."""
 
     documents: Documents
     blobs: Blobs
@@ -80,6 +83,8 @@ class DriverWorld:
     snapshot_bytes: int = SNAPSHOT_BYTES
     room: asyncio.Semaphore | None = None
     children: Children | None = None
+    guards: Guards = field(default_factory=Guards)
+    retry_budget: int = RETRY_TOKENS
 
 
 class Poke:

@@ -6,56 +6,23 @@ The scopes of expressions and the dependencies are those of `millrace.spec`, so 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
-from millrace.base.canonical import content_hash
-from millrace.base.errors import TransformError
-from millrace.base.limits import ATTEMPT_TIMEOUT_MS, DEFAULT_ATTEMPT_TIMEOUT_MS
-from millrace.base.scalars import parse_percent
+from millrace.engine.compile_task import Inside, node_of, read_paths, task_ids
 from millrace.engine.plan import (
-    NO_RETRY,
     Body,
-    Case,
-    Compute,
-    EdgeCondition,
-    FallbackPlan,
     Node,
     Plan,
-    RetryPolicy,
-    ScopePlan,
-    WaitPlan,
 )
 from millrace.engine.transforms import TransformPlan, compile_transform
-from millrace.expr import Expression, ReadPath, Scope, Template, compile_expression, compile_template
-from millrace.spec import Retry, Task, Workflow, WorkflowTask, find_type
+from millrace.expr import ReadPath, Scope, compile_template
+from millrace.spec import Task, Workflow, WorkflowTask
 from millrace.spec.dependencies import entries, graphs_of
 from millrace.spec.models import FALLBACK, FINALLY, ON_FAILURE
-from millrace.spec.scopes import event_scope, task_scope, with_output, with_roots
 from millrace.spec.sites import Sites, body_scopes, workflow_sites
-from millrace.spec.tasks.approval import Approval
-from millrace.spec.tasks.event import Event
-from millrace.spec.tasks.for_each import ForEach
-from millrace.spec.tasks.generate import Generate
-from millrace.spec.tasks.switch import Switch
-from millrace.spec.tasks.wait import Wait
-from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import Body as TreeBody
 from millrace.spec.tree import Placed, tree_of
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What a task does, wherever that is written: its own block, or that of the reusable task it names."""
-
-    type: str
-    block: Any
-    block_json: Any
-    retry: Retry | None
-    timeout: int | None
-    attempt_timeout: int | None
-    own_scope: bool
 
 
 def compile_plan(workflow: Workflow, tasks: Mapping[str, WorkflowTask], *, hashes: Mapping[str, str]) -> Plan:
@@ -67,25 +34,39 @@ def compile_plan(workflow: Workflow, tasks: Mapping[str, WorkflowTask], *, hashe
 
 
 def compile_tasks(
-    documents: Sequence[Task], tasks: Mapping[str, WorkflowTask], *, hashes: Mapping[str, str], scope: Scope, name: str
+    documents: Sequence[Task],
+    tasks: Mapping[str, WorkflowTask],
+    *,
+    hashes: Mapping[str, str],
+    scope: Scope,
+    workflow: str,
 ) -> Body:
     """The body of tasks that were made at run time, each labelled with its position. ``scope`` is what they may read.
 
     Raises KeyError for a reference that ``tasks`` does not hold.
     """
     needs = {
-        task.id: tuple(sorted({need.task for need in task.depends_on} | set(_task_ids(_paths(task, scope)))))
+        task.id: tuple(sorted({need.task for need in task.depends_on} | set(task_ids(read_paths(task, scope)))))
         for task in documents
     }
     index = {task.id: position for position, task in enumerate(documents)}
     below = _below(needs, index)
     nodes = tuple(
-        _node(
-            task, at, f"[{at}]/{task.id}", needs[task.id], index, below[at], scope, tasks, hashes, _Inside((), None, {})
+        node_of(
+            task,
+            at,
+            f"[{at}]/{task.id}",
+            needs[task.id],
+            index,
+            below[at],
+            scope,
+            tasks,
+            hashes,
+            Inside((), None, workflow),
         )
         for at, task in enumerate(documents)
     )
-    return Body(nodes, index, tuple(index), (), name)
+    return Body(nodes, index, tuple(index))
 
 
 class _Compiler:
@@ -148,13 +129,13 @@ class _Compiler:
         inner = {self._tree.bodies[one].name: self._body(one) for one in placed.inner}
         stand_in = inner.pop(FALLBACK, None)
         scope = self._scopes[placed.body]
-        paths = _paths(task, scope)
+        paths = read_paths(task, scope)
         label = "" if body.single else task.id if placed.body == 0 else f"/{task.id}"
         if body.single and body.owner is not None:
             label = f"/{body.name}"
         state = self._state_of(paths)
         return replace(
-            _node(
+            node_of(
                 task,
                 position,
                 label,
@@ -164,7 +145,7 @@ class _Compiler:
                 scope,
                 self._tasks,
                 self._hashes,
-                _Inside(tuple(inner.values()), stand_in, self._tasks),
+                Inside(tuple(inner.values()), stand_in, self._workflow.metadata.name),
             ),
             reads=self._reads(paths, state),
             state=state,
@@ -185,7 +166,7 @@ class _Compiler:
 
     def _reads(self, paths: Iterable[ReadPath], state: Iterable[str]) -> tuple[str, ...]:
         through = {path for name in state for path in self._state_reads[name]}
-        return _task_ids({*paths, *through})
+        return task_ids({*paths, *through})
 
     def _outer_reads(self, sites: Sites) -> list[set[str]]:
         """For each body, the ids of tasks outside it that are read inside."""
@@ -237,228 +218,3 @@ def _state_entries(workflow: Workflow, sites: Sites) -> tuple[list[str], dict[st
 
 def _steps(steps: Any, scope: Scope) -> TransformPlan:
     return compile_transform(list(steps), scope=scope)
-
-
-@dataclass(frozen=True, slots=True)
-class _Inside:
-    """What is compiled already of what stands inside a task, and the reusable tasks it may generate."""
-
-    bodies: tuple[Body, ...]
-    stand_in: Body | None
-    tasks: Mapping[str, WorkflowTask]
-
-
-def _paths(task: Task, scope: Scope) -> set[ReadPath]:
-    """Everything that a task's own expressions read in the scope of its body."""
-    kind = find_type(task.type) if task.type is not None else None
-    found: set[ReadPath] = set()
-    templates = [(task.input, scope), (task.output, with_output(scope))]
-    if task.fallback is not None:
-        templates.append((task.fallback.value, with_roots(scope, "error")))
-    conditions = [(task.condition, scope), *((need.condition, scope) for need in task.depends_on)]
-    if kind is not None and task.block_json is not None:
-        if kind.steps:
-            found |= compile_transform(list(task.block_json), scope=scope).paths
-        elif kind.templated:
-            templates.append((kind.templates(task.block_json), scope))
-        inner = with_roots(scope, kind.condition_root)
-        conditions += [(source, inner) for _, source in kind.conditions(task.block)]
-    for value, where in templates:
-        if value:
-            found |= compile_template(value, scope=where).paths
-    for source, where in conditions:
-        expression = _condition(source, where)
-        if expression is not None:
-            found |= expression.paths
-    return found
-
-
-def _node(
-    task: Task,
-    position: int,
-    label: str,
-    needs: tuple[str, ...],
-    index: Mapping[str, int],
-    dependents: Sequence[int],
-    scope: Scope,
-    tasks: Mapping[str, WorkflowTask],
-    hashes: Mapping[str, str],
-    inside: _Inside,
-) -> Node:
-    work = _work(task, tasks)
-    inner = task_scope(tasks[task.task_ref].spec.input_schema) if task.task_ref is not None else scope
-    kind = find_type(work.type)
-    assert kind is not None  # a document with an unknown type is not published
-    config: Template | None = None
-    compute: Compute | None = None
-    wait: WaitPlan | None = None
-    if kind.steps:
-        compute = partial(_apply, compile_transform(list(work.block_json), scope=inner))
-    elif kind.waits:
-        config, wait = _wait(work, inner)
-    elif kind.block is not None or kind.composes:
-        config = compile_template(kind.templates(work.block_json), scope=inner)
-    edges = tuple(
-        EdgeCondition(index[need.task], expression)
-        for need in task.depends_on
-        if (expression := _condition(need.condition, scope)) is not None
-    )
-    timed = wait is None or wait.kind == "time"
-    return Node(
-        index=position,
-        id=task.id,
-        type=work.type,
-        label=label,
-        effect=kind.effect(work.block),
-        needs=tuple(index[need] for need in needs),
-        dependents=tuple(dependents),
-        reads=_task_ids(_paths(task, scope)),
-        priority=task.priority,
-        condition=_condition(task.condition, scope),
-        edges=edges,
-        input=compile_template(task.input, scope=scope) if task.input else None,
-        config=config,
-        own_scope=work.own_scope,
-        compute=compute,
-        wait=wait,
-        trigger_rule=task.trigger_rule,
-        output=None if task.output is None else compile_template(task.output, scope=with_output(scope)),
-        retry=_retry(work.retry),
-        timeout_ms=work.timeout if timed else None,
-        attempt_timeout_ms=min(work.attempt_timeout or DEFAULT_ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS),
-        continue_on_error=task.continue_on_error,
-        task_hash=hashes[task.task_ref] if task.task_ref is not None else _own_hash(task),
-        scope=scope_plan(work.block, scope, inside.bodies, tasks, hashes),
-        fallback=_fallback(task, scope, inside.stand_in),
-    )
-
-
-def _fallback(task: Task, scope: Scope, body: Body | None) -> FallbackPlan | None:
-    if task.fallback is None:
-        return None
-    if body is not None:
-        return FallbackPlan(body=body)
-    return FallbackPlan(value=compile_template(task.fallback.value, scope=with_roots(scope, "error")))
-
-
-def scope_plan(
-    block: Any,
-    scope: Scope,
-    bodies: tuple[Body, ...],
-    tasks: Mapping[str, WorkflowTask],
-    hashes: Mapping[str, str],
-) -> ScopePlan | None:
-    """What a task that holds tasks does with them; None for any other task."""
-    if isinstance(block, Switch):
-        inner = with_roots(scope, "value")
-        cases = tuple(Case(case.match, _condition(case.when, inner)) for case in block.cases)
-        return ScopePlan("switch", bodies=bodies, cases=cases)
-    if isinstance(block, ForEach):
-        each = block.for_each
-        allowed = each.tolerate.failures
-        return ScopePlan(
-            "forEach",
-            bodies=bodies,
-            item=each.as_,
-            position=each.index,
-            max_parallel=each.max_parallel,
-            failures=allowed if isinstance(allowed, int) else 0,
-            share=None if isinstance(allowed, int) else parse_percent(allowed),
-        )
-    if isinstance(block, Generate):
-        refs = {name: tasks[name] for name in block.task_refs}
-        return ScopePlan("generate", most=block.max, refs=refs, hashes={name: hashes[name] for name in refs})
-    return None
-
-
-def _wait(work: _Work, scope: Scope) -> tuple[Template | None, WaitPlan]:
-    """What is rendered when the wait begins, and what ends it."""
-    block = work.block
-    if isinstance(block, Wait):
-        return compile_template(work.block_json, scope=scope), WaitPlan("time")
-    if isinstance(block, SubWorkflow):
-        return None, WaitPlan("child", ref=block.workflow_ref, detached=block.detached, timeout_ms=work.timeout)
-    if isinstance(block, Event):
-        match = _condition(block.match, event_scope(scope))
-        timeout = block.timeout if block.timeout is not None else work.timeout
-        return compile_template({"type": block.type}, scope=scope), WaitPlan("event", match=match, timeout_ms=timeout)
-    assert isinstance(block, Approval)  # the last of the types that wait
-    return None, WaitPlan(
-        "approval",
-        approvers=block.approvers,
-        required=block.required,
-        timeout_ms=work.timeout,
-        on_timeout=block.on_timeout,
-        form=block.form,
-    )
-
-
-def _work(task: Task, tasks: Mapping[str, WorkflowTask]) -> _Work:
-    """A task's own policies go before those of the reusable task it names."""
-    if task.task_ref is None:
-        assert task.type is not None  # one of the two, says the model
-        return _Work(
-            type=task.type,
-            block=task.block,
-            block_json=task.block_json,
-            retry=task.retry,
-            timeout=task.timeout,
-            attempt_timeout=task.attempt_timeout,
-            own_scope=False,
-        )
-    spec = tasks[task.task_ref].spec
-    return _Work(
-        type=spec.type,
-        block=spec.block,
-        block_json=spec.block_json,
-        retry=task.retry or spec.retry,
-        timeout=task.timeout or spec.timeout,
-        attempt_timeout=task.attempt_timeout or spec.attempt_timeout,
-        own_scope=True,
-    )
-
-
-def _own_hash(task: Task) -> str:
-    return content_hash({"type": task.type, "block": task.block_json})
-
-
-def _condition(source: str | bool | None, scope: Scope) -> Expression | None:
-    if source is None:
-        return None
-    return compile_expression(source if isinstance(source, str) else str(source).lower(), scope=scope)
-
-
-def _retry(retry: Retry | None) -> RetryPolicy:
-    if retry is None:
-        return NO_RETRY
-    return RetryPolicy(
-        max_attempts=retry.max_attempts,
-        strategy=retry.strategy,
-        interval_ms=retry.interval,
-        multiplier=retry.multiplier,
-        max_interval_ms=retry.max_interval,
-        jitter=retry.jitter,
-        retry_on=tuple(str(entry) for entry in retry.retry_on or ()),
-        max_duration_ms=retry.max_duration,
-        respect_retry_after=retry.respect_retry_after,
-        declared=True,
-    )
-
-
-def _apply(transform: TransformPlan, value: Any, scope: Mapping[str, Any]) -> Any:
-    if not isinstance(value, dict) or "items" not in value:
-        raise TransformError("A transform needs input.items.", hint="as in input: {items: …}", facts={"op": "items"})
-    return transform.apply(value["items"], scope)
-
-
-def _task_ids(paths: frozenset[ReadPath] | set[ReadPath]) -> tuple[str, ...]:
-    """The ids of the tasks that paths read; every task for a path that reads them by a computed name."""
-    return tuple(
-        sorted(
-            {
-                path.segments[0]
-                for path in paths
-                if path.root == "tasks" and path.segments and isinstance(path.segments[0], str)
-            }
-        )
-    )

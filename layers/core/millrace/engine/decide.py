@@ -186,6 +186,8 @@ def _judge(state: State, index: int, now: int) -> Command:
     if task.attempt >= policy.max_attempts:
         used = f"retry: {task.attempt} of {policy.max_attempts} attempts used"
         return FinishTask(path=path, status=FAILED, failure=failure, policy=(used,))
+    if task.no_retry:
+        return FinishTask(path=path, status=FAILED, failure=failure, policy=(f"retry: {task.no_retry}",))
     assert state.started is not None  # decide asked before
     delay = delay_ms(policy, attempt=task.attempt, seed=state.started.seed, path=path, failure=failure)
     if now + delay > _last_moment(state, index):
@@ -341,7 +343,7 @@ def _starts(plan: Plan, state: State, now: int, *, running: int) -> Iterator[Com
             continue
         before = entry
         task = state.tasks[index]
-        if task.status == RETRYING and task.due == due and not _past_deadline(state.nodes[index], task, now):
+        if task.status == RETRYING and task.due == due:
             room -= 1
             node = state.nodes[index]
             trail = f"retry: attempt {task.attempt + 1} of {node.retry.max_attempts}"

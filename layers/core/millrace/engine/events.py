@@ -195,6 +195,10 @@ class AttemptFinished(Event, frozen=True, kw_only=True):
     """What it used."""
     exchange: ExchangeRecord | None = None
     """What went over the wire."""
+    policy: tuple[str, ...] = ()
+    """What the policies around the attempt decided, in their order."""
+    no_retry: str = ""
+    """Why nothing may be tried again after it, whatever the task's retry says."""
 
 
 class WaitStarted(Event, frozen=True, kw_only=True):

@@ -119,6 +119,7 @@ def _attempt_finished(state: State, event: ev.AttemptFinished) -> None:
     task.status = ENDED
     task.failure = event.failure
     task.output = event.output
+    task.no_retry = event.no_retry
     state.running -= 1
     state.ended[index] = None
 

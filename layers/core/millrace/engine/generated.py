@@ -69,7 +69,7 @@ def generated_body(plan: ScopePlan, documents: list[dict[str, Any]]) -> Body:
 
 def _compiled(plan: ScopePlan, tasks: list[Task]) -> Body:
     scope = Scope(_ROOTS, declared={("tasks",): frozenset(task.id for task in tasks)})
-    return compile_tasks(tasks, plan.refs, hashes=plan.hashes, scope=scope, name="")
+    return compile_tasks(tasks, plan.refs, hashes=plan.hashes, scope=scope, workflow=plan.workflow)
 
 
 def _allowed(plan: ScopePlan, task: Task) -> str:

@@ -35,6 +35,23 @@ NO_RETRY = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When the circuit breaker ``name`` opens and how it closes again; an empty name is that of the host called.
+
+    It opens at ``threshold`` failures or, where that is 0, at a share of ``rate``, among at least ``minimum`` attempts
+    of the last ``sampling_ms``. Times in ms."""
+
+    name: str = ""
+    threshold: int = 5
+    rate: Decimal = Decimal(0)
+    minimum: int = 1
+    sampling_ms: int = 60_000
+    break_ms: int = 30_000
+    probes: int = 1
+    ramp_ms: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeCondition:
     """A dependency that counts only while ``condition`` is true."""
 
@@ -87,6 +104,7 @@ class ScopePlan:
     most: int = 0
     refs: Mapping[str, WorkflowTask] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
+    workflow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +142,7 @@ class Node:
     trigger_rule: str = "all_success"
     output: Template | None = None
     retry: RetryPolicy = NO_RETRY
+    breaker: BreakerPolicy | None = None
     timeout_ms: int | None = None
     attempt_timeout_ms: int = DEFAULT_ATTEMPT_TIMEOUT_MS
     continue_on_error: bool = False

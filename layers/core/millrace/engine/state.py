@@ -79,7 +79,8 @@ class Waiting(msgspec.Struct, omit_defaults=True):
 class TaskState(msgspec.Struct, omit_defaults=True):
     """Times are ms; ``queued`` says that no room was left when the task became ready, ``ready_position`` where in the
     log that was; ``remaining`` counts dependencies not done yet; ``unknowns`` how often a started attempt was
-    found without a result; ``started_at`` is the first attempt's start; ``fallen`` says that its fallback has begun."""
+    found without a result; ``started_at`` is the first attempt's start; ``fallen`` says that its fallback has begun;
+    ``no_retry`` why the last attempt may not be followed by another."""
 
     remaining: int = 0
     status: str = PENDING
@@ -99,6 +100,7 @@ class TaskState(msgspec.Struct, omit_defaults=True):
     skip: Skip | None = None
     degraded: bool = False
     ready_position: int = 0
+    no_retry: str = ""
     wait: Waiting | None = None
     fallen: bool = False
 

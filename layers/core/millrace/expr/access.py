@@ -91,14 +91,15 @@ def read_field(value: Any, name: str, site: Site) -> Any:
 
 def _absence(value: Mapping[Any, Any], name: str, site: Site) -> tuple[str, str, dict[str, Any]]:
     found = described(value)
-    return f"{site.text} is not there: there is no {name} in {found}", _field_hint(value, name), {"found": found}
+    return f"{site.text} is not there: there is no {name} in {found}", _field_hint(value, name, site), {"found": found}
 
 
-def _field_hint(value: Mapping[Any, Any], name: str) -> str:
+def _field_hint(value: Mapping[Any, Any], name: str, site: Site) -> str:
     keys = [key for key in list(value)[:1000] if isinstance(key, str)]
-    head, dash, tail = name.partition("-")
-    if dash and head in value:
-        return f"for a subtraction write {head} - {tail}"
+    before = site.text.removesuffix(name)
+    for at in (at for at, char in enumerate(name[:200]) if char == "-"):
+        if name[:at] in value:
+            return f"for a subtraction write {before}{name[:at]} - {name[at + 1 :]}"
     close = nearest(name, keys)
     if close is not None:
         return f"did you mean {close}?"

@@ -28,7 +28,8 @@ class Expression:
 
     ``source`` is the text it stands in, ``offset`` and ``length`` where. ``reads`` are its reads with positions;
     ``paths`` the same without them; ``guarded_paths`` those whose absence is no error at any place they are read.
-    ``warnings`` are `Note`\\ s. ``cost`` is the steps one evaluation takes, loops not counted.
+    ``tree`` is its syntax, None for a plain path, of which ``reads`` say as much. ``warnings`` are `Note`\\ s.
+    ``cost`` is the steps one evaluation takes, loops not counted.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Expression:
         "run",
         "slots",
         "source",
+        "tree",
         "warnings",
     )
 
@@ -63,6 +65,7 @@ class Expression:
         self.guarded_paths: frozenset[ReadPath] = self.paths - strict
         self._site = Site(self.source, self.offset, self.length)
         self._builds = not _only_reads(node)
+        self.tree = None if _is_path(node) else node
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -117,6 +120,14 @@ def _only_reads(node: nodes.Node) -> bool:
             isinstance(step, nodes.Method | nodes.Macro) for step in node.steps
         )
     return isinstance(node, nodes.Root | nodes.Const | nodes.Secret | nodes.Logic | nodes.Has | nodes.Unary)
+
+
+def _is_path(node: nodes.Node) -> bool:
+    if isinstance(node, nodes.Access):
+        return isinstance(node.base, nodes.Root) and all(
+            isinstance(step, nodes.Field) and not step.safe for step in node.steps
+        )
+    return isinstance(node, nodes.Root)
 
 
 def compile_expression(source: str, *, scope: Scope | None = None) -> Expression:

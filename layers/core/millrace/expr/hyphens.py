@@ -12,7 +12,7 @@ from millrace.base.errors import ExpressionError
 from millrace.expr import nodes
 from millrace.expr.faults import Site
 from millrace.expr.notes import Note
-from millrace.expr.scope import Scope, hyphen_state
+from millrace.expr.scope import Scope, declared_below, hyphen_state
 from millrace.expr.tokens import Token
 
 
@@ -33,10 +33,14 @@ def judged_hyphen(
     state = hyphen_state(scope, prefix, name)
     if state is None:
         return []
+    before = site.source[base.start : site.offset]
     if state == "":
         head, _, tail = name.partition("-")
-        message = f"{name} is read as one name; for a subtraction write {head} - {tail}"
-        return [Note("ambiguous-hyphen", "warning", site.offset, site.length, message)]
-    fix = f"{state} - {name[len(state) + 1 :]}"
+        fix = f"{head} - {tail}"
+        message = f"{name} is read as one name; for a subtraction write {before}{fix}"
+        return [Note("ambiguous-hyphen", "warning", site.offset, site.length, message, fix)]
+    tail = name[len(state) + 1 :]
+    beside = declared_below(scope, prefix) or ()
+    fix = f"{state} - {before}{tail}" if tail in beside else f"{state} - {tail}"
     message = f"{name} is not declared, but {state} is: a hyphen between two names belongs to the name"
-    raise site.fault("ambiguous-hyphen", message, hint=f"for a subtraction write {fix}", read=name, fix=fix)
+    raise site.fault("ambiguous-hyphen", message, hint=f"for a subtraction write {before}{fix}", read=name, fix=fix)

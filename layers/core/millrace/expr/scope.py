@@ -17,7 +17,8 @@ class Scope:
     it (``urgency`` for ``classification.urgency``). ``names`` gives further bare names and the path each stands for.
 
     ``declared`` tells, for a path such as ``("tasks",)`` or ``("tasks", "fetch", "output")``, the complete set of
-    names known below it; the hyphen rule stands on it. ``aliases`` maps other spellings of roots to ours.
+    names known below it; ``*`` as its last name stands for any. The hyphen rule stands on it. ``aliases`` maps other
+    spellings of roots to ours.
 
     Scopes compare and hash by content, and the hash is taken once: make one scope per place and keep it.
     """
@@ -66,10 +67,18 @@ class Scope:
         raise site.fault("unknown-root", f"{name} is not a name that can be used here", hint=hint, read=name)
 
 
+def declared_below(scope: Scope | None, prefix: tuple[str, ...] | None) -> frozenset[str] | None:
+    """The complete set of names below ``prefix``, None where it is not declared."""
+    if scope is None or prefix is None:
+        return None
+    found = scope.declared.get(prefix)
+    return scope.declared.get((*prefix[:-1], "*")) if found is None else found
+
+
 def hyphen_state(scope: Scope | None, prefix: tuple[str, ...] | None, name: str) -> str | None:
     """How a hyphenated name after ``prefix`` reads: None when it is declared or certainly no subtraction,
     an empty text when nothing is declared there, else the declared name before one of its hyphens."""
-    known = scope.declared.get(prefix) if scope is not None and prefix is not None else None
+    known = declared_below(scope, prefix)
     if known is None:
         return ""
     if name in known:

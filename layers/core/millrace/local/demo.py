@@ -98,6 +98,19 @@ def _once(request: Request, status: str, facts: dict[str, Any]) -> Response:
     return JSONResponse(answer, status_code=201)
 
 
+async def _service(request: Request) -> Response:
+    """One method of a service that does whatever it is asked to, for documents that call services by name."""
+    service, method = request.path_params["service"], request.path_params["method"]
+    params = await request.body()
+    if len(params) > ECHO_BYTES:
+        raise HTTPException(413, f"the body is larger than {ECHO_BYTES} bytes")
+    try:
+        given = json.loads(params) if params else {}
+    except ValueError:
+        raise HTTPException(400, "the body is not JSON") from None
+    return _once(request, "done", {"service": service, "method": method, "params": given})
+
+
 async def _inventory(request: Request) -> Response:
     return JSONResponse(_known(INVENTORY, request.path_params["sku"], "article"))
 
@@ -191,6 +204,7 @@ def create_app() -> Starlette:
             Route("/orders/{number:int}/charge", _charge, methods=["POST"]),
             Route("/orders/{number:int}/ship", _ship, methods=["POST"]),
             Route("/inventory/{sku}", _inventory),
+            Route("/services/{service}/{method}", _service, methods=["POST"]),
             Route("/flaky", _flaky, methods=["GET", "POST"]),
             Route("/slow", _slow, methods=["GET", "POST"]),
             Route("/echo", _echo, methods=every),

@@ -47,7 +47,11 @@ class Document:
     def kind(self) -> str:
         """Workflow, WorkflowTask, or empty when the text names neither."""
         match = _KIND.search(self.text)
-        return match[1].decode() if match else ""
+        if match:
+            return match[1].decode()
+        from millrace.spec.dialect import looks_like_dialect
+
+        return "Workflow" if looks_like_dialect(self.text) else ""
 
 
 @dataclass(frozen=True, slots=True)

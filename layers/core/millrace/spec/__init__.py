@@ -9,6 +9,7 @@ from millrace.spec.input_check import InputCheck, InvalidInput, MissingInput, va
 from millrace.spec.json_schema import document_schema
 from millrace.spec.load import Loaded, load, load_source
 from millrace.spec.models import (
+    CircuitBreaker,
     Dependency,
     Metadata,
     Retry,
@@ -27,6 +28,7 @@ from millrace.spec.source import Media, Source, parse_document, parse_documents
 
 __all__ = [
     "CODES",
+    "CircuitBreaker",
     "Dependency",
     "Finding",
     "InputCheck",

@@ -28,7 +28,14 @@ _EXECUTION: Final = Shape.of(
             "startedAt": {},
             "mode": {"type": "string"},
         },
-        "additionalProperties": True,
+        "additionalProperties": False,
+    }
+)
+_TRIGGER: Final = Shape.of(
+    {
+        "type": "object",
+        "properties": {"kind": {"type": "string"}, "id": {}, "slot": {}, "delivery": {}},
+        "additionalProperties": False,
     }
 )
 _EVENT: Final = Shape.of(EVENT_SCHEMA)
@@ -93,6 +100,7 @@ class Environments:
             "config": constant_shape(spec.config),
             "state": Shape.of(_mapping_schema(spec.state)),
             "execution": _EXECUTION,
+            "trigger": _TRIGGER,
             "event": _EVENT,
             "error": _ERROR,
         }

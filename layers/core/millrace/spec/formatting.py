@@ -13,11 +13,13 @@ from typing import Any, Final
 
 from millrace.base.errors import ExpressionError, InvalidDocument
 from millrace.expr import Expression, Scope, Template, compile_expression, compile_template
+from millrace.spec.dialect import is_dialect, normalise
 from millrace.spec.findings import Path, has_errors
 from millrace.spec.known import rename_aliases
 from millrace.spec.scopes import WORKFLOW_ROOTS
 from millrace.spec.sites import texts
 from millrace.spec.source import Media, Node, Source, parse_document
+from millrace.spec.writing import comments_of, write_yaml
 
 ROOT_ORDER: Final = ("apiVersion", "kind", "metadata", "spec")
 SPEC_ORDER: Final = (
@@ -44,18 +46,38 @@ _ANY_NAME: Final = Scope(WORKFLOW_ROOTS, bare="item")
 
 
 def format_source(text: str, media: Media) -> str:
-    """The canonical spelling of a document; formatting it again changes nothing.
+    """The canonical spelling of a document; formatting it again changes nothing. One of the other dialect is rewritten
+    as the workflow it stands for.
 
-    Raises InvalidDocument on a text that cannot be read.
+    Raises InvalidDocument on a text that cannot be read, or has parts that the rewriting would lose.
     """
     if media == "json":
         return _format_json(text)
+    text = _translated(text)
     wanted = _meaning(text, media)
     for step in (_rename_keys, _rewrite_expressions, _reorder, _reflow):
         changed = step(text)
         if changed != text and _meaning(changed, media) == wanted:
             text = changed
     return text
+
+
+def _translated(text: str) -> str:
+    source = parse_document(text.encode(), media="yaml")
+    if not is_dialect(source.value):
+        return text
+    return write_yaml(_normalised(source).root, comments_of(source.text))
+
+
+def _normalised(source: Source) -> Source:
+    made = normalise(source)
+    if has_errors(made.notes):
+        first = next(finding for finding in made.notes if finding.severity == "error")
+        findings = [finding.to_json() for finding in made.notes]
+        raise InvalidDocument(
+            f"{first.message} (line {first.line}, column {first.column})", hint=first.fix, facts={"findings": findings}
+        )
+    return made
 
 
 def _meaning(text: str, media: Media) -> Any:
@@ -75,6 +97,9 @@ def canonical_value(source: Source) -> Any:
 
 def _format_json(text: str) -> str:
     source = parse_document(text.encode(), media="json")
+    if is_dialect(source.value):
+        source = _normalised(source)
+        text = json.dumps(source.value)
     twice = has_errors(rename_aliases(source))
     value = _as_written(text) if twice else _spelled(source.value, ())
     if isinstance(value, dict):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from millrace.base.scalars import format_duration
-from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, TASK_ALIASES
+from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, KEPT_SPEC, TASK_ALIASES
 from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.models.fields import DURATION_SCHEMA
 from millrace.spec.registry import TaskType, all_types
@@ -43,15 +43,15 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
             block = task_type.config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
             for name, shape in block.pop("$defs", {}).items():
                 definitions.setdefault(name, shape)  # what holds tasks brings the plain Task with it
-            if task_type.block is None:
+            if task_type.key is None:
                 for key, shape in block["properties"].items():
                     shape["description"] = f"Of a task of type {task_type.name}: {_said(shape, definitions)}"
                     holder["properties"][key] = shape
                 required[task_type.name] = block["required"]
             else:
                 definitions[task_type.config.__name__] = block
-                holder["properties"][task_type.block] = {"$ref": f"#/$defs/{task_type.config.__name__}"}
-                required[task_type.name] = [task_type.block]
+                holder["properties"][task_type.key] = {"$ref": f"#/$defs/{task_type.config.__name__}"}
+                required[task_type.name] = [task_type.key]
     names = [task_type.name for task_type in types]
     holder["properties"]["type"] = {
         "type": "string",
@@ -60,10 +60,10 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
     }
     holder["allOf"] = [_needs_keys(t, required[t.name]) for t in types if t.name in required]
     if kind == "Workflow":
-        alone = [{"required": [t.key], "not": {"required": ["type"]}} for t in types if t.key is not None]
+        alone = [{"required": [t.naming_key], "not": {"required": ["type"]}} for t in types if t.naming_key]
         holder["oneOf"] = [{"required": ["type"]}, {"required": ["taskRef"]}, *alone]
         _dependencies(holder, definitions)
-        _keep(definitions["WorkflowSpec"])
+        _keep(definitions["WorkflowSpec"], KEPT_SPEC)
     _keep(holder)
     _for_readers(schema)
     return {"$schema": DIALECT, "title": kind, **schema}
@@ -98,8 +98,8 @@ def _dependencies(task: dict[str, Any], definitions: dict[str, Any]) -> None:
     task["properties"]["dependsOn"]["items"] = items
 
 
-def _keep(holder: dict[str, Any]) -> None:
-    for key in sorted(KEPT):
+def _keep(holder: dict[str, Any], more: frozenset[str] = frozenset()) -> None:
+    for key in sorted(KEPT | more):
         holder["properties"].setdefault(key, {"description": "Known, not available yet: kept, and does nothing."})
 
 

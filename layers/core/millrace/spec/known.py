@@ -16,17 +16,14 @@ from millrace.spec.source import Node, Source
 UNAVAILABLE_TYPES: Final = frozenset(
     [
         "emit",
-        "lambda",
         "llm",
         "llm-router",
         "notify",
         "workflow",
     ]
 )
-UNAVAILABLE_POLICIES: Final = frozenset(["circuitBreaker", "concurrency"])
-UNAVAILABLE_SPEC: Final = frozenset(["concurrency", "triggers"])
-UNAVAILABLE_REQUEST: Final = frozenset({"paging"})
-UNAVAILABLE_AUTH: Final = frozenset({"hmac", "oauth2"})
+UNAVAILABLE_POLICIES: Final = frozenset(["concurrency"])
+UNAVAILABLE_SPEC: Final = frozenset(["concurrency"])
 KEPT: Final = frozenset(
     [
         "breakingChanges",
@@ -45,6 +42,8 @@ KEPT: Final = frozenset(
         "slo",
     ]
 )
+KEPT_SPEC: Final = frozenset(["externalState", "triggers"])
+"""Kept in the spec of a workflow, and only there."""
 TASK_ALIASES: Final = {"needs": "dependsOn", "if": "condition", "when": "condition", "runIf": "condition"}
 DEPENDENCY_ALIASES: Final = {"if": "condition", "when": "condition", "runIf": "condition"}
 
@@ -95,8 +94,10 @@ def split_known(source: Source) -> tuple[Any, list[Finding]]:
     spec = dict(value["spec"])
     path: Path = ("spec",)
     workflow = value.get("kind") == "Workflow"
-    _take(spec, path, source, findings, errors=UNAVAILABLE_SPEC if workflow else UNAVAILABLE_POLICIES)
-    if not workflow:
+    if workflow:
+        _take(spec, path, source, findings, errors=UNAVAILABLE_SPEC, kept=KEPT | KEPT_SPEC)
+    else:
+        _take(spec, path, source, findings, errors=UNAVAILABLE_POLICIES)
         return {**value, "spec": None if _judge_task(spec, path, source, findings) else spec}, findings
     return {**value, "spec": _split_tasks(spec, source, findings)}, findings
 
@@ -121,15 +122,6 @@ def _judge_task(task: dict[str, Any], path: Path, source: Source, findings: list
         findings.append(_error(f'the task type "{kind}"', (*path, "type"), source.position((*path, "type"))))
         return True
     _take(task, path, source, findings, errors=UNAVAILABLE_POLICIES)
-    request = task.get("request")
-    if isinstance(request, dict):
-        task["request"] = request = dict(request)
-        _take(request, (*path, "request"), source, findings, errors=UNAVAILABLE_REQUEST, kept=frozenset())
-        auth = request.get("auth")
-        if isinstance(auth, dict) and UNAVAILABLE_AUTH & auth.keys():
-            auth = dict(auth)
-            _take(auth, (*path, "request", "auth"), source, findings, errors=UNAVAILABLE_AUTH, kept=frozenset())
-            del request["auth"]
     return False
 
 

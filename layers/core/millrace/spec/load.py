@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from millrace.spec import tasks
+from millrace.spec.dialect import is_dialect, normalise
 from millrace.spec.findings import Finding, Path, has_errors, in_order
 from millrace.spec.json_schema import document_schema
 from millrace.spec.known import rename_aliases, split_known
@@ -48,7 +49,10 @@ def load(data: bytes, *, media: Media) -> Loaded:
 
 
 def load_source(source: Source) -> Loaded:
-    """Judge a document that has been read, such as one of `parse_documents`."""
+    """Judge a document that has been read, such as one of `parse_documents`. One of the other dialect is read as the
+    workflow it stands for."""
+    if is_dialect(source.value):
+        source = normalise(source)
     findings = list(source.notes)
     value = source.value
     if not isinstance(value, dict):

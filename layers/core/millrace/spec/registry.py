@@ -49,7 +49,8 @@ class TaskType:
     """One task type.
 
     ``block`` is the key of its configuration, ``config`` the model of that (None for a type without one). A type may
-    own several keys of the task instead: ``fields``, which ``config`` judges together. ``named_by_key`` says that the
+    own several keys of the task instead: ``fields``, which ``config`` judges together; ``block`` is then no key, but
+    what they are called when they are rendered into one block (None: they are not). ``named_by_key`` says that the
     block's key alone names the type. ``effect`` and ``output_schema`` are functions of the validated block;
     ``output_schema`` gives a JSON Schema, or None where the shape is not known.
 
@@ -84,12 +85,17 @@ class TaskType:
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of a task that belong to this type."""
-        return self.fields if self.block is None else (self.block,)
+        return self.fields or (() if self.block is None else (self.block,))
 
     @property
     def key(self) -> str | None:
-        """The key that names the type where one does."""
-        return (self.block or self.fields[0]) if self.named_by_key else None
+        """The one key that holds the configuration, None where there are several or none."""
+        return None if self.fields else self.block
+
+    @property
+    def naming_key(self) -> str | None:
+        """The key that names the type by itself, None for a type that has to be named."""
+        return (self.fields[0] if self.fields else self.block) if self.named_by_key else None
 
 
 _TYPES: Final[dict[str, TaskType]] = {}

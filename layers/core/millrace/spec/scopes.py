@@ -27,6 +27,7 @@ def workflow_scope(
     a body of tasks adds."""
     known: dict[tuple[str, ...], frozenset[str]] = {
         ("tasks",): frozenset(ids),
+        ("tasks", "*"): TASK_FIELDS,
         ("config",): frozenset(config),
         ("state",): frozenset(state),
     }

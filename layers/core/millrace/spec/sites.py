@@ -20,7 +20,7 @@ from millrace.spec.tree import Tree, tree_of
 Use = Literal["condition", "edge", "input", "block", "match", "output", "fallback", "state"]
 TransformCheck = Callable[[Sequence[dict[str, Any]], Scope], Any]
 """Compiles the steps of a transform in a scope: raises TransformError or ExpressionError; the result may have
-``paths``."""
+``paths`` and ``strays()``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """All sites, all faults, what the steps of transforms read from outside (task index, path, read), and the keys
-    in templates that hold braces."""
+    """All sites, all faults, what the steps of transforms read from outside (task index, path, read), the keys
+    in templates that hold braces, and the fields that steps read of items that cannot have them (path, stray)."""
 
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
     step_reads: tuple[tuple[int | None, Path, ReadPath], ...]
     braced_keys: tuple[Path, ...] = ()
+    strays: tuple[tuple[Path, Any], ...] = ()
 
 
 def workflow_sites(
@@ -108,9 +109,12 @@ class _Collector:
         self._faults: list[Fault] = []
         self._reads: list[tuple[int | None, Path, ReadPath]] = []
         self._keys: list[Path] = []
+        self._strays: list[tuple[Path, Any]] = []
 
     def done(self) -> Sites:
-        return Sites(tuple(self._sites), tuple(self._faults), tuple(self._reads), tuple(self._keys))
+        return Sites(
+            tuple(self._sites), tuple(self._faults), tuple(self._reads), tuple(self._keys), tuple(self._strays)
+        )
 
     def condition(self, source: Any, path: Path, task: int, use: Use, scope: Scope) -> None:
         if not isinstance(source, str):
@@ -141,7 +145,7 @@ class _Collector:
         kind = find_type(holder.type) if holder.type is not None else None
         if kind is None or holder.block_json is None:
             return
-        path = base if kind.block is None else (*base, kind.block)
+        path = base if kind.key is None else (*base, kind.key)
         for place, source in kind.conditions(holder.block):
             self.condition(source, (*path, *place), task, "match", with_roots(scope, kind.condition_root))
         if kind.templated:
@@ -157,6 +161,7 @@ class _Collector:
                 self._faults.append(Fault(_step_path(path, error), task, error))
             else:
                 self._reads += [(task, path, read) for read in getattr(plan, "paths", ())]
+                self._strays += [((*path, stray.step), stray) for stray in getattr(plan, "strays", tuple)()]
 
     def _guess(self, steps: Any, path: Path, task: int, scope: Scope) -> None:
         """What steps read, without knowing which of their texts are expressions: any that compiles may be one."""

@@ -165,7 +165,7 @@ class _Builder:
         self._count(1, at)
         if event.anchor:
             self._anchors[event.anchor] = None
-        self._stack.append(_Open(Node(empty, at), event.anchor))
+        self._stack.append(_Open(Node(empty, at, height=1), event.anchor))
 
     def _alias(self, anchor: str, at: Position) -> None:
         if anchor not in self._anchors:

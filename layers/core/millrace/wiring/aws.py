@@ -19,7 +19,7 @@ from millrace.ports.documents import Table
 from millrace.services.platform import Platform
 from millrace.wiring.settings import Settings
 
-Service = Literal["s3", "secretsmanager", "stepfunctions"]
+Service = Literal["lambda", "s3", "secretsmanager", "stepfunctions"]
 _CONNECT_S: Final = 2
 _READ_S: Final = 10
 
@@ -54,10 +54,10 @@ def open_aws(settings: Settings) -> Platform:
     endpoint = settings.endpoint or None
     return Platform(
         documents=DynamoDocuments(tables_of(settings), region=settings.region, random=random, endpoint=endpoint),
-        blobs=S3Blobs(_client("s3", settings), settings.bucket),
-        secrets=ManagedSecrets(_client("secretsmanager", settings), clock, prefix=settings.secrets_prefix),
+        blobs=S3Blobs(client_of("s3", settings), settings.bucket),
+        secrets=ManagedSecrets(client_of("secretsmanager", settings), clock, prefix=settings.secrets_prefix),
         orchestrator=StepFunctionsOrchestrator(
-            _client("stepfunctions", settings), standard=settings.state_machine, short=settings.short_state_machine
+            client_of("stepfunctions", settings), standard=settings.state_machine, short=settings.short_state_machine
         ),
         clock=clock,
         ids=WorldIds(clock, random, region=settings.region),
@@ -77,12 +77,20 @@ def tables_of(settings: Settings) -> dict[Table, str]:
     }
 
 
-def _client(service: Service, settings: Settings) -> Any:
+def client_of(service: Service, settings: Settings, *, read_s: int = _READ_S, tries: int = 3, pool: int = 10) -> Any:
+    """A client that is made when it is first asked for something. ``read_s`` bounds the wait for an answer, ``tries``
+    how often a call is made in all, ``pool`` the connections kept."""
+
     def make() -> Any:
         import boto3
         from botocore.config import Config
 
-        config = Config(connect_timeout=_CONNECT_S, read_timeout=_READ_S, retries={"mode": "standard"})
+        config = Config(
+            connect_timeout=_CONNECT_S,
+            read_timeout=read_s,
+            max_pool_connections=pool,
+            retries={"mode": "standard", "total_max_attempts": tries},
+        )
         return boto3.client(service, region_name=settings.region, endpoint_url=settings.endpoint or None, config=config)
 
     return Later(make)

@@ -11,9 +11,11 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, runtime_checkable
 
+from millrace.base.limits import ATTEMPT_TIMEOUT_MS
 from millrace.driver.loop import DriverLoop
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
+from millrace.ports.runners import Runner
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.wiring import current
@@ -59,10 +61,18 @@ class Driving:
 
 def open_driving(platform: Platform, settings: Settings) -> Driving:
     """The driver of a sandbox over its platform."""
+    from millrace.adapters.functions import CloudFunctions, LambdaRunner
+    from millrace.adapters.functions.workers import WORKERS
     from millrace.adapters.http import Gate, HttpRunner, Policy, Transport, parse_allow_hosts
+    from millrace.wiring.aws import client_of
 
     gate = Gate(Policy(allow=parse_allow_hosts(",".join(settings.allow_hosts))))
-    runner = HttpRunner(Transport(gate), secrets=platform.secrets, clock=platform.clock)
+    # Tried once: whether a function is called again is the task's own policy, and every call may have an effect.
+    client = client_of("lambda", settings, read_s=ATTEMPT_TIMEOUT_MS // 1000, tries=1, pool=WORKERS)
+    runners: list[Runner] = [
+        HttpRunner(Transport(gate), secrets=platform.secrets, clock=platform.clock),
+        LambdaRunner(CloudFunctions(client)),
+    ]
     world = DriverWorld(
         documents=platform.documents,
         blobs=platform.blobs,
@@ -70,8 +80,9 @@ def open_driving(platform: Platform, settings: Settings) -> Driving:
         ids=platform.ids,
         io=PoolIO(platform.documents),
         plans=PlanSource(platform.documents),
-        runners={runner.type: runner},
+        runners={runner.type: runner for runner in runners},
         owner="lambda",
+        retry_budget=settings.retry_budget,
     )
     return Driving(platform, world)
 

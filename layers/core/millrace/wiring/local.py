@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 from millrace.adapters.feed_loop import FeedLoop
 from millrace.adapters.files import DirectoryBlobs, FileSecrets
+from millrace.adapters.functions import LambdaRunner, LocalFunctions
 from millrace.adapters.inprocess import InProcessOrchestrator
 from millrace.adapters.sqlite import SqliteDocuments, SqliteFeed
 from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
+from millrace.ports.runners import Runner
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.project_statistics import StatisticsProjector
@@ -56,12 +58,14 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
     kept_secrets = FileSecrets(settings.data)
     clock, random = SystemClock(), SystemRandom()
     ids = WorldIds(clock, random, region=settings.region)
+    functions = LocalFunctions(settings.lambda_functions)
 
     def world() -> DriverWorld:
         from millrace.adapters.http import Gate, HttpRunner, Policy, Transport, parse_allow_hosts
 
         allow = parse_allow_hosts(",".join([*settings.allow_hosts, *([urlsplit(demo_url).netloc] if demo_url else [])]))
-        runner = HttpRunner(Transport(Gate(Policy(allow=allow))), secrets=kept_secrets, clock=clock)
+        http = HttpRunner(Transport(Gate(Policy(allow=allow))), secrets=kept_secrets, clock=clock)
+        runners: list[Runner] = [http, LambdaRunner(functions)]
         return DriverWorld(
             documents=documents,
             blobs=blobs,
@@ -69,10 +73,11 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
             ids=ids,
             io=PoolIO(documents),
             plans=PlanSource(documents),
-            runners={runner.type: runner},
+            runners={runner.type: runner for runner in runners},
             owner=f"local-{secrets.token_hex(8)}",
             exclusive=True,
             room=asyncio.Semaphore(ATTEMPTS),
+            retry_budget=settings.retry_budget,
         )
 
     orchestrator = InProcessOrchestrator(world)
@@ -90,7 +95,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
         random=random,
         region=settings.region,
         log_level=settings.log_level,
-        env={**({"DEMO_URL": demo_url} if demo_url else {}), **settings.env},
+        env={**(demo_environment(demo_url) if demo_url else {}), **settings.env},
         wait_end=orchestrator.wait_end,
     )
 
@@ -106,3 +111,8 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
         resume=lambda: reconcile(platform, all_live=True).restarted,
         close=close,
     )
+
+
+def demo_environment(url: str) -> dict[str, str]:
+    """What the examples read as ``env``: the demo service, and the services by name that it stands in for."""
+    return {"DEMO_URL": url, "DEPLOYMENT_API_URL": f"{url}/services/deployment_api", "API_TOKEN": "demo"}

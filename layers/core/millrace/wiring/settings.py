@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from millrace.base.errors import InvalidRequest
+from millrace.base.limits import RETRY_TOKENS
 from millrace.services.platform import LogLevel
 
 Sync = Literal["full", "normal"]
@@ -42,6 +43,8 @@ class Settings:
     state_machine: str = ""
     short_state_machine: str = ""
     endpoint: str = ""
+    retry_budget: int = RETRY_TOKENS
+    lambda_functions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def on_aws(self) -> bool:
@@ -66,8 +69,12 @@ SETTINGS: Final[Mapping[str, str]] = {
     "MILLRACE_STATE_MACHINE": "state_machine",
     "MILLRACE_SHORT_STATE_MACHINE": "short_state_machine",
     "MILLRACE_ENDPOINT": "endpoint",
+    "MILLRACE_RETRY_BUDGET": "retry_budget",
+    "MILLRACE_LAMBDA_FUNCTIONS": "lambda_functions",
 }
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_FUNCTION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TARGET: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*|[^:]*/[^:]*(?::[A-Za-z_][A-Za-z0-9_]*)?")
 _LEVELS: Final = get_args(LogLevel)
 
 
@@ -103,6 +110,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         state_machine=text.get("state_machine", ""),
         short_state_machine=text.get("short_state_machine", ""),
         endpoint=text.get("endpoint", ""),
+        retry_budget=_tokens(text),
+        lambda_functions=_functions(text.get("lambda_functions", "")),
     )
 
 
@@ -114,6 +123,13 @@ def _port(text: Mapping[str, str], field: str, default: int) -> int:
     value = text.get(field, str(default))
     if not (value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65535):
         raise _unusable(field, value, "a port: 0 to 65535, where 0 means any free one")
+    return int(value)
+
+
+def _tokens(text: Mapping[str, str]) -> int:
+    value = text.get("retry_budget", str(RETRY_TOKENS))
+    if not (value.isascii() and value.isdigit() and len(value) <= 6):
+        raise _unusable("retry_budget", value, "a number of tokens, 0 to 999999, where 0 means no budget")
     return int(value)
 
 
@@ -134,6 +150,17 @@ def _pairs(value: str) -> dict[str, str]:
                 "env", part, "NAME=value pairs separated by commas, such as API_URL=https://api.example.com"
             )
         found[name] = text
+    return found
+
+
+def _functions(value: str) -> dict[str, str]:
+    """``NAME=module:handler`` or ``NAME=folder`` pairs separated by commas."""
+    found: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in value.split(","))):
+        name, _, target = part.partition("=")
+        if not _FUNCTION.fullmatch(name) or not _TARGET.fullmatch(target):
+            raise _unusable("lambda_functions", part, "name=module:handler and name=./folder pairs separated by commas")
+        found[name] = target
     return found
 
 

@@ -22,7 +22,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "D
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 KEYS: Final = frozenset(
     {"method", "url", "headers", "query", "body", "form", "bodyText", "auth", "successCodes", "responseSchema"}
-    | {"followRedirects", "capture"}
+    | {"followRedirects", "capture", "paging"}
 )
 # These follow from the connection and the body; setting them is how requests are smuggled.
 RESERVED: Final = frozenset(
@@ -31,7 +31,9 @@ RESERVED: Final = frozenset(
 )
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")  # RFC 9110, token
 _BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_WAYS: Final = ("bearer", "basic", "apiKey")
+_WAYS: Final = ("bearer", "basic", "apiKey", "oauth2", "hmac")
+_LATE: Final = frozenset({"oauth2", "hmac"})
+"""Ways whose proof is made for each request, by its `Authority`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,13 @@ def check_config(config: Any) -> dict[str, Any]:
         raise _wrong("url", "a text")
     if not isinstance(config.get("method", "GET"), str) or config.get("method", "GET").upper() not in METHODS:
         raise _wrong("method", f"one of {', '.join(sorted(METHODS))}")
-    for key in ("headers", "query", "form", "auth"):
+    for key in ("headers", "query", "form", "auth", "paging"):
         if not isinstance(config.get(key, {}), dict):
             raise _wrong(key, "an object")
     if sum(key in config for key in ("body", "form", "bodyText")) > 1:
         raise invalid("config", "the request has more than one of body, form and bodyText", "Keep one.")
+    if "paging" in config and config.get("method", "GET").upper() != "GET":
+        raise invalid("config", "pages are read with GET", "Leave method out, or take paging out.")
     return {**config, "auth": _with_references(config["auth"])} if "auth" in config else config
 
 
@@ -86,7 +90,7 @@ def build(config: dict[str, Any], defaults: Defaults) -> tuple[Request, set[str]
         if value and name.lower() not in given:
             headers.append((name, value))
     for name, value in headers:
-        _check_header(name, value)
+        check_header(name, value)
     headers.append(("Accept-Encoding", ACCEPT_ENCODING))
     return Request(method, parse_url(_with_query(config["url"], query)), tuple(headers), body), carriers
 
@@ -94,7 +98,7 @@ def build(config: dict[str, Any], defaults: Defaults) -> tuple[Request, set[str]
 def _with_references(auth: dict[str, Any]) -> dict[str, Any]:
     """``{secretRef: name}`` at any depth of the auth block becomes a reference."""
     if auth.keys() == {"secretRef"} and isinstance(auth["secretRef"], str):
-        raise _wrong("auth", "an object with one of bearer, basic and apiKey")
+        raise _wrong("auth", f"an object with one of {', '.join(_WAYS)}")
 
     def walk(value: Any) -> Any:
         if not isinstance(value, dict):
@@ -114,6 +118,8 @@ def _authorize(auth: dict[str, Any], headers: list[tuple[str, str]], query: list
     way, block = next(iter(auth.items()))
     if len(auth) > 1 or way not in _WAYS:
         raise _wrong("auth", f"an object with one of {', '.join(_WAYS)}")
+    if way in _LATE:
+        return set()
     if way == "bearer":
         token = block.get("token", block.get("value")) if isinstance(block, dict) else block
         headers.append(("Authorization", f"Bearer {_text(token, 'auth.bearer')}"))
@@ -127,20 +133,26 @@ def _authorize(auth: dict[str, Any], headers: list[tuple[str, str]], query: list
         pair = f"{user}:{_text(block.get('password', block.get('value')), 'auth.basic.password')}"
         headers.append(("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"))
         return {"authorization"}
-    return _api_key(block, headers, query)
+    place, name, value = _api_key(block)
+    (query if place == "query" else headers).append((name, value))
+    return set() if place == "query" else {name.lower()}
 
 
-def _api_key(block: dict[str, Any], headers: list[tuple[str, str]], query: list[tuple[str, str]]) -> set[str]:
+def api_key_parameter(auth: dict[str, Any]) -> tuple[str, str] | None:
+    """The query parameter of a key that goes into the query. Raises Refused when the block cannot be used."""
+    block = auth.get("apiKey")
+    place, name, value = _api_key(block) if isinstance(block, dict) else ("", "", "")
+    return (name, value) if place == "query" else None
+
+
+def _api_key(block: dict[str, Any]) -> tuple[str, str, str]:
+    """Place, name and value."""
     value = _text(block.get("value"), "auth.apiKey.value")
     place = block.get("in") or ("query" if "query" in block else "header")
     name = block.get("name") or block.get("query") or block.get("header")
     if place not in ("header", "query") or not isinstance(name, str):
         raise _wrong("auth.apiKey", "an object with name, in (header or query) and secretRef")
-    if place == "query":
-        query.append((name, value))
-        return set()
-    headers.append((name, value))
-    return {name.lower()}
+    return place, name, value
 
 
 def _body(config: dict[str, Any]) -> tuple[bytes, str]:
@@ -184,7 +196,8 @@ def _with_query(url: str, query: list[tuple[str, str]]) -> str:
     return base + mark + urlencode(query)
 
 
-def _check_header(name: str, value: str) -> None:
+def check_header(name: str, value: str) -> None:
+    """Raises Refused unless this is a header that a task may send."""
     if not _NAME.fullmatch(name):
         raise invalid("header", f"{name[:80]!a} is not a header name", "Use letters, digits and hyphens.")
     if name.lower() in RESERVED:

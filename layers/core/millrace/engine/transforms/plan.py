@@ -22,6 +22,7 @@ from millrace.engine.transforms.shaping import (
     compile_select,
 )
 from millrace.engine.transforms.step import INDEX, ITEM, ROOTS, ItemFrame, Place, Step
+from millrace.engine.transforms.strays import Stray, stray_reads
 from millrace.expr.faults import NOWHERE, explained, nearest
 from millrace.expr.fuel import Fuel
 from millrace.expr.paths import ReadPath
@@ -54,6 +55,10 @@ class TransformPlan:
     paths: frozenset[ReadPath]
     gives: str
     _roots: frozenset[str] = field(repr=False)
+
+    def strays(self) -> tuple[Stray, ...]:
+        """What steps read of items that have no such field by then."""
+        return tuple(stray_reads(self.steps))
 
     def apply(self, items: Any, env: Mapping[str, Any], *, fuel: Fuel | None = None) -> Any:
         """The list (or map) that the steps make of ``items``, which is not changed.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from millrace.spec.checks.breaker import check_breaker
 from millrace.spec.checks.expressions import check_faults, check_sites
+from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.report import Report
+from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.tasks import check_block, check_schema
 from millrace.spec.checks.waiting import check_length, check_policies
 from millrace.spec.environment import task_environment
@@ -25,8 +28,11 @@ def check_task(
     check_block(report, spec, ("spec",))
     check_policies(report, spec, spec.type, ("spec",))
     check_length(report, spec, ("spec",))
+    check_breaker(report, spec, spec, ("spec",))
     sites = task_sites(document, check_transform)
     check_faults(report, sites)
     environment = task_environment(document)
     check_sites(report, sites, lambda _task: (environment, ()), {})
+    check_operands(report, sites, lambda _task: environment, {})
+    check_strays(report, sites)
     return in_order(report.findings)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from millrace.spec.checks.breaker import check_breakers
 from millrace.spec.checks.composition import check_composition, check_state
 from millrace.spec.checks.expressions import check_faults, check_sites
+from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.report import Report
+from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.structure import check_graph, check_ids, check_reachable
 from millrace.spec.checks.tasks import check_schema, check_tasks
 from millrace.spec.checks.waiting import check_waiting
@@ -53,6 +56,8 @@ def check_workflow(
     own = {placed.index: environments.produced[placed.index] for placed in tree.tasks if placed.task.output is not None}
     check_faults(report, sites)
     check_sites(report, sites, lambda at: (environments.of(at), ids[0 if at is None else tree.tasks[at].body]), own)
+    check_operands(report, sites, environments.of, own)
+    check_strays(report, sites)
     check_graph(report, tree, graphs)
     check_state(report, workflow, sites)
     outcomes = outcomes_of(tree, graphs, sites)
@@ -61,4 +66,5 @@ def check_workflow(
     check_tasks(report, tree, tasks, sites, environments)
     check_waiting(report, workflow, tree, tasks, graphs)
     check_composition(report, workflow, tree)
+    check_breakers(report, tree, tasks)
     return in_order(report.findings)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from millrace.base.errors import ExpressionError
-from millrace.expr import Read, Wild
+from millrace.expr import Read, ReadPath, Wild
+from millrace.spec.checks.operands import type_of
 from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment
 from millrace.spec.placing import place
-from millrace.spec.shapes import ANYTHING, Shape, disjoint, json_type, types_of
+from millrace.spec.scopes import TASK_FIELDS
+from millrace.spec.shapes import ANYTHING, Shape, disjoint
 from millrace.spec.sites import Fault, Site, Sites
 from millrace.spec.suggest import asking
 
@@ -69,7 +71,8 @@ def check_sites(report: Report, sites: Sites, around: Surroundings, own: Mapping
     for at_task, path, read_path in sites.step_reads:
         _, ids = around(at_task)
         if read_path.root == "tasks" and read_path.segments and read_path.segments[0] not in ids:
-            _unknown_task(report, path, str(read_path.segments[0]), ids, report.source.position(path))
+            at = report.source.position(path)
+            _unknown_task(report, path, str(read_path.segments[0]), ids, at, _dotted(read_path, ids))
 
 
 def _read(
@@ -88,9 +91,10 @@ def _read(
             message = f"{path} reads a task whose id is not known before it runs"
             report.add_at(site, read.offset, "dynamic-task", message, fix="Name the task: tasks.<id>.output.")
             return
-        if head not in ids:
+        dotted = _dotted(path, ids)
+        if head not in ids or (dotted and path.segments[1] not in TASK_FIELDS):
             at = place(report.source, site.path, site.text, read.offset)
-            _unknown_task(report, site.path, head, ids, at)
+            _unknown_task(report, site.path, head, ids, at, dotted)
             return
     verdict = environment.follow(path, own_output)
     if verdict.shape is not None:
@@ -116,11 +120,28 @@ def _declared(known: tuple[str, ...]) -> str:
 
 
 def _unknown_task(
-    report: Report, path: tuple[str | int, ...], name: str, ids: Collection[str], at: tuple[int, int]
+    report: Report, path: tuple[str | int, ...], name: str, ids: Collection[str], at: tuple[int, int], dotted: str
 ) -> None:
+    if dotted:
+        message = f"{dotted} is a task, and after a dot only {name} is read as its id"
+        fix = f'Write tasks["{dotted}"].'
+        report.add("unknown-task", message, path, fix=fix, names=(f'tasks["{dotted}"]',), at=at)
+        return
     names = report.nearest(name, ids)
     fix = f"Write {names[0]}." if names else "Add the task, or read another one."
     report.add("unknown-task", f'there is no task "{name}".{asking(names)}', path, fix=fix, names=names, at=at)
+
+
+def _dotted(path: ReadPath, ids: Collection[str]) -> str:
+    """The id with dots that the beginning of a path spells, or nothing."""
+    name = str(path.segments[0])
+    for segment in path.segments[1:]:
+        if not isinstance(segment, str):
+            break
+        name += f".{segment}"
+        if name in ids:
+            return name
+    return ""
 
 
 def _may_hold_secret(site: Site) -> bool:
@@ -131,15 +152,9 @@ def _may_hold_secret(site: Site) -> bool:
 
 
 def _boolean(report: Report, site: Site, environment: Environment) -> None:
-    expression = site.expression
-    found: frozenset[str] | None = None
-    if expression.constant:
-        found = frozenset({json_type(expression.evaluate({}))})
-    elif len(expression.reads) == 1 and expression.reads[0].length == expression.length:
-        verdict = environment.follow(expression.reads[0].path)
-        found = types_of(verdict.shape) if verdict.shape is not None else None
+    found = type_of(site, environment)
     if disjoint(found, _BOOLEAN):
         kinds = " or ".join(sorted(found or ()))
         message = f"the condition is {kinds}, not true or false"
         fix = "Compare it with something, as in value == 'x' or size(value) > 0."
-        report.add_at(site, expression.offset, "not-boolean", message, fix=fix)
+        report.add_at(site, site.expression.offset, "not-boolean", message, fix=fix)

@@ -1,11 +1,14 @@
-"""Checks of single tasks: schemas, references to reusable tasks, their inputs, and credentials in plain sight."""
+"""Checks of single tasks: schemas, references to reusable tasks and their inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from millrace.spec.checks.operands import type_of
 from millrace.spec.checks.report import Report
+from millrace.spec.checks.requests import check_request
+from millrace.spec.checks.steps import check_items
 from millrace.spec.environment import Environment, Environments
 from millrace.spec.findings import Path
 from millrace.spec.input_check import validate_input
@@ -17,7 +20,7 @@ from millrace.spec.suggest import asking
 from millrace.spec.tasks.approval import Approval
 from millrace.spec.tasks.for_each import ForEach
 from millrace.spec.tasks.generate import Generate
-from millrace.spec.tasks.http import Auth, BasicAuth, HttpRequest
+from millrace.spec.tasks.http import HttpRequest
 from millrace.spec.tree import Placed, Tree
 
 _ARRAY: Final = frozenset({"array"})
@@ -47,21 +50,7 @@ def check_block(report: Report, holder: Task | WorkflowTaskSpec, base: Path) -> 
     path: Path = (*base, "request")
     if isinstance(block.response_schema, dict):
         check_schema(report, block.response_schema, (*path, "responseSchema"))
-    if block.auth is not None:
-        for inside, value in _credentials(block.auth):
-            if isinstance(value, str) and "{{" not in value:
-                where = (*path, "auth", *inside)
-                fix = "Store it as a secret and write {secretRef: its-name}."
-                report.add("plain-secret", "a credential is written into the document", where, fix=fix)
-
-
-def _credentials(auth: Auth) -> list[tuple[Path, Any]]:
-    found: list[tuple[Path, Any]] = [(("bearer",), auth.bearer)]
-    if isinstance(auth.basic, BasicAuth):
-        found.append((("basic", "password"), auth.basic.password))
-    if auth.api_key is not None:
-        found.append((("apiKey", "value"), auth.api_key.value))
-    return found
+    check_request(report, block, path)
 
 
 def check_tasks(
@@ -85,9 +74,11 @@ def check_tasks(
         task, path, index = placed.task, placed.path, placed.index
         environment = environments.of(index)
         check_block(report, task, path)
-        if task.type == "transform":
-            _items(report, inputs.get((index, ("items",))), environment, "items", "a transform works on an array")
-        elif isinstance(task.block, ForEach):
+        referred = None if task.task_ref is None else tasks.get(task.task_ref)
+        if task.type == "transform" or (referred is not None and _bare_transform(referred)):
+            places: tuple[Path, ...] = ((), ("items",))
+            check_items(report, task, path, {at: inputs.get((index, at)) for at in places}, environment)
+        if isinstance(task.block, ForEach):
             _items(report, lists.get(index), environment, "items", "forEach goes through an array")
             _literal(report, task.block.for_each.items, (*path, "forEach", "items"))
         elif isinstance(task.block, Generate):
@@ -125,10 +116,16 @@ def _literal(report: Report, value: Any, path: Path) -> None:
 def _items(report: Report, site: Site | None, environment: Environment, name: str, why: str) -> None:
     if site is None:
         return
-    found = _type_of(site, environment)
+    found = type_of(site, environment)
     if disjoint(found, _ARRAY):
         message = f"{name} is {' or '.join(sorted(found or ()))}, and {why}"
         report.add_at(site, site.expression.offset, "type-mismatch", message, fix="Give it an array.")
+
+
+def _bare_transform(document: WorkflowTask) -> bool:
+    """Whether a reusable transform declares nothing about its items, which `_inputs` would judge."""
+    declared = document.spec.input_schema.get("properties")
+    return document.spec.type == "transform" and not (isinstance(declared, dict) and "items" in declared)
 
 
 def check_moment(report: Report, site: Site, environment: Environment) -> None:
@@ -136,19 +133,10 @@ def check_moment(report: Report, site: Site, environment: Environment) -> None:
     wanted = _WAITED.get(site.path[-2:])
     if wanted is None or "request" in site.path:
         return
-    found = _type_of(site, environment)
+    found = type_of(site, environment)
     if disjoint(found, wanted):
         message = f"{site.path[-1]} is {_words(found)}, and {site.path[-2]} takes {_words(wanted)}"
         report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {_words(wanted)}.")
-
-
-def _type_of(site: Site, environment: Environment) -> frozenset[str] | None:
-    """The types of an expression that is a plain path, as far as schemas tell."""
-    expression = site.expression
-    if len(expression.reads) != 1 or expression.reads[0].length != expression.length:
-        return None
-    verdict = environment.follow(expression.reads[0].path)
-    return types_of(verdict.shape) if verdict.shape is not None else None
 
 
 def _inputs(
@@ -185,7 +173,7 @@ def _inputs(
         shape = follow(Shape.of(schema), (name,)).shape
         site = inputs.get((index, (name,)))
         if site is not None and shape is not None:
-            found, wanted = _type_of(site, environment), types_of(shape)
+            found, wanted = type_of(site, environment), types_of(shape)
             if disjoint(found, wanted):
                 message = f"{name} is {_words(found)}, and {document.metadata.name} takes {_words(wanted)}"
                 report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {_words(wanted)}.")

@@ -37,7 +37,12 @@ def check_policies(report: Report, holder: Task | WorkflowTaskSpec, kind: str | 
     known = None if kind is None else find_type(kind)
     if known is None or not (known.waits or known.composes):
         return
-    for key, value in (("retry", holder.retry), ("attemptTimeout", holder.attempt_timeout)):
+    attempts = {
+        "retry": holder.retry,
+        "attemptTimeout": holder.attempt_timeout,
+        "circuitBreaker": holder.circuit_breaker,
+    }
+    for key, value in attempts.items():
         if value is not None:
             message = f"{key} has no effect: a task of type {known.name} is not attempted itself"
             report.add("no-effect", message, (*path, key), fix="Take it out; timeout limits how long it may take.")

@@ -1,5 +1,6 @@
 """The shapes of documents."""
 
+from millrace.spec.models.breaker import CircuitBreaker
 from millrace.spec.models.document import (
     API_VERSION,
     FINALLY,
@@ -22,6 +23,7 @@ __all__ = [
     "FINALLY",
     "ON_FAILURE",
     "TRIGGER_RULES",
+    "CircuitBreaker",
     "Dependency",
     "Example",
     "Fallback",

@@ -54,15 +54,15 @@ class BlockHolder(Model):
         block: BaseModel | None = None
         raw: Any = None
         if kind is not None and kind.config is not None:
-            if kind.block is None or kind.block in data:
-                raw = {key: data[key] for key in keys if key in data} if kind.block is None else data[kind.block]
+            if kind.key is None or kind.key in data:
+                raw = {key: data[key] for key in keys if key in data} if kind.key is None else data[kind.key]
                 try:
                     block = kind.config.model_validate(raw)
                 except ValidationError as error:
-                    errors += _details(error, *(() if kind.block is None else keys))
+                    errors += _details(error, *(() if kind.key is None else keys))
             else:
-                said = f'a task of type {kind.name} needs "{kind.block}"'
-                errors.append(_detail(refusal(said, f"Add {kind.block}.", "missing-key"), (), data))
+                said = f'a task of type {kind.name} needs "{kind.key}"'
+                errors.append(_detail(refusal(said, f"Add {kind.key}.", "missing-key"), (), data))
         data = dict(data)
         for key, model in cls.inner_models().items():
             if data.get(key) is not None:
@@ -86,7 +86,7 @@ def with_type(task: dict[str, Any]) -> dict[str, Any]:
     """A task of a workflow with its type spelled out, where one of its keys alone names it."""
     if "type" in task or "taskRef" in task:
         return task
-    named = (kind.name for kind in all_types() if kind.key is not None and kind.key in task)
+    named = (kind.name for kind in all_types() if kind.naming_key is not None and kind.naming_key in task)
     name = next(named, None)
     return task if name is None else {**task, "type": name}
 
@@ -114,7 +114,7 @@ def _choice_errors(data: dict[str, Any], kind: TaskType | None, refs: bool) -> l
     if refs and "type" in data and "taskRef" in data:
         out.append(_detail(refusal('a task has both "type" and "taskRef"', "Keep one of them."), ("taskRef",), data))
     if refs and "type" not in data and "taskRef" not in data:
-        alone = ", ".join(kind.key for kind in all_types() if kind.key is not None)
+        alone = ", ".join(kind.naming_key for kind in all_types() if kind.naming_key is not None)
         fix = f"Add type ({', '.join(known_types())}) or taskRef{f', or {alone}' if alone else ''}."
         out.append(_detail(refusal('the task has neither "type" nor "taskRef"', fix, "missing-key"), (), data))
     return out

@@ -16,6 +16,7 @@ FAILURE_KINDS: Final = (
     "http",
     "schema",
     "blocked",
+    "circuit_open",
     "too-large",
     "driver_crash",
     "expression",

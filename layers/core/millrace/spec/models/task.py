@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS
 from millrace.spec.models.blocks import BlockHolder, ModelType
+from millrace.spec.models.breaker import CircuitBreaker
 from millrace.spec.models.fields import Many, Model, TaskId, TaskRef, Timeout, refusal
 from millrace.spec.models.retry import Retry
 
@@ -85,6 +86,8 @@ class Policies(Model):
     """How long one attempt may take; at most 14 minutes."""
     retry: Retry | None = None
     """When a failed attempt is followed by another one."""
+    circuit_breaker: CircuitBreaker | None = None
+    """When calls that keep failing are not made for a while."""
 
 
 class Task(Policies, BlockHolder):

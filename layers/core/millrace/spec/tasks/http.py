@@ -9,58 +9,13 @@ from pydantic import AfterValidator, Field, model_validator
 
 from millrace.spec.models.fields import Many, Model, refusal
 from millrace.spec.registry import Effect, TaskType
+from millrace.spec.tasks.http_auth import Auth, header_name
+from millrace.spec.tasks.http_paging import Paging, paged_body
 
 Scalar = str | int | float | bool
 
 
-class SecretRef(Model):
-    """A secret of the tenant, by name; its value is never part of a document, a log or an output."""
-
-    secret_ref: str = Field(min_length=1, max_length=256)
-    """The name of the secret."""
-
-
-Credential = SecretRef | str
-"""A secret, or a template such as {{secrets.crm}}."""
-
-
-class BasicAuth(Model):
-    """User name and password (RFC 7617)."""
-
-    username: Credential
-    password: Credential
-
-
-class ApiKeyAuth(Model):
-    """A key in a header or a query parameter."""
-
-    name: str = Field(min_length=1, max_length=128)
-    """The name of the header or parameter."""
-    value: Credential
-    """The key."""
-    in_: Literal["header", "query"] = Field(default="header", alias="in")
-    """Where the key goes."""
-
-
-class Auth(Model):
-    """Exactly one way to authenticate."""
-
-    bearer: Credential | None = None
-    """A bearer token (RFC 6750)."""
-    basic: BasicAuth | None = None
-    api_key: ApiKeyAuth | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Auth:
-        if len(self.model_fields_set) != 1:
-            raise refusal(
-                f"auth names {len(self.model_fields_set)} ways to authenticate", "Keep one: bearer, basic or apiKey."
-            )
-        return self
-
-
 _STATUS: Final = re.compile(r"[1-5]xx|[1-5][0-9][0-9](-[1-5][0-9][0-9])?")
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 
 
 def _status(value: int | str) -> int | str:
@@ -72,8 +27,7 @@ def _status(value: int | str) -> int | str:
 
 def _headers(value: dict[str, Scalar]) -> dict[str, Scalar]:
     for name in value:
-        if not _HEADER.fullmatch(name):
-            raise refusal(f"{name!r} is not a header name", "Use letters, digits and hyphens.")
+        header_name(name)
     return value
 
 
@@ -102,6 +56,8 @@ class HttpRequest(Model):
     """A JSON Schema of the response body; another body fails the attempt."""
     follow_redirects: bool = False
     """Whether redirects are followed, each judged by the outbound gate."""
+    paging: Paging | None = None
+    """How the pages of a list are read one after the other, with GET."""
     capture: bool = True
     """Whether the exchange, redacted and capped, is kept with the execution."""
 
@@ -112,21 +68,39 @@ class HttpRequest(Model):
             raise refusal(f"a request has {len(given)} bodies", "Keep one of body, form and bodyText.")
         return self
 
+    @model_validator(mode="after")
+    def _pages_are_read(self) -> HttpRequest:
+        if self.paging is None:
+            return self
+        if self.method != "GET":
+            raise refusal(f"pages are read with GET, not with {self.method}", "Leave method out, or take paging out.")
+        twice = sorted(name for name in (self.paging.param, self.paging.limit_param) if name in self.query)
+        if twice and (self.paging.strategy != "cursor" or twice != [self.paging.param]):
+            raise refusal(f"both paging and query set {twice[0]}", "Set it in paging, and take it out of query.")
+        return self
+
 
 def _effect(block: HttpRequest) -> Effect:
     return "read" if block.method in ("GET", "HEAD", "OPTIONS") else "write"
 
 
 def _output_schema(block: HttpRequest) -> dict[str, Any]:
+    if block.paging is not None:
+        return _schema(paged_body(), {"pages": {"type": "integer"}})
+    return _schema({} if block.response_schema is None else block.response_schema, {})
+
+
+def _schema(body: dict[str, Any] | bool, more: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
             "status": {"type": "integer"},
             "headers": {"type": "object", "additionalProperties": {"type": "string"}},
-            "body": {} if block.response_schema is None else block.response_schema,
+            "body": body,
+            **more,
             "durationMs": {"type": "integer"},
         },
-        "required": ["status", "headers", "body", "durationMs"],
+        "required": ["status", "headers", "body", *more, "durationMs"],
         "additionalProperties": False,
     }
 

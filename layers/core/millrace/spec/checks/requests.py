@@ -1,0 +1,64 @@
+"""Checks of requests: addresses that can never be called, and credentials in plain sight."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from millrace.spec.checks.report import Report
+from millrace.spec.findings import Path
+from millrace.spec.tasks.http import HttpRequest
+from millrace.spec.tasks.http_auth import Auth, BasicAuth
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_AUTHORITY: Final = re.compile(r"[^/?#]*")
+_EXAMPLE: Final = "Write an absolute URL, such as https://api.example.com/orders."
+
+
+def check_request(report: Report, block: HttpRequest, path: Path) -> None:
+    """What can be known of a request before it is made."""
+    _check_url(report, block.url, (*path, "url"))
+    if block.auth is not None:
+        if block.auth.oauth2 is not None:
+            _check_url(report, block.auth.oauth2.token_url, (*path, "auth", "oauth2", "tokenUrl"))
+        for inside, value in _credentials(block.auth):
+            if isinstance(value, str) and "{{" not in value:
+                where = (*path, "auth", *inside)
+                fix = "Store it as a secret and write {secretRef: its-name}."
+                report.add("plain-secret", "a credential is written into the document", where, fix=fix)
+
+
+def _check_url(report: Report, url: str, path: Path) -> None:
+    """The text before the first expression has to begin an http or https URL (RFC 3986, section 3)."""
+    literal, braces, _ = url.partition("{{")
+    if braces and "://" not in literal and not literal.startswith(("/", ".")):
+        if literal:
+            report.add("bad-url", f"the URL begins with {literal[:40]!r}, not with https://", path, fix=_EXAMPLE)
+        return
+    scheme = _SCHEME.match(literal)
+    if scheme is None:
+        report.add("bad-url", "the URL is not absolute: it has no scheme", path, fix=_EXAMPLE)
+        return
+    if scheme[1].lower() not in ("http", "https"):
+        report.add("bad-url", f"the scheme {scheme[1][:20]} cannot be called", path, fix="Use http or https.")
+        return
+    authority = _AUTHORITY.match(literal, scheme.end())
+    host = "" if authority is None else authority[0]
+    if "@" in host:
+        message = "the URL holds a user name or password"
+        report.add("bad-url", message, path, fix="Use the auth block with a secretRef.")
+    elif not host.partition(":")[0] and not (braces and scheme.end() + len(host) == len(literal)):
+        report.add("bad-url", "the URL names no host", path, fix=_EXAMPLE)
+
+
+def _credentials(auth: Auth) -> list[tuple[Path, Any]]:
+    found: list[tuple[Path, Any]] = [(("bearer",), auth.bearer)]
+    if isinstance(auth.basic, BasicAuth):
+        found.append((("basic", "password"), auth.basic.password))
+    if auth.api_key is not None:
+        found.append((("apiKey", "value"), auth.api_key.value))
+    if auth.oauth2 is not None:
+        found.append((("oauth2", "clientSecret"), auth.oauth2.client_secret))
+    if auth.hmac is not None:
+        found.append((("hmac", "key"), auth.hmac.key))
+    return found
