@@ -32,6 +32,7 @@ from millrace.local.demo import create_app
 from millrace.local.listener import Listener, bind, port_of
 from millrace.services.caller import Caller
 from millrace.services.cancel_execution import cancel_execution
+from millrace.services.child_executions import ChildExecutions
 from millrace.services.decide_approval import decide_approval
 from millrace.services.get_execution import get_execution
 from millrace.services.plan_source import PlanSource
@@ -109,14 +110,16 @@ def local_platform(folder: Path, demo: str) -> Iterator[Platform]:
             exclusive=True,
             poll_ms=200,
             sleep_ms=SLEEP_MS,
+            children=ChildExecutions(lambda: platform),
         )
 
     orchestrator = InProcessOrchestrator(world)
+    platform = Platform(
+        documents, blobs, secrets, orchestrator, clock, ids, Unvaried(), region=REGION, env=demo_environment(demo)
+    )
     orchestrator.open()
     try:
-        yield Platform(
-            documents, blobs, secrets, orchestrator, clock, ids, Unvaried(), region=REGION, env=demo_environment(demo)
-        )
+        yield platform
     finally:
         orchestrator.close()
         documents.close()

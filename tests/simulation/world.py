@@ -18,6 +18,7 @@ from millrace.engine.values import inline_value
 from millrace.ports.documents import Op, Put, TenantScope, Update
 from millrace.ports.runners import Attempt, Failure, Outcome, TaskFailed
 from millrace.services.caller import Caller
+from millrace.services.child_executions import ChildExecutions
 from millrace.services.create_execution import create_execution
 from millrace.services.platform import Platform
 from millrace.services.reconcile import reconcile
@@ -140,6 +141,7 @@ class World:
             exclusive=self.options.exclusive,
             snapshot_events=self.options.snapshot_events,
             lease_ms=self.options.lease_ms,
+            children=ChildExecutions(lambda: self.platform(process)),
         )
 
     def platform(self, process: Process) -> Platform:

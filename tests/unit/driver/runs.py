@@ -20,6 +20,7 @@ from millrace.engine.events import Event
 from millrace.ports.documents import Op, TenantScope
 from millrace.ports.runners import Attempt, Exchange, Failure, Outcome, TaskFailed, Usage
 from millrace.services.caller import Caller
+from millrace.services.child_executions import ChildExecutions
 from millrace.services.get_execution import get_execution
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
@@ -175,6 +176,7 @@ class Local:
             plans=PlanSource(self.documents),
             runners={"http": self.script},
             owner="driver-1",
+            children=ChildExecutions(lambda: self.platform),
             **world,
         )
 

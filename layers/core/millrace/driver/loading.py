@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from millrace.base.errors import BlobMissing, Corrupt
+from millrace.driver.values import load_value, with_secrets
 from millrace.driver.world import DriverWorld
 from millrace.engine import events as ev
 from millrace.engine.evolve import evolve
 from millrace.engine.snapshot import thaw
-from millrace.engine.state import RUNNING, State
+from millrace.engine.state import RUNNING, State, TaskState
 from millrace.ports.documents import Range, Table, TenantScope
 from millrace.store.executions import Actor, Message, inbox_partition, message_of, read_actor
 from millrace.store.runlog import read_events, read_segments
@@ -89,3 +90,15 @@ def load_messages(world: DriverWorld, scope: TenantScope, execution: str) -> lis
         cursor = page.cursor
         if cursor is None:
             return messages
+
+
+async def recorded(world: DriverWorld, scope: TenantScope, task: TaskState) -> tuple[object, object]:
+    """The input and config that the first attempt of a task recorded, for one that another driver had started."""
+    found: list[object] = []
+    for value in (task.input, task.config):
+        if value is None:
+            found.append(None)
+        else:
+            content = await world.io.call(load_value, world.blobs, scope, value)
+            found.append(with_secrets(content, value.secrets))
+    return found[0], found[1]

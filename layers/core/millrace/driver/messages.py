@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from millrace.base.limits import TRANSACTION_OPS
-from millrace.driver.values import ValueCodec
+from millrace.driver.values import ValueCodec, load_value
+from millrace.driver.world import DriverWorld
 from millrace.engine import events as ev
-from millrace.ports.documents import Delete, Key, Op, Table
+from millrace.engine.values import Value
+from millrace.ports.documents import Delete, Key, Op, Table, TenantScope
 from millrace.store.executions import Message, inbox_partition
 
 
@@ -39,6 +42,16 @@ def event_of(message: Message, now: int, codec: ValueCodec) -> ev.Event:
         payload=codec.encode(message.payload),
         principal=message.principal,
     )
+
+
+async def whole(world: DriverWorld, scope: TenantScope, message: Message) -> Message:
+    """The message, with the output that another execution left in its own store."""
+    blob = message.payload.get("blob") if message.kind == "child" else None
+    if blob is None:
+        return message
+    value = Value(sha256=blob["sha256"], size=blob["size"], blob=tuple(blob["key"]))
+    content = await world.io.call(load_value, world.blobs, scope, value)
+    return replace(message, payload={**message.payload, "output": content})
 
 
 def _child_event(message: Message, now: int, codec: ValueCodec) -> ev.ChildFinished:

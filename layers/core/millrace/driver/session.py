@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
-from dataclasses import replace
 from functools import partial
 
 from millrace.base.errors import ConditionRefused, Corrupt, FenceLost
@@ -13,21 +12,20 @@ from millrace.base.ids import Millis
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.effects import Effects
 from millrace.driver.journal import ExtraRefused, Journal
-from millrace.driver.loading import load_messages, snapshot_key, take_over
-from millrace.driver.messages import event_of, message_deletes
+from millrace.driver.loading import load_messages, recorded, take_over
+from millrace.driver.messages import event_of, message_deletes, whole
 from millrace.driver.results import finished_event
+from millrace.driver.snapshots import Snapshots
 from millrace.driver.terminal import terminal_ops
-from millrace.driver.values import ValueCodec, load_value, with_secrets
+from millrace.driver.values import ValueCodec, load_value
 from millrace.driver.world import DriverWorld, Poke
 from millrace.engine import events as ev
 from millrace.engine.commands import Effect, StartAttempt
 from millrace.engine.evolve import evolve
 from millrace.engine.settle import settle
-from millrace.engine.snapshot import freeze
 from millrace.engine.state import State, next_due
-from millrace.engine.values import Value
 from millrace.ports.documents import AnyOf, Check, Condition, Index, Op, TenantScope, Update
-from millrace.store.executions import CHECK_GRACE_MS, Actor, Message, actor_key, live_index, read_actor
+from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, live_index, read_actor
 
 MARGIN_MS = 5_000
 """What is kept back of a deadline for the last commits."""
@@ -68,9 +66,10 @@ class Session:
         self._actor_sets: dict[str, int] = {}
         self._to_delete: list[str] = []
         self._polled_at: Millis = world.clock.now()
-        self._snapshot_at = actor.snapshot
-        self._snapshot_size = 0
-        self._snapshotting: asyncio.Task[None] | None = None
+        self._snapshots = Snapshots(world, scope, execution, actor.snapshot, self._note_snapshot)
+
+    def _note_snapshot(self, position: int) -> None:
+        self._actor_sets["snapshot"] = position
 
     async def take_up(self) -> None:
         """Record what the last driver left without a result, and take in the inbox."""
@@ -261,7 +260,7 @@ class Session:
         first = self._commands.setdefault(command.path, command) if node.retry.declared else command
         value, config = first.input, first.config
         if first.attempt > 1:
-            value, config = await self._recorded(index)
+            value, config = await recorded(self.world, self.scope, task)
         assert self.state.started is not None  # a log begins with it
         limit = self._limit_ms(command, self.world.clock.now())
         if limit < node.attempt_timeout_ms:
@@ -275,18 +274,6 @@ class Session:
             trace=self.state.started.traceparent,
             namespace=self.state.started.namespace,
         )
-
-    async def _recorded(self, index: int) -> tuple[object, object]:
-        """The input and config that the first attempt recorded, for one that another driver had started."""
-        task = self.state.tasks[index]
-        found: list[object] = []
-        for value in (task.input, task.config):
-            if value is None:
-                found.append(None)
-            else:
-                content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
-                found.append(with_secrets(content, value.secrets))
-        return found[0], found[1]
 
     def busy(self) -> bool:
         return bool(
@@ -311,7 +298,8 @@ class Session:
         if self._poke.is_set or now - self._polled_at >= self.world.poll_ms:
             self._poke.is_set = False
             await self._look_around(now)
-        self._begin_snapshot()
+        if self._committing is None and not self._pending and self.state.finished is None:
+            self._snapshots.consider(self.state, self._journal)  # everything folded is durable
 
     def _reap(self) -> bool:
         """Whether the commit in flight has ended; raises its error."""
@@ -365,37 +353,10 @@ class Session:
         messages = await self.world.io.call(load_messages, self.world, self.scope, self.execution)
         for message in messages:
             if message.id not in self.state.seen:
-                self._fold(event_of(await self._whole(message), now, self._codec))
+                self._fold(event_of(await whole(self.world, self.scope, message), now, self._codec))
             self._to_delete.append(message.id)
         self.seen_seq = inbox_seq
         self._actor_sets["seenSeq"] = inbox_seq
-
-    async def _whole(self, message: Message) -> Message:
-        """The message, with the output that another execution left in its own store."""
-        blob = message.payload.get("blob") if message.kind == "child" else None
-        if blob is None:
-            return message
-        value = Value(sha256=blob["sha256"], size=blob["size"], blob=tuple(blob["key"]))
-        content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
-        return replace(message, payload={**message.payload, "output": content})
-
-    def _begin_snapshot(self) -> None:
-        """Write a snapshot in the background when the log has grown enough and everything folded is durable."""
-        if self._snapshotting is not None or self._committing is not None or self._pending:
-            return
-        many = self._journal.position - self._snapshot_at >= self.world.snapshot_events
-        large = self._journal.size - self._snapshot_size >= self.world.snapshot_bytes
-        if (many or large) and self.state.finished is None:
-            self._snapshot_size = self._journal.size
-            position = self._journal.position
-            data = freeze(self.state)
-            self._snapshotting = asyncio.get_running_loop().create_task(self._snapshot(position, data))
-
-    async def _snapshot(self, position: int, data: bytes) -> None:
-        await self.world.io.call(self.world.blobs.put, self.scope, snapshot_key(self.execution, position), data)
-        self._snapshot_at = position
-        self._actor_sets["snapshot"] = position
-        self._snapshotting = None
 
     async def release(self) -> None:
         """Give the lease up, so that whoever is next need not wait for it to expire."""
@@ -416,7 +377,7 @@ class Session:
         """Stop what is under way. A commit in flight is awaited, since it cannot be taken back."""
         await self._attempts.stop_all()
         await self._effects.close()
-        for task in (self._committing, self._snapshotting):
+        for task in (self._committing, self._snapshots.writing):
             if task is not None:
                 await asyncio.gather(task, return_exceptions=True)
 

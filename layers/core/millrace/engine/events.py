@@ -11,81 +11,24 @@ from typing import Any
 
 import msgspec
 
+from millrace.engine.compositions import ChildCancelled as ChildCancelled
+from millrace.engine.compositions import ChildFinished as ChildFinished
+from millrace.engine.compositions import ChildStarted as ChildStarted
+from millrace.engine.compositions import OutcomeDecided as OutcomeDecided
+from millrace.engine.compositions import ParentNotified as ParentNotified
+from millrace.engine.compositions import ScopeOpened as ScopeOpened
+from millrace.engine.facts import Event as Event
+from millrace.engine.facts import Failure as Failure
+from millrace.engine.facts import Manifest as Manifest
+from millrace.engine.facts import Parent as Parent
+from millrace.engine.facts import Skip as Skip
+from millrace.engine.facts import Source as Source
 from millrace.engine.measures import ExchangeRecord, UsageRecord
 from millrace.engine.values import Value
 
 SCHEMA_VERSION = 1
 SEMANTICS = 1
 """`decide` branches on this number of the start event whenever its behaviour changes."""
-
-
-class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
-    at: int
-    """When it happened, as milliseconds since the epoch."""
-
-
-class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why an attempt, a task or an execution failed. ``kind`` is what `retryOn` matches."""
-
-    kind: str
-    """What `retryOn` matches: timeout, network, http, schema and so on."""
-    code: str
-    """What exactly, such as an HTTP status."""
-    message: str
-    """A sentence for people."""
-    retryable: bool = False
-    """Whether another attempt is worth making by default."""
-    hint: str = ""
-    """What to do next."""
-    details: dict[str, Any] = {}
-    """Facts, by kind."""
-    retry_after_ms: int | None = None
-    """What the other side asked to wait."""
-
-
-class Skip(msgspec.Struct, frozen=True):
-    """``reason`` is condition_false, upstream_skipped, upstream_failed or trigger_rule; ``origin`` the task where
-    it began, through any number of hops."""
-
-    reason: str
-    """condition_false, upstream_skipped, upstream_failed or trigger_rule."""
-    origin: str
-    """The task where it began."""
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """One resolved dependency of the version that runs."""
-
-    kind: str
-    """workflow or task: the workflow itself stands first."""
-    ref: str
-    """The reference as the document writes it."""
-    name: str
-    """What it led to."""
-    revision: int
-    """The revision it was resolved to when the execution started."""
-    version: str
-    """The label of that revision."""
-    hash: str
-    """The content hash of that revision."""
-
-
-class Parent(msgspec.Struct, frozen=True):
-    execution: str
-    """Its id."""
-    path: str
-    """Its task."""
-    waits: bool = True
-    """Whether it waits for the end."""
-
-
-class Source(msgspec.Struct, frozen=True):
-    """The execution and log position that a replay or fork came from."""
-
-    execution: str
-    """Its id."""
-    position: int
-    """The position in its log."""
 
 
 class ExecutionStarted(Event, frozen=True, kw_only=True):
@@ -117,7 +60,7 @@ class ExecutionStarted(Event, frozen=True, kw_only=True):
     """The version of the engine's behaviour that this history is read with."""
     principal: str = ""
     """Who started it."""
-    trigger: dict[str, Any] = {}
+    trigger: dict[str, Any] = msgspec.field(default_factory=dict)
     """What started it: kind, id, slot and delivery as far as known."""
     parent: Parent | None = None
     """The execution and task that started it."""
@@ -133,7 +76,7 @@ class ExecutionStarted(Event, frozen=True, kw_only=True):
     """Whom its data is about."""
     region: str = ""
     """The home region: only there is the log written."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     """Labels of the workflow and of the start."""
     owner_team: str = ""
     """Who answers for the workflow."""
@@ -147,7 +90,7 @@ class ExecutionStarted(Event, frozen=True, kw_only=True):
     """live, dry, replay, shadow or test."""
     seed: int = 0
     """Where jitter is drawn from."""
-    env: dict[str, Any] = {}
+    env: dict[str, Any] = msgspec.field(default_factory=dict)
     """The values of `env` as they were at the start."""
 
 
@@ -232,99 +175,6 @@ class WaitStarted(Event, frozen=True, kw_only=True):
     """The id of the execution that a workflowRef task starts."""
     ref: str = ""
     """The workflow that it starts, as the document names it."""
-
-
-class ScopeOpened(Event, frozen=True, kw_only=True):
-    """A task begins to run tasks of its own: a case, an iteration per item, generated tasks, a fallback."""
-
-    path: str
-    """The task."""
-    kind: str
-    """switch, forEach, generate or fallback."""
-    branch: str = ""
-    """The case of a switch: its position, or default."""
-    count: int = 1
-    """How many iterations there will be."""
-    items: Value | None = None
-    """What a forEach goes through."""
-    tasks: Value | None = None
-    """The tasks that were generated, as documents."""
-    failure: Failure | None = None
-    """What a fallback stands in for."""
-    input: Value | None = None
-    """The rendered input."""
-    task_type: str = ""
-    """The type of the task."""
-    task_hash: str = ""
-    """The hash of the task as resolved."""
-    effect: str = ""
-    """The effect class of the task itself."""
-    ready_at: int = 0
-    """When its dependencies were done (ms)."""
-
-
-class ChildStarted(Event, frozen=True, kw_only=True):
-    """The execution that a task starts exists."""
-
-    path: str
-    """The task."""
-    child: str
-    """Its id."""
-    workflow: str = ""
-    """The workflow it runs."""
-    revision: int = 0
-    """The revision it runs."""
-    version: str = ""
-    """The label of that revision."""
-    content_hash: str = ""
-    """The content hash of that revision."""
-
-
-class ChildFinished(Event, frozen=True, kw_only=True):
-    """What became of the execution that a task started."""
-
-    path: str
-    """The task."""
-    child: str
-    """Its id; empty when it could not be started."""
-    status: str
-    """succeeded, failed, cancelled or timedOut."""
-    message: str = ""
-    """The id of the message; a repeated one changes nothing."""
-    output: Value | None = None
-    """Its output."""
-    failure: Failure | None = None
-    """Why it did not succeed."""
-
-
-class ChildCancelled(Event, frozen=True, kw_only=True):
-    """The execution that a task started has been told to stop."""
-
-    path: str
-    """The task."""
-    child: str
-    """Its id."""
-
-
-class OutcomeDecided(Event, frozen=True, kw_only=True):
-    """What came of the tasks. The handlers at the end follow, and the execution above is told, before the execution
-    has finished."""
-
-    status: str
-    """succeeded, failed, cancelled or timedOut."""
-    output: Value | None = None
-    """The output of the workflow."""
-    failure: Failure | None = None
-    """Why it did not succeed."""
-    failed_task: str = ""
-    """The task that decided it."""
-
-
-class ParentNotified(Event, frozen=True, kw_only=True):
-    """The execution above has the result in its inbox, or is over."""
-
-    status: str
-    """The status that it was told."""
 
 
 class DecisionReceived(Event, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ nothing, so that duplicated and late events are harmless.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
+from heapq import heappush
 from typing import Any
 
 from millrace.engine import events as ev
@@ -18,7 +18,6 @@ from millrace.engine.state import (
     DONE,
     ENDED,
     FAILED,
-    INDEX_MASK,
     OPEN,
     PENDING,
     READY,
@@ -37,6 +36,8 @@ from millrace.engine.unfolding import (
     close_scope,
     expose,
     frame_over,
+    leave_queue,
+    leave_timers,
     make_ready,
     open_scope,
     scope_of,
@@ -68,19 +69,6 @@ def _started(state: State, event: ev.ExecutionStarted) -> None:
             make_ready(state, node.index, event.at)
 
 
-def _leave_queue(state: State, task: TaskState) -> None:
-    """Drop stale tops of the ready and retry heaps after ``task`` has changed its status."""
-    tasks = state.tasks
-    ready = state.ready
-    while ready and tasks[ready[0] & INDEX_MASK].status != READY:
-        heappop(ready)
-    if task.due:
-        task.due = 0
-        retries = state.retries
-        while retries and tasks[retries[0][1]].due != retries[0][0]:
-            heappop(retries)
-
-
 def _attempt_started(state: State, event: ev.AttemptStarted) -> None:
     index = state.at(event.path)
     if index is None:
@@ -106,7 +94,7 @@ def _attempt_started(state: State, event: ev.AttemptStarted) -> None:
     if event.config is not None:
         task.config = event.config
     state.ended.pop(index, None)
-    _leave_queue(state, task)
+    leave_queue(state, task)
 
 
 def _attempt_finished(state: State, event: ev.AttemptFinished) -> None:
@@ -172,7 +160,7 @@ def _wait_started(state: State, event: ev.WaitStarted) -> None:
     timeout = state.nodes[index].timeout_ms
     if timeout is not None and event.kind == "time":
         heappush(state.deadlines, (event.at + timeout, index))
-    _leave_queue(state, task)
+    leave_queue(state, task)
 
 
 def _decision(state: State, event: ev.DecisionReceived) -> None:
@@ -215,8 +203,8 @@ def _scope_opened(state: State, event: ev.ScopeOpened) -> None:
             heappush(state.deadlines, (event.at + timeout, index))
     if event.kind == "fallback":
         task.fallen = True
-        _leave_timers(state)
-    _leave_queue(state, task)
+        leave_timers(state)
+    leave_queue(state, task)
     open_scope(state, index, event)
 
 
@@ -229,7 +217,7 @@ def _child_started(state: State, event: ev.ChildStarted) -> None:
         if wait is not None and wait.detached:
             task.status = ENDED
             state.ended[index] = None
-            _leave_timers(state)
+            leave_timers(state)
 
 
 def _with_child(state: State, path: str, child: str) -> TaskState | None:
@@ -254,7 +242,7 @@ def _child_finished(state: State, event: ev.ChildFinished) -> None:
     task.output = event.output
     task.failure = event.failure
     state.ended[state.index[event.path]] = None
-    _leave_timers(state)
+    leave_timers(state)
 
 
 def _child_cancelled(state: State, event: ev.ChildCancelled) -> None:
@@ -318,20 +306,9 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
         task.started_at = task.finished_at
     if state.opened:
         close_scope(state, index)
-    _leave_queue(state, task)
-    _leave_timers(state)
+    leave_queue(state, task)
+    leave_timers(state)
     _pass_on(state, index, task, event.at)
-
-
-def _leave_timers(state: State) -> None:
-    """Drop stale tops of the heaps of deadlines and waits."""
-    tasks = state.tasks
-    deadlines = state.deadlines
-    while deadlines and (tasks[deadlines[0][1]].status in DONE or tasks[deadlines[0][1]].fallen):
-        heappop(deadlines)
-    waits = state.waits
-    while waits and tasks[waits[0][1]].status != WAITING:
-        heappop(waits)
 
 
 def _pass_on(state: State, index: int, task: TaskState, at: int) -> None:

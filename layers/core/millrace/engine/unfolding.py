@@ -5,7 +5,7 @@ Everything here is part of `evolve`: deterministic, in place, without I/O.
 
 from __future__ import annotations
 
-from heapq import heappush
+from heapq import heappop, heappush
 from typing import Any
 
 from millrace.engine.events import ExecutionStarted, Failure, OutcomeDecided, ScopeOpened
@@ -16,11 +16,13 @@ from millrace.engine.state import (
     DONE,
     ENDED,
     GONE,
+    INDEX_MASK,
     INPUT,
     ITEMS,
     OPEN,
     READY,
     SUCCEEDED,
+    WAITING,
     State,
     TaskState,
     ready_key,
@@ -56,6 +58,30 @@ def make_ready(state: State, index: int, at: int) -> None:
     limit = state.plan.parallel_limit
     task.queued = limit is not None and state.running >= limit
     heappush(state.ready, ready_key(state.nodes[index].priority, index))
+
+
+def leave_queue(state: State, task: TaskState) -> None:
+    """Drop stale tops of the ready and retry heaps after ``task`` has changed its status."""
+    tasks = state.tasks
+    ready = state.ready
+    while ready and tasks[ready[0] & INDEX_MASK].status != READY:
+        heappop(ready)
+    if task.due:
+        task.due = 0
+        retries = state.retries
+        while retries and tasks[retries[0][1]].due != retries[0][0]:
+            heappop(retries)
+
+
+def leave_timers(state: State) -> None:
+    """Drop stale tops of the heaps of deadlines and waits."""
+    tasks = state.tasks
+    deadlines = state.deadlines
+    while deadlines and (tasks[deadlines[0][1]].status in DONE or tasks[deadlines[0][1]].fallen):
+        heappop(deadlines)
+    waits = state.waits
+    while waits and tasks[waits[0][1]].status != WAITING:
+        heappop(waits)
 
 
 def expose(state: State, index: int) -> None:

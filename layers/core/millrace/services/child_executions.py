@@ -28,6 +28,7 @@ class ChildExecutions:
     """What a driver needs of other executions (`millrace.driver.world.Children`)."""
 
     def __init__(self, platform: Callable[[], Platform]) -> None:
+        """``platform`` is asked when it is needed first: a platform may be made after its driver."""
         self._platform = platform
 
     def start(

@@ -18,19 +18,14 @@ from millrace.spec.tasks.switch import Switch
 from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import Body, Placed, Tree
 
-_EXECUTION: Final = Shape.of(
-    {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "workflow": {"type": "string"},
-            "version": {},
-            "startedAt": {},
-            "mode": {"type": "string"},
-        },
-        "additionalProperties": False,
-    }
-)
+_ABOUT: Final[dict[str, Any]] = {
+    "id": {"type": "string"},
+    "workflow": {"type": "string"},
+    "version": {},
+    "startedAt": {},
+    "mode": {"type": "string"},
+}
+_EXECUTION: Final = Shape.of({"type": "object", "properties": _ABOUT, "additionalProperties": False})
 _TRIGGER: Final = Shape.of(
     {
         "type": "object",
@@ -38,6 +33,10 @@ _TRIGGER: Final = Shape.of(
         "additionalProperties": False,
     }
 )
+_ENDED: Final = Shape.of(
+    {"type": "object", "properties": {**_ABOUT, "status": {"type": "string"}}, "additionalProperties": False}
+)
+"""What handlers at the end see: also what came of the tasks."""
 _EVENT: Final = Shape.of(EVENT_SCHEMA)
 _INDEX: Final = Shape.of({"type": "integer"})
 _ERROR: Final = Shape.of(
@@ -143,6 +142,8 @@ class Environments:
     def _loop(self, body: Body) -> dict[str, Shape]:
         found: dict[str, Shape] = {}
         for one in self._tree.around(body.index):
+            if one.owner is None and one.name:
+                found["execution"] = _ENDED
             if one.owner is not None and isinstance(self._tree.tasks[one.owner].task.block, ForEach):
                 found |= {one.roots[0]: ANYTHING, one.roots[1]: _INDEX}
         return found

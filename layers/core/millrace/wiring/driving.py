@@ -16,6 +16,7 @@ from millrace.driver.loop import DriverLoop
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
 from millrace.ports.runners import Runner
+from millrace.services.child_executions import ChildExecutions
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.wiring import current
@@ -83,6 +84,7 @@ def open_driving(platform: Platform, settings: Settings) -> Driving:
         runners={runner.type: runner for runner in runners},
         owner="lambda",
         retry_budget=settings.retry_budget,
+        children=ChildExecutions(lambda: platform),
     )
     return Driving(platform, world)
 

@@ -22,6 +22,7 @@ from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
 from millrace.ports.runners import Runner
+from millrace.services.child_executions import ChildExecutions
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.project_statistics import StatisticsProjector
@@ -78,13 +79,11 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
             exclusive=True,
             room=asyncio.Semaphore(ATTEMPTS),
             retry_budget=settings.retry_budget,
+            children=ChildExecutions(lambda: platform),
         )
 
     orchestrator = InProcessOrchestrator(world)
-    orchestrator.open()
     feed_loop = FeedLoop(SqliteFeed(documents), documents, StatisticsProjector(documents), name="statistics")
-    if follow_feed:
-        feed_loop.start()
     platform = Platform(
         documents=documents,
         blobs=blobs,
@@ -98,6 +97,9 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
         env={**(demo_environment(demo_url) if demo_url else {}), **settings.env},
         wait_end=orchestrator.wait_end,
     )
+    orchestrator.open()
+    if follow_feed:
+        feed_loop.start()
 
     def close() -> None:
         orchestrator.close()

@@ -1,0 +1,76 @@
+"""What events are made of: the base of them all, why something failed or was skipped, what an execution comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why an attempt, a task or an execution failed. ``kind`` is what `retryOn` matches."""
+
+    kind: str
+    """What `retryOn` matches: timeout, network, http, schema and so on."""
+    code: str
+    """What exactly, such as an HTTP status."""
+    message: str
+    """A sentence for people."""
+    retryable: bool = False
+    """Whether another attempt is worth making by default."""
+    hint: str = ""
+    """What to do next."""
+    details: dict[str, Any] = {}
+    """Facts, by kind."""
+    retry_after_ms: int | None = None
+    """What the other side asked to wait."""
+
+
+class Skip(msgspec.Struct, frozen=True):
+    """``reason`` is condition_false, upstream_skipped, upstream_failed or trigger_rule; ``origin`` the task where
+    it began, through any number of hops."""
+
+    reason: str
+    """condition_false, upstream_skipped, upstream_failed or trigger_rule."""
+    origin: str
+    """The task where it began."""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """One resolved dependency of the version that runs."""
+
+    kind: str
+    """workflow or task: the workflow itself stands first."""
+    ref: str
+    """The reference as the document writes it."""
+    name: str
+    """What it led to."""
+    revision: int
+    """The revision it was resolved to when the execution started."""
+    version: str
+    """The label of that revision."""
+    hash: str
+    """The content hash of that revision."""
+
+
+class Parent(msgspec.Struct, frozen=True):
+    execution: str
+    """Its id."""
+    path: str
+    """Its task."""
+    waits: bool = True
+    """Whether it waits for the end."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The execution and log position that a replay or fork came from."""
+
+    execution: str
+    """Its id."""
+    position: int
+    """The position in its log."""
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
+    at: int
+    """When it happened, as milliseconds since the epoch."""
