@@ -39,6 +39,7 @@ from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.publish_definition import Publication, publish_definition
 from millrace.services.signal_execution import signal_execution
+from millrace.services.slot_leases import SlotLeases
 from millrace.services.start_execution import Start, start_execution
 from millrace.store.executions import read_actor
 from millrace.wiring.aws import open_aws
@@ -111,6 +112,7 @@ def local_platform(folder: Path, demo: str) -> Iterator[Platform]:
             poll_ms=200,
             sleep_ms=SLEEP_MS,
             children=ChildExecutions(lambda: platform),
+            slots=SlotLeases(lambda: platform),
         )
 
     orchestrator = InProcessOrchestrator(world)

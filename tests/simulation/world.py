@@ -23,6 +23,7 @@ from millrace.services.create_execution import create_execution
 from millrace.services.platform import Platform
 from millrace.services.reconcile import reconcile
 from millrace.services.send_message import send_message
+from millrace.services.slot_leases import SlotLeases
 from millrace.store.executions import Message, read_actor
 
 from .faults import Faults, Process, SimClock, SimIds
@@ -142,6 +143,7 @@ class World:
             snapshot_events=self.options.snapshot_events,
             lease_ms=self.options.lease_ms,
             children=ChildExecutions(lambda: self.platform(process)),
+            slots=SlotLeases(lambda: self.platform(process)),
         )
 
     def platform(self, process: Process) -> Platform:

@@ -27,6 +27,7 @@ from millrace.services.platform import Platform
 from millrace.services.publish_definition import Publication
 from millrace.services.publish_task import publish_task
 from millrace.services.publish_workflow import publish_workflow
+from millrace.services.slot_leases import SlotLeases
 from millrace.services.start_execution import Start, start_execution
 from millrace.store.runlog import Segment, read_segments
 from tests.functions.world import NotedOrchestrator
@@ -177,6 +178,7 @@ class Local:
             runners={"http": self.script},
             owner="driver-1",
             children=ChildExecutions(lambda: self.platform),
+            slots=SlotLeases(lambda: self.platform),
             **world,
         )
 

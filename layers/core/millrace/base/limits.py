@@ -39,6 +39,7 @@ BODIES_DEEP: Final = 8  # tasks inside tasks; a path stays readable, and an inde
 TASK_INSTANCES: Final = 200_000  # of one execution, those of all iterations together
 ITERATIONS: Final = 50_000  # of one forEach
 GENERATED_BYTES: Final = 60 * KIB  # the tasks of one generate; below what is kept in an event, since they are the plan
+SLOTS: Final = 1_000  # places under one concurrency key; they are listed in one item
 HOPS: Final = 16  # executions above an execution
 ATTEMPT_TIMEOUT_MS: Final = 14 * 60 * 1000  # a Lambda invocation ends at 15 minutes
 DEFAULT_ATTEMPT_TIMEOUT_MS: Final = 60 * 1000

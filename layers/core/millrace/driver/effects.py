@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from millrace.base.errors import OutcomeUnknown, StoreUnavailable, Throttled
 from millrace.driver.journal import RETRY_DELAYS_S
 from millrace.driver.values import load_value
-from millrace.driver.world import Children, DriverWorld
+from millrace.driver.world import Children, DriverWorld, Slots
 from millrace.engine import events as ev
-from millrace.engine.commands import CancelChild, Effect, NotifyParent, StartChild
+from millrace.engine.commands import AcquireSlot, CancelChild, Effect, NotifyParent, ReleaseSlot, StartChild
 from millrace.engine.values import Value
 from millrace.ports.documents import TenantScope
 
-PARENT = ""
+PARENT = "$parent"
 """The place of what is said to the execution above; no task has this path."""
 
 
@@ -35,6 +35,7 @@ class Effects:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._events: list[ev.Event] = []
         self._error: BaseException | None = None
+        self._queued: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._running) + len(self._events)
@@ -42,7 +43,11 @@ class Effects:
     def new(self, effects: Sequence[Effect]) -> list[Effect]:
         """Those of ``effects`` for whose task nothing is under way or waits to be folded."""
         busy = {getattr(event, "path", PARENT) for event in self._events} | self._running.keys()
-        return [one for one in effects if _place(one) not in busy]
+        return [
+            one
+            for one in effects
+            if _place(one) not in busy and not (isinstance(one, AcquireSlot) and one.path in self._queued)
+        ]
 
     def begin(self, effects: Sequence[Effect]) -> None:
         """Begin effects whose causes are durable."""
@@ -74,11 +79,14 @@ class Effects:
         except Exception as error:  # the session raises it where it can be judged
             self._error = error
         else:
-            self._events.append(event)
+            if event is None:
+                self._queued.add(_place(effect))
+            else:
+                self._events.append(event)
         del self._running[_place(effect)]
         self._on_event()
 
-    async def _patiently(self, effect: Effect) -> ev.Event:
+    async def _patiently(self, effect: Effect) -> ev.Event | None:
         for pause in RETRY_DELAYS_S:
             try:
                 return await self._once(effect)
@@ -86,8 +94,15 @@ class Effects:
                 await asyncio.sleep(pause)
         return await self._once(effect)
 
-    async def _once(self, effect: Effect) -> ev.Event:
-        world, children = self._world, self._children()
+    async def _once(self, effect: Effect) -> ev.Event | None:
+        """What came of an effect; None for a place that has to be waited for, of which a message will tell."""
+        world = self._world
+        if isinstance(effect, AcquireSlot):
+            return await self._acquire(effect)
+        if isinstance(effect, ReleaseSlot):
+            await world.io.call(self._slots().release, self._scope, self._started, effect)
+            return ev.SlotReleased(at=world.clock.now(), path=effect.path, key=effect.slot.key)
+        children = self._children()
         if isinstance(effect, StartChild):
             value = None if effect.input is None else await self._content(effect.input)
             return await world.io.call(children.start, self._scope, self._started, effect, value)
@@ -97,6 +112,19 @@ class Effects:
         output = None if effect.output is None else await self._content(effect.output)
         await world.io.call(children.notify, self._scope, self._started, effect, output)
         return ev.ParentNotified(at=world.clock.now(), status=effect.status)
+
+    async def _acquire(self, effect: AcquireSlot) -> ev.Event | None:
+        world, slot = self._world, effect.slot
+        answer = await world.io.call(self._slots().acquire, self._scope, self._started, effect)
+        if answer == "granted":
+            return ev.SlotGranted(at=world.clock.now(), path=effect.path, key=slot.key)
+        return ev.SlotDenied(at=world.clock.now(), path=effect.path, key=slot.key) if answer == "full" else None
+
+    def _slots(self) -> Slots:
+        slots = self._world.slots
+        if slots is None:
+            raise StoreUnavailable("This driver cannot take places.", hint="Give its world `slots`.")
+        return slots
 
     def _children(self) -> Children:
         children = self._world.children

@@ -33,6 +33,8 @@ def event_of(message: Message, now: int, codec: ValueCodec) -> ev.Event:
             form=None if message.payload is None else codec.encode(message.payload),
             principal=message.principal,
         )
+    if message.kind == "slot":
+        return ev.SlotGranted(at=now, path=message.name, key=message.payload["key"], message=message.id)
     if message.kind == "child":
         return _child_event(message, now, codec)
     return ev.SignalReceived(

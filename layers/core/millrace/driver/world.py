@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from millrace.base.limits import RETRY_TOKENS, SLEEP_IN_DRIVER_MS, SNAPSHOT_BYTES, SNAPSHOT_EVENTS
 from millrace.driver.guards import Guards
-from millrace.engine.commands import CancelChild, NotifyParent, StartChild
+from millrace.engine.commands import AcquireSlot, CancelChild, NotifyParent, ReleaseSlot, StartChild
 from millrace.engine.events import ChildFinished, ChildStarted, ExecutionStarted
 from millrace.engine.plan import Plan
 from millrace.ports.blobs import Blobs
@@ -50,6 +50,20 @@ class Children(Protocol):
         ...
 
 
+class Slots(Protocol):
+    """Places under concurrency keys, which executions share. Blocking; every call may be repeated."""
+
+    def acquire(
+        self, scope: TenantScope, started: ExecutionStarted, order: AcquireSlot
+    ) -> Literal["granted", "queued", "full"]:
+        """Take a place, or stand in line for one, of which a message tells. Raises Unavailable."""
+        ...
+
+    def release(self, scope: TenantScope, started: ExecutionStarted, order: ReleaseSlot) -> None:
+        """Give a place up, or leave the line, and wake whoever is next. Raises Unavailable."""
+        ...
+
+
 class PlanSource(Protocol):
     def __call__(self, scope: TenantScope, started: ExecutionStarted) -> Plan:
         """The plan of the version that an execution is pinned to. Blocking; cached by the implementation."""
@@ -83,6 +97,7 @@ class DriverWorld:
     snapshot_bytes: int = SNAPSHOT_BYTES
     room: asyncio.Semaphore | None = None
     children: Children | None = None
+    slots: Slots | None = None
     guards: Guards = field(default_factory=Guards)
     retry_budget: int = RETRY_TOKENS
 

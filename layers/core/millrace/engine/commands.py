@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from millrace.engine.events import Failure, Skip
+from millrace.engine.events import Failure, Skip, Slot
 from millrace.engine.values import Value
 
 
@@ -52,6 +52,16 @@ class OpenScope(msgspec.Struct, frozen=True):
     tasks: Any = None
     failure: Failure | None = None
     input: Any = None
+
+
+class RequestSlot(msgspec.Struct, frozen=True):
+    """A place is wanted; ``shared`` says that what stands around holds it already."""
+
+    path: str
+    key: str
+    limit: int
+    on_limit: str = "queue"
+    shared: bool = False
 
 
 class RetryLater(msgspec.Struct, frozen=True):
@@ -107,6 +117,7 @@ class StartChild(msgspec.Struct, frozen=True):
     ref: str
     input: Value | None = None
     detached: bool = False
+    slots: tuple[str, ...] = ()
 
 
 class CancelChild(msgspec.Struct, frozen=True):
@@ -124,14 +135,30 @@ class NotifyParent(msgspec.Struct, frozen=True):
     failure: Failure | None = None
 
 
+class AcquireSlot(msgspec.Struct, frozen=True):
+    """A place has to be taken, or waited for, or refused."""
+
+    path: str
+    slot: Slot
+
+
+class ReleaseSlot(msgspec.Struct, frozen=True):
+    """A place has to be given up, or no longer waited for."""
+
+    path: str
+    slot: Slot
+
+
 class Fetch(msgspec.Struct, frozen=True):
     """A value that lies in the blob store is needed: call `State.resolve` with its content, then decide again."""
 
     value: Value
 
 
-Effect = StartChild | CancelChild | NotifyParent
+Effect = StartChild | CancelChild | NotifyParent | AcquireSlot | ReleaseSlot
 """What is done outside, after what is decided is durable, and then recorded as an event of its own."""
-Command = (
-    StartAttempt | BeginWait | OpenScope | RetryLater | FinishTask | DecideOutcome | FinishExecution | Fetch | Effect
+Recordable = (
+    StartAttempt | BeginWait | OpenScope | RequestSlot | RetryLater | FinishTask | DecideOutcome | FinishExecution
 )
+"""What becomes an event as it is."""
+Command = Recordable | Fetch | Effect

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from millrace.engine.compile_task import Inside, node_of, read_paths, task_ids
+from millrace.engine.compile_task import Inside, node_of, read_paths, slot_plan, task_ids
 from millrace.engine.plan import (
     Body,
     Node,
@@ -102,6 +102,8 @@ class _Compiler:
             output_state=state,
             config=spec.config,
             state={name: compile_template(spec.state[name], scope=scope) for name in self._state},
+            slot=slot_plan(spec.concurrency, workflow.metadata.name, scope),
+            slots=spec.concurrency is not None or any(one.task.concurrency for one in self._tree.tasks),
             on_failure=ends.get(ON_FAILURE),
             at_end=ends.get(FINALLY),
         )

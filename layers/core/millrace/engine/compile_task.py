@@ -23,11 +23,13 @@ from millrace.engine.plan import (
     Node,
     RetryPolicy,
     ScopePlan,
+    SlotPlan,
     WaitPlan,
 )
 from millrace.engine.transforms import TransformPlan, compile_transform
 from millrace.expr import Expression, ReadPath, Scope, Template, compile_expression, compile_template
 from millrace.spec import CircuitBreaker, Retry, Task, WorkflowTask, find_type, reference_name
+from millrace.spec.models.concurrency import Concurrency
 from millrace.spec.scopes import event_scope, task_scope, with_output, with_roots
 from millrace.spec.tasks.approval import Approval
 from millrace.spec.tasks.event import Event
@@ -69,6 +71,8 @@ def read_paths(task: Task, scope: Scope) -> set[ReadPath]:
     templates = [(task.input, scope), (task.output, with_output(scope))]
     if task.fallback is not None:
         templates.append((task.fallback.value, with_roots(scope, "error")))
+    if task.concurrency is not None:
+        templates.append((task.concurrency.key, scope))
     conditions = [(task.condition, scope), *((need.condition, scope) for need in task.depends_on)]
     if kind is not None and task.block_json is not None:
         if kind.steps:
@@ -143,9 +147,18 @@ def node_of(
         attempt_timeout_ms=min(work.attempt_timeout or DEFAULT_ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS),
         continue_on_error=task.continue_on_error,
         task_hash=hashes[task.task_ref] if task.task_ref is not None else _own_hash(task),
+        slot=slot_plan(task.concurrency, f"{inside.workflow}/{task.id}", scope),
         scope=scope_plan(work.block, scope, inside, tasks, hashes),
         fallback=_fallback(task, scope, inside.stand_in),
     )
+
+
+def slot_plan(concurrency: Concurrency | None, default: str, scope: Scope) -> SlotPlan | None:
+    """The place that a task or workflow has to hold; without a key of its own, under ``default``."""
+    if concurrency is None:
+        return None
+    key = compile_template(concurrency.key or default, scope=scope)
+    return SlotPlan(key, concurrency.limit, concurrency.on_limit)
 
 
 def _fallback(task: Task, scope: Scope, body: Body | None) -> FallbackPlan | None:

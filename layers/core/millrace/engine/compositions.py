@@ -97,3 +97,47 @@ class ParentNotified(Event, frozen=True, kw_only=True):
 
     status: str
     """The status that it was told."""
+
+
+class SlotRequested(Event, frozen=True, kw_only=True):
+    """A task, or with an empty path the execution, wants a place under a concurrency key."""
+
+    path: str
+    """The task; empty for the execution itself."""
+    key: str
+    """What is limited."""
+    limit: int
+    """How many places there are."""
+    on_limit: str = "queue"
+    """queue, cancel or fail."""
+
+
+class SlotGranted(Event, frozen=True, kw_only=True):
+    """It holds the place, or shares that of what it stands in."""
+
+    path: str
+    """The task; empty for the execution itself."""
+    key: str
+    """What is limited."""
+    shared: bool = False
+    """Whether somebody around holds it."""
+    message: str = ""
+    """The id of the message that said so; a repeated one changes nothing."""
+
+
+class SlotDenied(Event, frozen=True, kw_only=True):
+    """No place is free, and it does not wait for one."""
+
+    path: str
+    """The task; empty for the execution itself."""
+    key: str
+    """What is limited."""
+
+
+class SlotReleased(Event, frozen=True, kw_only=True):
+    """The place is free for somebody else."""
+
+    path: str
+    """The task; empty for the execution itself."""
+    key: str
+    """What is limited."""

@@ -25,11 +25,12 @@ from millrace.engine.ending import concluded, end, outcome
 from millrace.engine.events import Failure
 from millrace.engine.frames import Frame, Opened
 from millrace.engine.heap import ascending
-from millrace.engine.plan import Node, Plan
+from millrace.engine.plan import Node, Plan, SlotPlan
 from millrace.engine.ready import prepare, refused
 from millrace.engine.rendering import Rendered, rendered, scope_for, unresolved
 from millrace.engine.retry import delay_ms, matches
 from millrace.engine.scopes import closed
+from millrace.engine.slots import DENIED, HELD, SHARED, held_around, no_place, place_of_execution, slot_effects
 from millrace.engine.state import (
     CANCELLED,
     DONE,
@@ -65,6 +66,8 @@ def decide(plan: Plan, state: State, now: int) -> list[Command]:
         if plan.timeout_ms is not None and now >= state.started.at + plan.timeout_ms and state.open:
             message = f"The workflow's timeout of {plan.timeout_ms} ms passed."
             return _stop(state, "timedOut", Failure(kind="timeout", code="workflow-timeout", message=message))
+        if plan.slot is not None and (state.slot is None or state.slot.status not in (HELD, SHARED)):
+            return _place(plan.slot, state)
     elif state.abort and state.handlers is not None:
         return _abort(state, state.handlers)
     commands: list[Command] = []
@@ -81,6 +84,7 @@ def decide(plan: Plan, state: State, now: int) -> list[Command]:
             commands.extend(_starts(plan, state, now, running=state.running + again))
         commands.extend(_ending(plan, state))
     commands.extend(_child(state, index) for index in state.children)
+    commands.extend(slot_effects(state))
     return [_stood_in(state, command) for command in commands]
 
 
@@ -89,16 +93,36 @@ def _ending(plan: Plan, state: State) -> Iterator[Command]:
     if state.outcome is None:
         if not state.open:
             yield concluded(plan, state)
-    elif state.handled:
+    elif state.handled and not state.releases:
         yield end(state)
+
+
+def _place(plan: SlotPlan, state: State) -> list[Command]:
+    """The place that the execution needs before its first task begins."""
+    slot = state.slot
+    if slot is None:
+        missing = unresolved((), state, state.root)
+        asked = missing or place_of_execution(state, plan)
+        return _stop(state, "failed", asked) if isinstance(asked, Failure) else [asked]
+    if slot.status != DENIED:
+        return list(slot_effects(state))
+    return _stop(state, "cancelled" if slot.on_limit == "cancel" else "failed", no_place(slot))
 
 
 def _child(state: State, index: int) -> StartChild:
     task, wait = state.tasks[index], state.nodes[index].wait
     assert task.wait is not None  # only a task that waits for one is among them
     assert wait is not None
+    slots = held_around(state, state.frames[index])
+    if task.slot is not None and task.slot.status == HELD:
+        slots.add(task.slot.key)
     return StartChild(
-        path=state.path(index), child=task.wait.child, ref=wait.ref, input=task.input, detached=wait.detached
+        path=state.path(index),
+        child=task.wait.child,
+        ref=wait.ref,
+        input=task.input,
+        detached=wait.detached,
+        slots=() if wait.detached else tuple(sorted(slots)),
     )
 
 

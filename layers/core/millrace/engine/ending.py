@@ -49,7 +49,7 @@ def outcome(
     """The end, at once where nothing follows it."""
     plan = state.plan
     follows = plan.at_end is not None or (plan.on_failure is not None and status in ("failed", "timedOut"))
-    if follows or waited_for(state):
+    if follows or plan.slots or waited_for(state):
         return DecideOutcome(status=status, output=output, failure=failure, failed_task=failed_task)
     return FinishExecution(status=status, output=output, failure=failure, failed_task=failed_task)
 

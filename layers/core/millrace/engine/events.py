@@ -17,18 +17,23 @@ from millrace.engine.compositions import ChildStarted as ChildStarted
 from millrace.engine.compositions import OutcomeDecided as OutcomeDecided
 from millrace.engine.compositions import ParentNotified as ParentNotified
 from millrace.engine.compositions import ScopeOpened as ScopeOpened
+from millrace.engine.compositions import SlotDenied as SlotDenied
+from millrace.engine.compositions import SlotGranted as SlotGranted
+from millrace.engine.compositions import SlotReleased as SlotReleased
+from millrace.engine.compositions import SlotRequested as SlotRequested
 from millrace.engine.facts import Event as Event
 from millrace.engine.facts import Failure as Failure
 from millrace.engine.facts import Manifest as Manifest
 from millrace.engine.facts import Parent as Parent
 from millrace.engine.facts import Skip as Skip
+from millrace.engine.facts import Slot as Slot
 from millrace.engine.facts import Source as Source
 from millrace.engine.measures import ExchangeRecord, UsageRecord
 from millrace.engine.values import Value
 
 SCHEMA_VERSION = 1
-SEMANTICS = 1
-"""`decide` branches on this number of the start event whenever its behaviour changes."""
+SEMANTICS = 2
+"""`decide` branches on this number of the start event whenever its behaviour changes: since 2, ready tasks age."""
 
 
 class ExecutionStarted(Event, frozen=True, kw_only=True):
@@ -68,6 +73,8 @@ class ExecutionStarted(Event, frozen=True, kw_only=True):
     """What it replays."""
     fork_of: Source | None = None
     """What it was forked from."""
+    slots: tuple[str, ...] = ()
+    """The concurrency keys under which what started it holds a place."""
     hops: int = 0
     """How many executions stand above it."""
     ancestry: tuple[str, ...] = ()
@@ -313,6 +320,10 @@ AnyEvent = (
     | ChildCancelled
     | OutcomeDecided
     | ParentNotified
+    | SlotRequested
+    | SlotGranted
+    | SlotDenied
+    | SlotReleased
     | DecisionReceived
     | PauseRequested
     | ResumeRequested

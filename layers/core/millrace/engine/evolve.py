@@ -13,6 +13,7 @@ from typing import Any
 from millrace.engine import events as ev
 from millrace.engine.plan import Node, Plan
 from millrace.engine.rules import EARLY, holds
+from millrace.engine.slots import answered, released, requested
 from millrace.engine.state import (
     CANCELLED,
     DONE,
@@ -36,6 +37,7 @@ from millrace.engine.unfolding import (
     close_scope,
     expose,
     frame_over,
+    given_up,
     leave_queue,
     leave_timers,
     make_ready,
@@ -64,7 +66,7 @@ def _started(state: State, event: ev.ExecutionStarted) -> None:
         return
     state.started = event
     state.root.env = scope_of(state, event)
-    for node in state.plan.nodes:
+    for node in () if state.plan.slot is not None else state.plan.nodes:
         if not node.needs and state.tasks[node.index].status == PENDING:
             make_ready(state, node.index, event.at)
 
@@ -306,6 +308,8 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
         task.started_at = task.finished_at
     if state.opened:
         close_scope(state, index)
+    if task.slot is not None:
+        given_up(state, event.path, task.slot)
     leave_queue(state, task)
     leave_timers(state)
     _pass_on(state, index, task, event.at)
@@ -373,6 +377,10 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.ChildCancelled: _child_cancelled,
     ev.OutcomeDecided: _outcome,
     ev.ParentNotified: _notified,
+    ev.SlotRequested: requested,
+    ev.SlotGranted: answered,
+    ev.SlotDenied: answered,
+    ev.SlotReleased: released,
     ev.DecisionReceived: _decision,
     ev.PauseRequested: _pause,
     ev.ResumeRequested: _resume,

@@ -62,6 +62,21 @@ class Parent(msgspec.Struct, frozen=True):
     """Whether it waits for the end."""
 
 
+class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A place under a concurrency key. ``status`` is wanted, held, shared (somebody around holds it) or denied."""
+
+    key: str
+    """What is limited."""
+    limit: int = 1
+    """How many places there are."""
+    on_limit: str = "queue"
+    """queue, cancel or fail."""
+    at: int = 0
+    """Since when it is wanted (ms)."""
+    status: str = "wanted"
+    """wanted, held, shared or denied."""
+
+
 class Source(msgspec.Struct, frozen=True):
     """The execution and log position that a replay or fork came from."""
 

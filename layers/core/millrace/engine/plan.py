@@ -79,6 +79,15 @@ class WaitPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotPlan:
+    """The place that has to be held: under ``key``, of ``limit``. ``on_limit`` is queue, cancel or fail."""
+
+    key: Template
+    limit: int
+    on_limit: str = "queue"
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One case of a switch: it holds when the value equals ``match``, or when ``when`` is true."""
 
@@ -150,6 +159,7 @@ class Node:
     task_hash: str = ""
     scope: ScopePlan | None = None
     fallback: FallbackPlan | None = None
+    slot: SlotPlan | None = None
     state: tuple[str, ...] = ()
 
 
@@ -167,7 +177,8 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Plan(Body):
-    """A workflow: its own tasks, and those that run at its end. ``state`` holds the computed entries."""
+    """A workflow: its own tasks, and those that run at its end. ``state`` holds the computed entries; ``slots`` says
+    whether it, or a task anywhere in it, has to hold a place."""
 
     workflow: str = ""
     parallel_limit: int | None = None
@@ -177,5 +188,7 @@ class Plan(Body):
     output_state: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     state: Mapping[str, Template] = field(default_factory=dict)
+    slot: SlotPlan | None = None
+    slots: bool = False
     on_failure: Body | None = None
     at_end: Body | None = None

@@ -17,6 +17,7 @@ from millrace.engine.plan import Node
 from millrace.engine.rendering import Rendered, failure_of, rendered, scope_for, truth, unresolved
 from millrace.engine.rules import holds
 from millrace.engine.scopes import open_command
+from millrace.engine.slots import place_for
 from millrace.engine.state import FAILED, SKIPPED, SUCCEEDED, State, TaskState
 from millrace.engine.waits import begin_wait
 
@@ -42,7 +43,7 @@ def prepare(state: State, index: int, now: int) -> Command:
             return FinishTask(path=path, status=FAILED, failure=holds, replaceable=False)
         if not holds:
             return FinishTask(path=path, status=SKIPPED, skip=Skip("condition_false", path))
-    return _start(state, index, path, env, now)
+    return place_for(state, index, path, env) or _start(state, index, path, env, now)
 
 
 def _start(state: State, index: int, path: str, env: dict[str, Any], now: int) -> Command:

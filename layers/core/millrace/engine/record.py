@@ -12,6 +12,8 @@ from millrace.engine.commands import (
     FinishExecution,
     FinishTask,
     OpenScope,
+    Recordable,
+    RequestSlot,
     RetryLater,
     StartAttempt,
 )
@@ -20,8 +22,6 @@ from millrace.engine.values import Value, inline_value
 
 Encode = Callable[[Any], Value]
 """Makes the Value of a user value. Raises TooLarge or InvalidRequest for what cannot be stored."""
-
-Recordable = StartAttempt | BeginWait | OpenScope | RetryLater | FinishTask | DecideOutcome | FinishExecution
 
 
 def record(state: State, command: Recordable, *, now: int, encode: Encode) -> ev.Event:
@@ -92,6 +92,12 @@ def _open(state: State, command: OpenScope, now: int, encode: Encode) -> ev.Even
     )
 
 
+def _slot(_state: State, command: RequestSlot, now: int, _encode: Encode) -> ev.Event:
+    if command.shared:
+        return ev.SlotGranted(at=now, path=command.path, key=command.key, shared=True)
+    return ev.SlotRequested(at=now, path=command.path, key=command.key, limit=command.limit, on_limit=command.on_limit)
+
+
 def _retry(_state: State, command: RetryLater, now: int, _encode: Encode) -> ev.Event:
     return ev.RetryScheduled(
         at=now,
@@ -158,6 +164,7 @@ _RECORDERS: dict[type, Callable[[State, Any, int, Encode], ev.Event]] = {
     StartAttempt: _start,
     BeginWait: _wait,
     OpenScope: _open,
+    RequestSlot: _slot,
     RetryLater: _retry,
     FinishTask: _finish,
     DecideOutcome: _decide,

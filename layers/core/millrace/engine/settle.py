@@ -9,22 +9,20 @@ from millrace.base.errors import UserError
 from millrace.engine import events as ev
 from millrace.engine.commands import (
     BeginWait,
-    CancelChild,
     Command,
     DecideOutcome,
     Effect,
     Fetch,
     FinishExecution,
     FinishTask,
-    NotifyParent,
     OpenScope,
+    Recordable,
     StartAttempt,
-    StartChild,
 )
 from millrace.engine.decide import decide
 from millrace.engine.evolve import evolve
 from millrace.engine.plan import Plan
-from millrace.engine.record import Encode, Recordable, record
+from millrace.engine.record import Encode, record
 from millrace.engine.state import DONE, FAILED, State
 from millrace.engine.values import Value
 
@@ -56,7 +54,7 @@ def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow |
         for command in commands:
             if type(command) is Fetch:
                 wanted[command.value.sha256] = command.value
-            elif isinstance(command, StartChild | CancelChild | NotifyParent):
+            elif isinstance(command, Effect):
                 settled.effects.append(command)
             elif type(command) is StartAttempt and allow is not None and not allow(command):
                 settled.held += 1
@@ -78,7 +76,7 @@ def _stands(state: State, command: Command) -> bool:
 
 
 def _carry_out(state: State, command: Command, now: int, encode: Encode, settled: Settled) -> None:
-    assert not isinstance(command, Fetch | StartChild | CancelChild | NotifyParent)  # the caller sorts those out
+    assert isinstance(command, Recordable)  # the caller sorts out the others
     try:
         event = record(state, command, now=now, encode=encode)
     except UserError as error:

@@ -21,6 +21,7 @@ from millrace.engine.events import (
     Failure,
     OutcomeDecided,
     ScopeOpened,
+    Slot,
 )
 from millrace.engine.frames import Frame, Opened, Result
 from millrace.engine.plan import Plan
@@ -30,6 +31,7 @@ from millrace.engine.state import (
     GONE,
     INDEX_MASK,
     ITEMS,
+    QUEUED,
     READY,
     RETRYING,
     WAITING,
@@ -88,6 +90,8 @@ class _Snapshot(msgspec.Struct):
     signals: dict[str, list[Signal]]
     paused: bool
     tally: dict[str, int]
+    slot: Slot | None
+    releases: dict[str, Slot]
 
 
 @cache
@@ -127,6 +131,8 @@ def freeze(state: State) -> bytes:
             signals=state.signals,
             paused=state.paused,
             tally=state.tally,
+            slot=state.slot,
+            releases=state.releases,
         )
     )
     return hashlib.sha256(data).digest() + data
@@ -184,6 +190,10 @@ def thaw(plan: Plan, data: bytes) -> State | None:
     state.signals = held.signals
     state.paused = held.paused
     state.tally = held.tally
+    state.slot = held.slot
+    state.releases = held.releases
+    if state.slot is not None and state.slot.status == "wanted":
+        state.wanted[""] = state.slot
     state.root.failed = held.failed
     state.root.env = scope_of(state, held.started)
     _rebuild(state, state.root)
@@ -236,6 +246,8 @@ def _pad(state: State, size: int) -> None:
 
 def _rebuild(state: State, frame: Frame) -> None:
     """Everything that follows from the tasks of a frame: heaps, counters, the view of expressions."""
+    assert state.started is not None  # nobody snapshots an empty log
+    semantics = state.started.semantics
     frame.open = 0
     for node in frame.body.nodes:
         index = frame.base + node.index
@@ -245,7 +257,9 @@ def _rebuild(state: State, frame: Frame) -> None:
             continue
         frame.open += 1
         if task.status == READY:
-            state.ready.append(ready_key(node.priority, index))
+            state.ready.append(ready_key(semantics, node.priority, task.ready_at, index))
+        elif task.status == QUEUED and task.slot is not None:
+            state.wanted[frame.prefix + node.label] = task.slot
         elif task.status == ENDED:
             state.ended[index] = None
         elif task.status == RETRYING:
@@ -275,6 +289,7 @@ def equal(one: State, other: State) -> list[str]:
             "children": sorted(state.children),
             "ends": (state.outcome, state.abort, state.notified, state.handled, state.mishap),
             "tally": state.tally,
+            "slots": (state.slot, state.wanted, state.releases),
             "ready": sorted(key & INDEX_MASK for key in state.ready if _still(state, key & INDEX_MASK, READY)),
             "ended": sorted(state.ended),
             "retries": sorted({(due, i) for due, i in state.retries if state.tasks[i].due == due}),

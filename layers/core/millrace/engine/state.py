@@ -18,6 +18,7 @@ from millrace.engine.events import (
     Failure,
     OutcomeDecided,
     Skip,
+    Slot,
 )
 from millrace.engine.frames import Frame, Opened
 from millrace.engine.plan import Node, Plan
@@ -30,6 +31,7 @@ RUNNING: Final = "running"
 ENDED: Final = "ended"  # the attempt has a result that `decide` has not judged yet
 RETRYING: Final = "retrying"
 WAITING: Final = "waiting"
+QUEUED: Final = "queued"  # it waits for a place under its concurrency key
 OPEN: Final = "open"  # it runs tasks of its own
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
@@ -103,6 +105,7 @@ class TaskState(msgspec.Struct, omit_defaults=True):
     no_retry: str = ""
     wait: Waiting | None = None
     fallen: bool = False
+    slot: Slot | None = None
 
 
 GONE: Final = TaskState(status=SUCCEEDED)
@@ -119,7 +122,8 @@ class State:
     ``unresolved`` holds values whose content lies in the blob store, by task path; ``contents`` hands over content that
     is at hand already, by hash. ``outcome`` says what came of the tasks once that is decided; then ``handlers`` runs,
     and ``handled`` says that nothing of it is left, ``mishap`` what failed in it first. ``tally`` counts what became
-    of the tasks that are gone, and their attempts."""
+    of the tasks that are gone, and their attempts. ``slot`` is the place of the execution itself; ``wanted`` are the
+    places that are to be taken, ``releases`` those to be given up, by task path."""
 
     __slots__ = (
         "abort",
@@ -143,17 +147,20 @@ class State:
         "plan",
         "position",
         "ready",
+        "releases",
         "retries",
         "root",
         "running",
         "seen",
         "signals",
+        "slot",
         "started",
         "tally",
         "tasks",
         "unresolved",
         "waiting",
         "waits",
+        "wanted",
     )
 
     def __init__(self, plan: Plan) -> None:
@@ -189,6 +196,9 @@ class State:
         self.unresolved: dict[str, Value] = {}
         self.contents: dict[str, Any] = {}
         self.tally: dict[str, int] = {}
+        self.slot: Slot | None = None
+        self.wanted: dict[str, Slot] = {}
+        self.releases: dict[str, Slot] = {}
 
     @property
     def open(self) -> int:
@@ -246,9 +256,17 @@ class State:
                 self.frames[at].view[self.nodes[at].id]["output"] = content
 
 
-def ready_key(priority: int, index: int) -> int:
-    """One integer that sorts by descending priority, then by document order."""
-    return (-priority << INDEX_BITS) | index
+AGEING_MS: Final = 1_000
+"""How long a task has to be ready to go before one whose priority is higher by one. So a task of priority p is
+overtaken for at most (q - p) seconds by tasks of priority q, however many of them follow."""
+
+
+def ready_key(semantics: int, priority: int, at: int, index: int) -> int:
+    """One integer that sorts by priority and age, then by document order. Every task ages alike, so their order does
+    not change while they wait, and nothing has to be sorted again. Before semantics 2 nothing aged."""
+    if semantics < 2:
+        return (-priority << INDEX_BITS) | index
+    return ((at - priority * AGEING_MS) << INDEX_BITS) | index
 
 
 def held(state: State) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import Any
 
-from millrace.engine.events import ExecutionStarted, Failure, OutcomeDecided, ScopeOpened
+from millrace.engine.events import SEMANTICS, ExecutionStarted, Failure, OutcomeDecided, ScopeOpened
+from millrace.engine.facts import Slot
 from millrace.engine.frames import Ended, Frame, Opened, Result
 from millrace.engine.generated import generated_body
 from millrace.engine.plan import Body, Node
@@ -57,7 +58,8 @@ def make_ready(state: State, index: int, at: int) -> None:
     task.ready_position = state.position
     limit = state.plan.parallel_limit
     task.queued = limit is not None and state.running >= limit
-    heappush(state.ready, ready_key(state.nodes[index].priority, index))
+    semantics = SEMANTICS if state.started is None else state.started.semantics
+    heappush(state.ready, ready_key(semantics, state.nodes[index].priority, at, index))
 
 
 def leave_queue(state: State, task: TaskState) -> None:
@@ -251,6 +253,13 @@ def close_scope(state: State, index: int) -> None:
                 state.contents.pop(ended.output.sha256, None)
 
 
+def given_up(state: State, path: str, slot: Slot | None) -> None:
+    """A task is over, or the execution: its place is to be released, or no longer waited for."""
+    state.wanted.pop(path, None)
+    if slot is not None and slot.status in ("held", "wanted"):
+        state.releases[path] = slot
+
+
 def begin_handlers(state: State, event: OutcomeDecided) -> None:
     """What follows the end of the tasks: the handler of a failure, then those that run in any case."""
     plan = state.plan
@@ -262,6 +271,7 @@ def _begin_handler(state: State, body: Body | None, at: int) -> None:
     if body is None:
         state.handlers = None
         state.handled = True
+        given_up(state, "", state.slot)
         return
     state.handlers = handler_frame(state, body, len(state.tasks))
     begin(state, state.handlers, at)

@@ -60,6 +60,7 @@ class ChildExecutions:
         begun = msgspec.structs.replace(
             start_event(platform, caller, start, resolved, order.child, encoded, mode=started.mode),
             parent=ev.Parent(started.execution, order.path, waits=not order.detached),
+            slots=order.slots,
             hops=started.hops + 1,
             ancestry=(*started.ancestry, started.execution),
         )

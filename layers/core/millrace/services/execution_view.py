@@ -75,6 +75,9 @@ class _Viewer:
                 self._task(event.path)["child"] = child
             case ev.ChildFinished():
                 self._outputs[event.path] = event.output
+            case ev.SlotRequested() if event.path:
+                self._task(event.path)["status"] = "queued"
+                self._task(event.path)["queued"] = {"since": rfc3339(event.at), "why": "concurrency", "key": event.key}
             case ev.OutcomeDecided():
                 assert self._body is not None  # a log begins with its start
                 self._body["outcome"] = event.status

@@ -1,6 +1,6 @@
 """Constructs of the language that have a name but no meaning yet, and other tools' spellings of those that have.
 
-Running a workflow without its `circuitBreaker` would be wrong, so such a construct is an error; a budget that nobody
+Running a workflow without its `llm` task would be wrong, so such a construct is an error; a budget that nobody
 enforces yet is kept in the document and mentioned.
 """
 
@@ -22,8 +22,6 @@ UNAVAILABLE_TYPES: Final = frozenset(
         "workflow",
     ]
 )
-UNAVAILABLE_POLICIES: Final = frozenset(["concurrency"])
-UNAVAILABLE_SPEC: Final = frozenset(["concurrency"])
 KEPT: Final = frozenset(
     [
         "breakingChanges",
@@ -95,9 +93,9 @@ def split_known(source: Source) -> tuple[Any, list[Finding]]:
     path: Path = ("spec",)
     workflow = value.get("kind") == "Workflow"
     if workflow:
-        _take(spec, path, source, findings, errors=UNAVAILABLE_SPEC, kept=KEPT | KEPT_SPEC)
+        _take(spec, path, source, findings, kept=KEPT | KEPT_SPEC)
     else:
-        _take(spec, path, source, findings, errors=UNAVAILABLE_POLICIES)
+        _take(spec, path, source, findings)
         return {**value, "spec": None if _judge_task(spec, path, source, findings) else spec}, findings
     return {**value, "spec": _split_tasks(spec, source, findings)}, findings
 
@@ -121,7 +119,7 @@ def _judge_task(task: dict[str, Any], path: Path, source: Source, findings: list
     if isinstance(kind, str) and kind in UNAVAILABLE_TYPES:
         findings.append(_error(f'the task type "{kind}"', (*path, "type"), source.position((*path, "type"))))
         return True
-    _take(task, path, source, findings, errors=UNAVAILABLE_POLICIES)
+    _take(task, path, source, findings)
     return False
 
 
@@ -131,16 +129,12 @@ def _take(
     source: Source,
     findings: list[Finding],
     *,
-    errors: frozenset[str],
     kept: frozenset[str] = KEPT,
 ) -> None:
-    for key in [key for key in holder if key in errors or key in kept]:
+    for key in [key for key in holder if key in kept]:
         at = source.key_position((*path, key))
-        if key in errors:
-            findings.append(_error(f'"{key}"', (*path, key), at))
-        else:
-            message = f'"{key}" is known, not available yet: it is kept and does nothing'
-            findings.append(Finding("kept-for-later", "warning", message, (*path, key), *at, ""))
+        message = f'"{key}" is known, not available yet: it is kept and does nothing'
+        findings.append(Finding("kept-for-later", "warning", message, (*path, key), *at, ""))
         del holder[key]
 
 

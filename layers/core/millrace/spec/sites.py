@@ -17,7 +17,7 @@ from millrace.spec.registry import find_type
 from millrace.spec.scopes import step_scope, task_scope, with_output, with_roots, workflow_scope
 from millrace.spec.tree import Tree, tree_of
 
-Use = Literal["condition", "edge", "input", "block", "match", "output", "fallback", "state"]
+Use = Literal["condition", "edge", "input", "block", "match", "output", "fallback", "state", "concurrency"]
 TransformCheck = Callable[[Sequence[dict[str, Any]], Scope], Any]
 """Compiles the steps of a transform in a scope: raises TransformError or ExpressionError; the result may have
 ``paths`` and ``strays()``."""
@@ -76,9 +76,14 @@ def workflow_sites(
         collector.template(task.input, input_path or (*base, "input"), index, "input", scope)
         collector.block(task, base, index, scope)
         collector.template(task.output, (*base, "output"), index, "output", with_output(scope))
+        if task.concurrency is not None:
+            path = (*base, "concurrency", "key")
+            collector.template(task.concurrency.key, path, index, "concurrency", scope)
         if task.fallback is not None:
             value = task.fallback.value
             collector.template(value, (*base, "fallback", "value"), index, "fallback", with_roots(scope, "error"))
+    if spec.concurrency is not None:
+        collector.template(spec.concurrency.key, ("spec", "concurrency", "key"), None, "concurrency", scopes[0])
     collector.template(spec.output, ("spec", "output"), None, "output", scopes[0])
     return collector.done()
 

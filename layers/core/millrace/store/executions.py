@@ -196,8 +196,9 @@ def finish_summary(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to an execution: ``kind`` is cancel, signal, decision, pause, resume or child (the end of one that it
-    has started); ``id`` makes a repeated send harmless; ``name`` is the signal's name or the path of the task."""
+    """A message to an execution: ``kind`` is cancel, signal, decision, pause, resume, child (the end of one that it has
+    started) or slot (it has a place now); ``id`` makes a repeated send harmless; ``name`` is the signal's name or the
+    path of the task."""
 
     id: str
     kind: str

@@ -19,6 +19,7 @@ from millrace.ports.runners import Runner
 from millrace.services.child_executions import ChildExecutions
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
+from millrace.services.slot_leases import SlotLeases
 from millrace.wiring import current
 from millrace.wiring.settings import Settings, read_settings
 
@@ -85,6 +86,7 @@ def open_driving(platform: Platform, settings: Settings) -> Driving:
         owner="lambda",
         retry_budget=settings.retry_budget,
         children=ChildExecutions(lambda: platform),
+        slots=SlotLeases(lambda: platform),
     )
     return Driving(platform, world)
 

@@ -27,6 +27,7 @@ from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.project_statistics import StatisticsProjector
 from millrace.services.reconcile import reconcile
+from millrace.services.slot_leases import SlotLeases
 from millrace.wiring.settings import Settings
 
 BLOBS: Final = "blobs"
@@ -80,6 +81,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
             room=asyncio.Semaphore(ATTEMPTS),
             retry_budget=settings.retry_budget,
             children=ChildExecutions(lambda: platform),
+            slots=SlotLeases(lambda: platform),
         )
 
     orchestrator = InProcessOrchestrator(world)

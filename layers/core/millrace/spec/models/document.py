@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAt
 
 from millrace.base.limits import TASKS_PER_WORKFLOW
 from millrace.spec.models.blocks import BlockHolder
+from millrace.spec.models.concurrency import Concurrency
 from millrace.spec.models.fields import Many, Model, Name, Timeout, Version, refusal
 from millrace.spec.models.task import Policies, Task, inline_task
 
@@ -106,6 +107,8 @@ class WorkflowSpec(Model):
     """The output of the workflow, as templates; left out, the outputs of the last tasks by id."""
     timeout: Timeout | None = None
     """How long an execution may take."""
+    concurrency: Concurrency | None = None
+    """How many executions with the same key may run at once; the others wait, or do not run."""
     parallel_limit: int | None = Field(default=None, ge=1, le=TASKS_PER_WORKFLOW)
     """How many tasks may run at once."""
 

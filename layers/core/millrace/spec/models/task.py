@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS
 from millrace.spec.models.blocks import BlockHolder, ModelType
 from millrace.spec.models.breaker import CircuitBreaker
+from millrace.spec.models.concurrency import Concurrency
 from millrace.spec.models.fields import Many, Model, TaskId, TaskRef, Timeout, refusal
 from millrace.spec.models.retry import Retry
 
@@ -115,6 +116,8 @@ class Task(Policies, BlockHolder):
     """Whether the workflow goes on after this task has failed."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Among tasks that are ready, higher starts first."""
+    concurrency: Concurrency | None = None
+    """How many tasks with the same key may run at once, in all executions; the place is held until the task is over."""
     fallback: Annotated[Any, WithJsonSchema({"type": "object"})] = None
     """What stands in when the task has failed, after all its attempts."""
 

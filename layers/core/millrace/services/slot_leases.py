@@ -1,0 +1,36 @@
+"""Places under concurrency keys, as a driver needs them: taken for an execution or task, and given to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from millrace.engine.commands import AcquireSlot, ReleaseSlot
+from millrace.engine.events import ExecutionStarted
+from millrace.ports.documents import TenantScope
+from millrace.services.platform import Platform
+from millrace.store.executions import read_actor
+from millrace.store.slots import Answer, Holder, Place, leave, take
+
+
+class SlotLeases:
+    """What a driver needs of concurrency keys (`millrace.driver.world.Slots`)."""
+
+    def __init__(self, platform: Callable[[], Platform]) -> None:
+        """``platform`` is asked when it is needed first: a platform may be made after its driver."""
+        self._platform = platform
+
+    def acquire(self, scope: TenantScope, started: ExecutionStarted, order: AcquireSlot) -> Answer:
+        """Take a place, or stand in line for one. Raises StoreUnavailable."""
+        slot = order.slot
+        place = Place(started.namespace, slot.key)
+        holder = Holder(started.execution, order.path, slot.at)
+        documents = self._platform().documents
+        return take(documents, scope, place, holder, limit=slot.limit, wait=slot.on_limit == "queue")
+
+    def release(self, scope: TenantScope, started: ExecutionStarted, order: ReleaseSlot) -> None:
+        """Give a place up, and wake whoever has it now. Raises StoreUnavailable."""
+        platform = self._platform()
+        place = Place(started.namespace, order.slot.key)
+        for execution in leave(platform.documents, scope, place, Holder(started.execution, order.path, order.slot.at)):
+            actor = read_actor(platform.documents, scope, execution)
+            platform.orchestrator.wake(scope, execution, "" if actor is None else actor.token)

@@ -1,0 +1,190 @@
+"""Places under a concurrency key as stored: one item with those who hold one, and one item per waiter, in order.
+
+A waiter gets its place in one transaction with the message that tells it so: whoever frees a place gives it away, and
+nobody who was given one is left asleep. Every request stands in line behind those that came before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable
+from millrace.ports.documents import (
+    ABSENT,
+    Attr,
+    Check,
+    Condition,
+    Delete,
+    Documents,
+    Item,
+    Key,
+    Op,
+    Put,
+    Range,
+    Table,
+    TenantScope,
+    Update,
+)
+from millrace.store.executions import Message, message_puts, read_actor
+
+TRIES: Final = 60
+"""Writes of one call before it gives up: so many others would have to be faster each time."""
+Answer = Literal["granted", "queued", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is limited: a key of a namespace."""
+
+    namespace: str
+    key: str
+
+    @property
+    def head(self) -> Key:
+        return Key(Table.HISTORY, ("slots", self.namespace, self.key), "holders")
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        return ("slot-line", self.namespace, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a place or waits for one, since ``at`` (ms); ``path`` is empty for the execution itself."""
+
+    execution: str
+    path: str
+    at: int
+
+    @property
+    def id(self) -> str:
+        """One text per task of an execution, however long its path."""
+        return f"{self.execution}#{hashlib.sha256(self.path.encode()).hexdigest()[:16]}"
+
+    @property
+    def sort(self) -> str:
+        return f"{self.at:015d}#{self.id}"
+
+
+@dataclass(slots=True)
+class _Head:
+    version: int
+    holders: dict[str, Any]
+
+
+def take(documents: Documents, scope: TenantScope, place: Place, holder: Holder, *, limit: int, wait: bool) -> Answer:
+    """Take a place; without one, stand in line if ``wait``. Raises StoreUnavailable."""
+    own = Key(Table.HISTORY, place.line, holder.sort)
+    standing = False
+    for _ in range(TRIES):
+        head = _read(documents, scope, place)
+        if holder.id in head.holders:
+            return "granted"
+        first = _first(documents, scope, place)
+        free = len(head.holders) < limit
+        if free and first is not None and first.id != holder.id:
+            give(documents, scope, place)  # somebody freed it and was stopped before giving it away
+            continue
+        if free:
+            ops: list[Op] = [_held(place, head, holder), Delete(own)]
+            if _write(documents, scope, ops):
+                return "granted"
+            continue
+        if _evict(documents, scope, place, head):
+            continue
+        if standing or not wait:
+            return "queued" if wait else "full"
+        item = Item(own, {"execution": holder.execution, "path": holder.path, "at": holder.at, "limit": limit})
+        _write(documents, scope, [Put(item, when=ABSENT)])
+        standing = True  # and look once more: a place may have become free before this one was seen in line
+    raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
+
+
+def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder) -> list[str]:
+    """Give a place up, or leave the line. Answers the executions that were given one. Raises StoreUnavailable."""
+    for _ in range(TRIES):
+        head = _read(documents, scope, place)
+        ops: list[Op] = [Delete(Key(Table.HISTORY, place.line, holder.sort))]
+        if holder.id in head.holders:
+            rest = {name: one for name, one in head.holders.items() if name != holder.id}
+            ops.insert(0, _headed(place, head, rest))
+        if _write(documents, scope, ops):
+            return give(documents, scope, place)
+    raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
+
+
+def give(documents: Documents, scope: TenantScope, place: Place) -> list[str]:
+    """Give free places to those in line, in order, each with the message that says so. Answers whose they are now.
+    Raises StoreUnavailable."""
+    given: list[str] = []
+    for _ in range(TRIES):
+        head, waiter = _read(documents, scope, place), _first(documents, scope, place)
+        if waiter is None or len(head.holders) >= waiter.limit:
+            return given
+        key = Key(Table.HISTORY, place.line, waiter.sort)
+        if waiter.id in head.holders:
+            _write(documents, scope, [Delete(key)])
+            continue
+        actor = read_actor(documents, scope, waiter.execution)
+        if actor is None or actor.done or actor.closing:
+            _write(documents, scope, [Delete(key)])
+            continue
+        message = Message(id=f"slot-{waiter.sort}", kind="slot", name=waiter.path, payload={"key": place.key})
+        ops: list[Op] = [_held(place, head, waiter), Delete(key, when=(Check("exists"),))]
+        ops += message_puts(waiter.execution, message)
+        if _write(documents, scope, ops):
+            given.append(waiter.execution)
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter(Holder):
+    limit: int
+
+
+def _read(documents: Documents, scope: TenantScope, place: Place) -> _Head:
+    item = documents.get(scope, place.head)
+    if item is None:
+        return _Head(0, {})
+    attrs: Any = item.attrs
+    return _Head(attrs["version"], dict(attrs["holders"]))
+
+
+def _first(documents: Documents, scope: TenantScope, place: Place) -> _Waiter | None:
+    page = documents.query(scope, Table.HISTORY, place.line, within=Range(limit=1))
+    for row in page.rows:
+        attrs: Any = row.item.attrs
+        return _Waiter(attrs["execution"], attrs["path"], attrs["at"], attrs["limit"])
+    return None
+
+
+def _held(place: Place, head: _Head, holder: Holder) -> Update:
+    entry: dict[str, Attr] = {"execution": holder.execution, "path": holder.path, "at": holder.at}
+    return _headed(place, head, {**head.holders, holder.id: entry})
+
+
+def _headed(place: Place, head: _Head, holders: dict[str, Any]) -> Update:
+    when: tuple[Condition, ...] = (Check("eq", "version", head.version) if head.version else Check("absent"),)
+    return Update(place.head, set={"version": head.version + 1, "holders": holders}, when=when)
+
+
+def _evict(documents: Documents, scope: TenantScope, place: Place, head: _Head) -> bool:
+    """Whether somebody who is over held a place: an execution that is gone cannot give it up."""
+    for name, entry in head.holders.items():
+        actor = read_actor(documents, scope, entry["execution"])
+        if actor is None or actor.done:
+            rest = {other: one for other, one in head.holders.items() if other != name}
+            _write(documents, scope, [_headed(place, head, rest)])
+            return True
+    return False
+
+
+def _write(documents: Documents, scope: TenantScope, ops: list[Op]) -> bool:
+    """Whether the write was taken; who was slower, or does not know, reads again."""
+    try:
+        documents.write(scope, ops)
+    except (ConditionRefused, OutcomeUnknown):
+        return False
+    return True
