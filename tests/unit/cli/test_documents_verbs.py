@@ -74,6 +74,38 @@ def test_tasks_are_looked_up_among_the_files_given(folder: Path) -> None:
     assert 1 == millrace("validate", str(folder / "uses.yaml")).code
 
 
+@pytest.mark.parametrize(
+    ("version", "wanted", "code"),
+    [
+        ("1.4.0", "@^1", 0),
+        ("1.4.0", "@>=1 <2", 0),
+        ("1.4.0", "@~1.4", 0),
+        ("1.4.0", "", 0),
+        ("1.4.0", "@latest", 0),
+        ("1.4.0", "@r7", 0),
+        ("1.4.0", "@^2", 1),
+        ("1.4.0", "@>=1 <1.4", 1),
+        ("", "@>=1 <1.4", 0),
+    ],
+)
+def test_a_range_is_held_against_the_versions_of_the_files(folder: Path, version: str, wanted: str, code: int) -> None:
+    task = TASK.replace("spec:\n", f"spec:\n  version: {version}\n") if version else TASK
+    (folder / "ranged.yaml").write_text(f"{task}---\n{USES.replace('first@^1', f'first@{wanted[1:]}'.rstrip('@'))}")
+    ran = millrace("validate", "--json", str(folder / "ranged.yaml"))
+    assert code == ran.code, ran.out
+    assert ["unknown-task-ref"] * code == [one["code"] for one in ran.json[0]["findings"] if one["severity"] == "error"]
+
+
+def test_the_newest_of_the_files_that_fits_is_meant(folder: Path) -> None:
+    def task(version: str, name: str) -> str:
+        schema = f"  inputSchema: {{type: object, required: [{name}], properties: {{{name}: {{}}}}}}\n"
+        return TASK.replace("spec:\n", f"spec:\n  version: {version}\n{schema}")
+
+    tasks = "---\n".join(task(*pair) for pair in (("1.0.0", "old"), ("1.9.0", "items"), ("2.0.0", "new")))
+    (folder / "several.yaml").write_text(f"{tasks}---\n{USES}")
+    assert 0 == millrace("validate", str(folder / "several.yaml")).code
+
+
 def test_a_folder_stands_for_its_files(folder: Path) -> None:
     (folder / ".hidden.yaml").write_text("kind: Workflow")
     (folder / "input.json").write_text('{"userId": 3}')

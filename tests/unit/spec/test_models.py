@@ -243,6 +243,17 @@ def test_a_long_text_is_described_by_its_beginning() -> None:
     assert f'the text "{"x" * 37}..."' == described("x" * 100)
 
 
+@pytest.mark.parametrize("wanted", ["^2", "~1.2", ">=1 <2", ">1.2.3  <=4", "=1", "1.2.3-rc.1", "1.2.3+dev.a", "r7"])
+def test_a_reference_may_name_a_range(wanted: str) -> None:
+    found = judge(flow(f"id: a, taskRef: 'get@{wanted}'"))
+    assert ["unknown-task-ref"] == [one.code for one in found]  # and nothing about how it is written
+
+
+@pytest.mark.parametrize("wanted", [">", ">=1 <", "1 || 2", ">= 1", "^^1", ">=1 <2 <3 <4 <5 <6", "1" * 10, "r", " 1"])
+def test_what_is_no_range_is_refused(wanted: str) -> None:
+    assert [f'"get@{wanted}" is not a reference to a task'] == messages(flow(f"id: a, taskRef: 'get@{wanted}'"))
+
+
 @pytest.mark.parametrize(
     ("reference", "name"),
     [("get", "get"), ("get@^2", "get"), ("marketplace/pack@1.0/task", "marketplace/pack@1.0/task")],

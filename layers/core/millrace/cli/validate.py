@@ -13,6 +13,7 @@ from millrace.cli.codes import Exit
 from millrace.cli.output import Output
 from millrace.local import documents
 from millrace.local.documents import Document
+from millrace.services.task_references import task_among
 from millrace.services.transform_check import check_transform
 from millrace.spec import (
     Finding,
@@ -70,17 +71,17 @@ def files_of(given: Sequence[Path]) -> list[Path]:
 
 def judge(found: Sequence[Document]) -> list[tuple[Document, list[Finding]]]:
     """Findings of each document, with the lines of its file. References to tasks are looked up among the same
-    documents, by name: which version a range means is decided when something is published."""
+    documents, by name and by version where a document states one."""
     loaded = [(one, load(one.text, media="json" if one.media == "json" else "yaml")) for one in found]
-    tasks = {task.metadata.name: task for _, each in loaded if isinstance(task := each.document, WorkflowTask)}
+    tasks = [task for _, each in loaded if isinstance(task := each.document, WorkflowTask)]
     return [(one, [_moved(f, one.before) for f in _findings(each, tasks)]) for one, each in loaded]
 
 
-def _findings(loaded: Loaded, tasks: dict[str, WorkflowTask]) -> tuple[Finding, ...]:
+def _findings(loaded: Loaded, tasks: Sequence[WorkflowTask]) -> tuple[Finding, ...]:
     more: Sequence[Finding] = ()
     if isinstance(loaded.document, Workflow):
         references = {task.task_ref for task in loaded.document.spec.tasks if task.task_ref is not None}
-        known = {ref: tasks[name] for ref in references if (name := ref.partition("@")[0]) in tasks}
+        known = {ref: task for ref in references if (task := task_among(ref, tasks)) is not None}
         more = check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_transform)
     elif loaded.document is not None:
         more = check_task(loaded.document, loaded.source, check_transform=check_transform)
