@@ -170,7 +170,8 @@ def _by_time(node: Node, task: TaskState) -> FinishTask:
     assert wait is not None  # only waits have a due time
     assert held is not None
     if held.kind == "time":
-        output = {"until": _instant(held.due or 0)}
+        assert held.due is not None  # what is over by time had one
+        output = {"until": _instant(held.due)}
         return FinishTask(path=node.id, status=SUCCEEDED, output=output, own_output=True)
     if held.kind == "approval" and wait.on_timeout == "approve":
         return _approved(node, held.decisions, timed_out=True)
