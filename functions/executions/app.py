@@ -63,7 +63,7 @@ def read_execution_events(
 
 @app.post(f"{ONE}/cancel", responses=gives(m.Execution, 202))
 def request_cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p.IdempotencyKey = None) -> Any:
-    """Ask an execution to stop."""
+    """Ask an execution to stop; one that has ended otherwise is 409."""
     sent = body or m.CancelRequest()
     message = message_id(current(), sent.message_id, key)
     return answer(cancel_execution(current(), caller(), execution, reason=sent.reason, message_id=message), status=202)

@@ -98,9 +98,11 @@ def get_workflow_version(name: p.Name, version: p.VersionPath) -> Any:
 
 
 @app.post(f"{ONE}/activate", responses=gives(m.Definition))
-def activate_workflow(name: p.Name, body: p.ActivateBody, match: p.IfMatch = None) -> Any:
+def activate_workflow(name: p.Name, body: p.ActivateBody, match: p.IfMatch = None, key: p.IdempotencyKey = None) -> Any:
     """Choose the version that new starts get."""
-    value, etag = activate_definition(current(), caller(), "workflow", name, version=body.version, if_match=match or "")
+    value, etag = activate_definition(
+        current(), caller(), "workflow", name, version=body.version, if_match=match or "", key=key
+    )
     return answer(value, etag=etag)
 
 

@@ -54,6 +54,41 @@ def test_a_good_document_has_no_findings(folder: Path) -> None:
     assert (0, f"{folder}/good.yaml: no findings\n") == (ran.code, ran.out)
 
 
+def test_a_file_that_is_missing_does_not_keep_the_others_from_being_judged(folder: Path) -> None:
+    ran = millrace("validate", str(folder / "missing.yaml"), str(folder / "good.yaml"))
+    assert (2, f"{folder}/good.yaml: no findings\n") == (ran.code, ran.out)
+    assert "missing.yaml: No such file" in ran.err
+    ran = millrace("validate", str(folder / "broken.yaml"), str(folder / "missing.yaml"))
+    assert (1, True, True) == (ran.code, "frobnicate" in ran.out, "missing.yaml" in ran.err)
+    assert 2 == millrace("validate", str(folder / "missing.yaml")).code
+
+
+@pytest.mark.parametrize(
+    ("reference", "versions", "code"),
+    [
+        ("first@^1", ["1.2.0"], 0),
+        ("first@^1", ["2.0.0"], 1),
+        ("first@^1", ["2.0.0", "1.0.0"], 0),
+        ("first@~1.1", ["1.2.0"], 1),
+        ("first@1.2.0", ["1.2.0"], 0),
+        ("first@1.2.0", ["1.2.1"], 1),
+        ("first@^1", [""], 0),
+        ("first", ["2.0.0", "1.0.0"], 0),
+        ("first@latest", ["2.0.0"], 0),
+        ("first@r7", ["2.0.0"], 0),
+        ("second@^1", ["1.0.0"], 1),
+    ],
+)
+def test_a_range_is_judged_against_the_versions_beside_it(
+    tmp_path: Path, reference: str, versions: list[str], code: int
+) -> None:
+    tasks = [TASK.replace("spec:\n", f"spec:\n  version: {label}\n") if label else TASK for label in versions]
+    path = tmp_path / "both.yaml"
+    path.write_text("---\n".join([*tasks, USES.replace("first@^1", reference)]))
+    ran = millrace("validate", str(path))
+    assert (code, code == 1) == (ran.code, "unknown-task-ref" in ran.out)
+
+
 def test_a_broken_document_is_shown_with_line_and_caret(folder: Path) -> None:
     ran = millrace("validate", str(folder / "broken.yaml"))
     assert 1 == ran.code

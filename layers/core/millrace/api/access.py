@@ -69,6 +69,18 @@ PACKAGES: Final = frozenset({("POST", f"{API}/workflows/import")})
 """What takes the bytes of a package in place of a JSON or YAML body."""
 
 
+def methods_of(path: str) -> frozenset[str]:
+    """The methods of the routes that a path without its query leads to; empty where none does."""
+    given = path.split("/")
+    return frozenset(method for method, template in {*ACCESS, *PUBLIC} if _leads(given, template.split("/")))
+
+
+def _leads(given: list[str], wanted: list[str]) -> bool:
+    return len(given) == len(wanted) and all(
+        held == want or (want.startswith("<") and held != "") for held, want in zip(given, wanted, strict=True)
+    )
+
+
 def authorise(caller: Caller, method: str, template: str) -> None:
     """Raises Forbidden unless one of the caller's roles is named for the route."""
     allowed = ACCESS.get((method, template), frozenset())

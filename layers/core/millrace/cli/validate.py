@@ -37,7 +37,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
-    found = [document for path in files_of(arguments.files) for document in documents.read_file(path)]
+    found: list[Document] = []
+    unread = False
+    for path in files_of(arguments.files):
+        try:
+            found += documents.read_file(path)
+        except OSError as error:
+            unread = True
+            hint = "Check the path and its permissions."
+            output.problem(f"{path}: {error.strerror or error}", hint=hint, code="file")
+    if unread and not found:
+        return Exit.USAGE
     judged = judge(found)
     names = {document.file: None for document, _ in judged}
     by_file = {name: [f for document, fs in judged if document.file == name for f in fs] for name in names}
@@ -50,7 +60,7 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             output.say(findings_text(findings, str(name), name.read_bytes().decode(errors="replace")).rstrip("\n"))
     every = [finding for findings in by_file.values() for finding in findings]
     warned = arguments.strict and any(finding.severity == "warning" for finding in every)
-    return Exit.FAILED if has_errors(every) or warned else Exit.OK
+    return Exit.FAILED if has_errors(every) or warned else Exit.USAGE if unread else Exit.OK
 
 
 def files_of(given: Sequence[Path]) -> list[Path]:

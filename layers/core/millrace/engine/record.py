@@ -7,6 +7,7 @@ from typing import Any
 
 from millrace.engine import events as ev
 from millrace.engine.commands import BeginWait, FinishExecution, FinishTask, RetryLater, StartAttempt
+from millrace.engine.failures import capped
 from millrace.engine.plan import Plan
 from millrace.engine.state import State
 from millrace.engine.values import Value
@@ -77,7 +78,7 @@ def _finish(plan: Plan, state: State, command: FinishTask, now: int, encode: Enc
     index = plan.index[command.path]
     if not (command.own_output or command.skip or command.input is not None or command.consumed):
         return ev.TaskFinished(
-            at=now, path=command.path, status=command.status, failure=command.failure, policy=command.policy
+            at=now, path=command.path, status=command.status, failure=_failure(command), policy=command.policy
         )
     node = plan.nodes[index]
     task = state.tasks[index]
@@ -87,7 +88,7 @@ def _finish(plan: Plan, state: State, command: FinishTask, now: int, encode: Enc
         path=command.path,
         status=command.status,
         output=encode(command.output) if command.own_output else None,
-        failure=command.failure,
+        failure=_failure(command),
         skip=command.skip,
         input=None if command.input is None else encode(command.input),
         task_type=node.type if pure else "",
@@ -105,9 +106,13 @@ def _conclude(_plan: Plan, _state: State, command: FinishExecution, now: int, en
         at=now,
         status=command.status,
         output=encode(command.output) if succeeded else None,
-        failure=command.failure,
+        failure=_failure(command),
         failed_task=command.failed_task,
     )
+
+
+def _failure(command: FinishTask | FinishExecution) -> ev.Failure | None:
+    return None if command.failure is None else capped(command.failure)
 
 
 _RECORDERS: dict[type, Callable[[Plan, State, Any, int, Encode], ev.Event]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
@@ -13,15 +14,25 @@ from millrace.spec.models.fields import Many, Model, Name, Timeout, Version, ref
 from millrace.spec.models.task import Policies, Task
 
 API_VERSION: Final = "workflow.io/v1"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
 
 
-def _labels(value: dict[str, str]) -> dict[str, str]:
-    for key, text in value.items():
+def labels_fault(labels: Mapping[str, str]) -> tuple[str, str] | None:
+    """The first thing wrong with labels, and what to do; None if nothing is."""
+    for key, text in labels.items():
         if not _LABEL_KEY.fullmatch(key):
-            raise refusal(f"{key!r} is not a label name", "Use up to 128 of letters, digits, dot, slash, hyphen.")
+            return f"{key[:160]!a} is not a label name", "Use up to 128 of letters, digits, dot, slash, hyphen."
         if len(text) > 256:
-            raise refusal(f"the label {key} has {len(text)} characters", "Use at most 256.")
+            return f"the label {key} has {len(text)} characters", "Use at most 256."
+        if _CONTROL.search(text):
+            return f"the label {key} holds a control character", "Take it out."
+    return None
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    if why := labels_fault(value):
+        raise refusal(*why)
     return value
 
 
