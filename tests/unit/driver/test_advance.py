@@ -152,6 +152,14 @@ def test_no_attempt_starts_whose_timeout_exceeds_the_time_left() -> None:
     assert Done("succeeded") == local.drive(execution, deadline=local.clock.now() + 100_000)
 
 
+@pytest.mark.parametrize(("left", "ended"), [(5_000 + 7_000, ["a"]), (5_000 + 6_999, [])])
+def test_an_attempt_starts_while_its_timeout_and_the_margin_fit_to_the_millisecond(left: int, ended: list[str]) -> None:
+    local = Local()
+    execution = local.begin([call("a", attemptTimeout="7s")])
+    local.drive(execution, deadline=local.clock.now() + left)
+    assert ended == local.script.ended
+
+
 def test_a_retry_beyond_the_deadline_is_left_to_the_next_driver() -> None:
     local = Local(Script({"a": [BAD, "ok"]}))
     retry = {"maxAttempts": 2, "interval": "9s", "jitter": "none"}

@@ -378,6 +378,12 @@ def test_nothing_follows_an_aggregate_that_leaves_one_map() -> None:
     assert "list" == compile_transform([{"groupBy": "a"}, {"aggregate": {"n": "count"}}, {"limit": 1}]).gives
 
 
+def test_flatten_goes_as_deep_as_64_levels_and_no_deeper() -> None:
+    assert [1] == run([[1]], {"flatten": 64})
+    with pytest.raises(TransformError, match="from 1 to 64"):
+        compile_transform([{"flatten": 65}])
+
+
 COSTS: list[tuple[Any, int]] = [
     ({"filter": "n > 1"}, 12),
     ({"map": {"a": "{{n}}"}}, 4),
