@@ -52,4 +52,8 @@ def test_a_look_that_fails_is_logged_and_the_next_one_comes(error: Exception, ca
 
 
 def test_one_that_never_began_can_be_stopped() -> None:
-    Reconciler(World(MemoryDocuments())).stop()  # type: ignore[arg-type]
+    before = threading.active_count()
+    reconciler = Reconciler(World(MemoryDocuments()))  # type: ignore[arg-type]
+    reconciler.stop()
+    reconciler.stop()
+    assert before == threading.active_count()
