@@ -51,7 +51,8 @@ def small() -> list[Case]:
 
 
 def examples() -> list[Case]:
-    """The documented examples, with the input and the expected status beside each, and the reusable tasks of all."""
+    """The documented examples that need nothing set up, with the input and the expected status beside each, and the
+    reusable tasks of all."""
     folder = ROOT / "docs" / "examples"
     documents = [document for file in files_in(folder) if file.suffix != ".json" for document in read_file(file)]
     tasks = tuple(document.text for document in documents if document.kind == "WorkflowTask")
@@ -59,6 +60,8 @@ def examples() -> list[Case]:
     for document in documents:
         if document.kind == "Workflow":
             beside = document.file.parent
+            if (beside / "setup.json").exists():
+                continue
             given = json.loads((beside / "input.json").read_text())
             status = json.loads((beside / "expected.json").read_text())["status"]
             cases.append(Case(f"example-{beside.name}", document.text, tasks, given, status))
