@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from . import aws, engine, imports, logs, paths
+from . import attempts, aws, engine, imports, logs, paths
 
 
 def main() -> int:
@@ -33,6 +33,7 @@ def main() -> int:
         ("local path, synchronous=NORMAL", lambda: [*paths.rows("NORMAL"), paths.makespan("NORMAL")]),
         ("logs", logs.log_rows),
         ("expressions and transforms", logs.expression_rows),
+        ("attempts that prove who calls, read pages or call functions", attempts.rows),
         ("imports", imports.rows),
         ("memory", lambda: [logs.memory_row()]),
         ("one execution of each example on AWS, counted on the emulation", aws.rows),

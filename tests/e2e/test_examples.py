@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,6 +123,17 @@ def test_all_attempts_of_a_task_carry_one_key(platform: Platform) -> None:
         if event["type"] == "AttemptFinished" and event["path"] == "risk"
     ]
     assert [idempotency_key(started["id"], "risk")] * 3 == sent
+
+
+def test_an_execution_remembers_neither_secrets_nor_tokens(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = start_execution(platform, ANYBODY, Start(workflow="authorised-calls", input={"orderId": 7}))
+    ended = wait_execution(platform, ANYBODY, started["id"], wait_ms=LONGEST_MS)
+    events = execution_events(platform, ANYBODY, started["id"], after=-1, limit=100, wait_ms=0)["items"]
+    told = json.dumps([ended, events]) + caplog.text
+    assert 2 == told.count('"[redacted]"')  # the token's header, and the signature's
+    assert [] == [text for text in ("demo-client-secret", "demo-signing-key", "demo-access-") if text in told]
 
 
 def test_a_large_value_stands_in_the_log_by_reference(platform: Platform) -> None:
