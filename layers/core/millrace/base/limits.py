@@ -35,6 +35,7 @@ SNAPSHOT_BYTES: Final = 1 * MIB
 
 TASKS_PER_WORKFLOW: Final = 10_000
 TASK_ID_CHARS: Final = 128
+TESTS_PER_WORKFLOW: Final = 200
 ATTEMPT_TIMEOUT_MS: Final = 14 * 60 * 1000  # a Lambda invocation ends at 15 minutes
 DEFAULT_ATTEMPT_TIMEOUT_MS: Final = 60 * 1000
 SLEEP_IN_DRIVER_MS: Final = 10 * 1000  # longer waits park

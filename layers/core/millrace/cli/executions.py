@@ -31,9 +31,13 @@ _FILTERS: Final = {
 def add(parser: argparse.ArgumentParser) -> None:
     take_data(parser)
     parser.add_argument(
-        "action", nargs="?", default="list", choices=["list", "show", "events", "cancel"], help="default: list"
+        "action",
+        nargs="?",
+        default="list",
+        choices=["list", "show", "events", "cancel", "to-test"],
+        help="default: list",
     )
-    parser.add_argument("id", nargs="?", help="of the execution; needed by show, events and cancel")
+    parser.add_argument("id", nargs="?", help="of the execution; needed by all but list")
     parser.add_argument("--workflow", help="list: only executions of this workflow")
     parser.add_argument(
         "--version", dest="label_of_version", help="list: only of this version; with --workflow and --status"
@@ -47,6 +51,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", help="list: only started before this time (RFC 3339)")
     parser.add_argument("--cursor", help="list: go on behind the page that gave this cursor")
     parser.add_argument("--limit", type=int, default=20, help="list: at most this many (default 20)")
+    parser.add_argument("--name", help="to-test: the name of the test")
     parser.add_argument("--reason", default="", help="cancel: recorded in the history")
 
 
@@ -61,6 +66,8 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
         path = f"/executions/{segment(arguments.id)}"
         if arguments.action == "events":
             return _events(client, path, output)
+        if arguments.action == "to-test":
+            return _to_test(client, path, arguments.name, output)
         if arguments.action == "cancel":
             _, answer = client.call("POST", f"{path}/cancel", value=_cancellation(arguments.reason))
             what = "was cancelled already" if answer["status"] == "cancelled" else "is being cancelled"
@@ -101,6 +108,22 @@ def _events(client: Client, path: str, output: Output) -> Exit:
         if not page["items"]:
             return Exit.OK
         after = page["next"]
+
+
+def _to_test(client: Client, path: str, name: str | None, output: Output) -> Exit:
+    """The execution as a list of one test, to be pasted into the spec of its workflow."""
+    from millrace.cli.yaml_text import yaml_text
+
+    _, answer = client.call("GET", f"{path}/test", query={"name": name} if name else None)
+    output.data(answer)
+    case = answer["test"]
+    ordered = {key: case[key] for key in sorted(case, key=lambda key: (key == "expect", key != "name", key))}
+    output.say(yaml_text({"tests": [ordered]}).rstrip("\n"))
+    for line in answer["differences"]:
+        output.warn(f"left out: {line}" if answer["passes"] else line)
+    if not answer["passes"]:
+        output.warn("the test does not pass on the version that ran")
+    return Exit.OK if answer["passes"] else Exit.FAILED
 
 
 def _cancellation(reason: str) -> dict[str, str]:

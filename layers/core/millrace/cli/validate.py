@@ -84,19 +84,26 @@ def judge(found: Sequence[Document]) -> list[tuple[Document, list[Finding]]]:
     documents, by name and by version where a document states one."""
     loaded = [(one, load(one.text, media="json" if one.media == "json" else "yaml")) for one in found]
     tasks = [task for _, each in loaded if isinstance(task := each.document, WorkflowTask)]
-    return [(one, [_moved(f, one.before) for f in _findings(each, tasks)]) for one, each in loaded]
+    return [(one, [moved(f, one.before) for f in findings_of(each, tasks)]) for one, each in loaded]
 
 
-def _findings(loaded: Loaded, tasks: Sequence[WorkflowTask]) -> tuple[Finding, ...]:
+def findings_of(loaded: Loaded, tasks: Sequence[WorkflowTask]) -> tuple[Finding, ...]:
+    """Every finding about a document; ``tasks`` are the reusable ones beside it."""
     more: Sequence[Finding] = ()
     if isinstance(loaded.document, Workflow):
-        references = {task.task_ref for task in loaded.document.spec.tasks if task.task_ref is not None}
-        known = {ref: task for ref in references if (task := task_among(ref, tasks)) is not None}
+        known = named_tasks(loaded.document, tasks)
         more = check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_transform)
     elif loaded.document is not None:
         more = check_task(loaded.document, loaded.source, check_transform=check_transform)
     return in_order([*loaded.findings, *more])
 
 
-def _moved(finding: Finding, lines: int) -> Finding:
+def named_tasks(workflow: Workflow, tasks: Sequence[WorkflowTask]) -> dict[str, WorkflowTask]:
+    """The reusable tasks that a workflow names, by the text of each reference."""
+    references = {task.task_ref for task in workflow.spec.tasks if task.task_ref is not None}
+    return {ref: task for ref in references if (task := task_among(ref, tasks)) is not None}
+
+
+def moved(finding: Finding, lines: int) -> Finding:
+    """A finding with the line of the file, ``lines`` below that of the document."""
     return dataclasses.replace(finding, line=finding.line + lines) if finding.line else finding

@@ -8,7 +8,7 @@ from typing import Any, Final
 from millrace.base import canonical
 from millrace.spec.models.blocks import with_type
 
-_ONLY_WORDS: Final = frozenset({"description", "tags", "categories", "category", "examples", "version"})
+_ONLY_WORDS: Final = frozenset({"description", "tags", "categories", "category", "examples", "version", "tests"})
 _SIDE_ITEMS: Final = frozenset(
     [
         "breakingChanges",
@@ -32,8 +32,8 @@ def content_hash(value: Mapping[str, Any]) -> str:
 def behaviour_hash(value: Mapping[str, Any]) -> str:
     """Hex SHA-256 of what changes the plan.
 
-    Left out: description, tags, categories, examples and version; labels, annotations and owner; blocks that live
-    beside the definition, such as budget and slo.
+    Left out: description, tags, categories, examples, tests and version; labels, annotations and owner; blocks that
+    live beside the definition, such as budget and slo.
     """
     metadata = {key: value["metadata"][key] for key in ("name", "namespace") if key in value["metadata"]}
     spec = {key: item for key, item in value["spec"].items() if key not in _ONLY_WORDS | _SIDE_ITEMS}

@@ -131,7 +131,8 @@ def keys_at(schema: Mapping[str, Any], path: Path) -> set[str]:
 def _below(schema: Mapping[str, Any], place: Mapping[str, Any], part: str | int) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for shape in _shapes(schema, place):
-        below = shape.get("items") if isinstance(part, int) else shape.get("properties", {}).get(part)
+        named = shape.get("properties", {}).get(part, shape.get("additionalProperties"))
+        below = shape.get("items") if isinstance(part, int) else named
         if isinstance(below, dict):
             found.append(below)
     return found

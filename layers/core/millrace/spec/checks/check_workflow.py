@@ -12,6 +12,7 @@ from millrace.spec.checks.report import Report
 from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.structure import check_graph, check_ids, check_reachable
 from millrace.spec.checks.tasks import check_schema, check_tasks
+from millrace.spec.checks.testing import check_cases
 from millrace.spec.checks.waiting import check_waiting
 from millrace.spec.dependencies import graph_of
 from millrace.spec.environment import produced, workflow_environment
@@ -61,4 +62,5 @@ def check_workflow(
     check_tasks(report, workflow, tasks, sites, environment)
     check_waiting(report, workflow, tasks, graph)
     check_breakers(report, workflow, tasks)
+    check_cases(report, workflow, tasks, graph, outcomes)
     return in_order(report.findings)

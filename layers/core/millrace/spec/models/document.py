@@ -12,6 +12,7 @@ from millrace.base.limits import TASKS_PER_WORKFLOW
 from millrace.spec.models.blocks import BlockHolder
 from millrace.spec.models.fields import Many, Model, Name, Timeout, Version, refusal
 from millrace.spec.models.task import Policies, Task
+from millrace.spec.models.testing import Cases
 
 API_VERSION: Final = "workflow.io/v1"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
@@ -89,6 +90,8 @@ class WorkflowSpec(Model):
     """How long an execution may take."""
     parallel_limit: int | None = Field(default=None, ge=1, le=TASKS_PER_WORKFLOW)
     """How many tasks may run at once."""
+    tests: Cases = ()
+    """Tests that `millrace test` runs, without any effect."""
 
 
 class WorkflowTaskSpec(Policies, BlockHolder):
