@@ -20,6 +20,11 @@ from millrace.spec import load
 ROOT = Path(__file__).resolve().parents[2]
 
 
+TIMED = frozenset({"circuit-breaker"})
+"""Examples whose history depends on how soon one attempt follows another, which an emulated cloud does slowly; what
+they show stands in this folder without the time."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One workflow of the corpus; ``tasks`` are the reusable tasks it may name."""
@@ -60,7 +65,7 @@ def examples() -> list[Case]:
     for document in documents:
         if document.kind == "Workflow":
             beside = document.file.parent
-            if (beside / "setup.json").exists():
+            if (beside / "setup.json").exists() or beside.name in TIMED:
                 continue
             given = json.loads((beside / "input.json").read_text())
             status = json.loads((beside / "expected.json").read_text())["status"]
