@@ -13,6 +13,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 
 SEEDS ?= 100000
 EXAMPLE ?= hello
+FUNCTIONS ?= price-order=./docs/examples/calling-functions/price
 INPUT ?= {"userId": 3}
 
 ## Daily work
@@ -26,11 +27,11 @@ setup: $(VENV)/.dev ## Prepare .venv with everything that tests and checks need
 
 .PHONY: run
 run: $(VENV)/.local ## Start the platform, publish the examples, run one, keep serving
-	@exec $(BIN)/millrace dev --load docs/examples --run '$(EXAMPLE)' --input '$(INPUT)'
+	@MILLRACE_LAMBDA_FUNCTIONS='$(FUNCTIONS)' exec $(BIN)/millrace dev --load docs/examples --run '$(EXAMPLE)' --input '$(INPUT)'
 
 .PHONY: dev
 dev: $(VENV)/.local ## Start the platform and publish the examples again whenever they change
-	@exec $(BIN)/millrace dev --watch docs/examples
+	@MILLRACE_LAMBDA_FUNCTIONS='$(FUNCTIONS)' exec $(BIN)/millrace dev --watch docs/examples
 
 .PHONY: test
 test: $(VENV)/.dev .venv-sam/.ready .venv-emulator/.ready ## Run all tests with their coverage gates

@@ -7,16 +7,19 @@ from typing import Any
 from millrace.api import Resolver, answer, caller, entry
 from millrace.api import models as m
 from millrace.api import parameters as p
+from millrace.api import testing_models as tm
 from millrace.api.messages import message_id
 from millrace.api.operations import gives
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.decide_approval import decide_approval
 from millrace.services.execution_events import execution_events
+from millrace.services.execution_test import execution_test
 from millrace.services.get_execution import get_execution
 from millrace.services.list_executions import list_executions
 from millrace.services.pause_execution import pause_execution
 from millrace.services.signal_execution import signal_execution
 from millrace.wiring import current
+from millrace.wiring.rehearsing import rehearse
 
 app = Resolver("executions")
 BASE = "/api/v1/executions"
@@ -61,9 +64,15 @@ def read_execution_events(
     return answer(page, headers=headers)
 
 
+@app.get(f"{ONE}/test", responses=gives(tm.ExecutionTest))
+def read_execution_as_test(execution: p.ExecutionPath, name: p.TestName = None) -> Any:
+    """Read an execution that has ended as a test of its workflow."""
+    return answer(execution_test(current(), caller(), execution, name=name, rehearse=rehearse))
+
+
 @app.post(f"{ONE}/cancel", responses=gives(m.Execution, 202))
 def request_cancel(execution: p.ExecutionPath, body: p.CancelBody = None, key: p.IdempotencyKey = None) -> Any:
-    """Ask an execution to stop."""
+    """Ask an execution to stop; one that has ended otherwise is 409."""
     sent = body or m.CancelRequest()
     message = message_id(current(), sent.message_id, key)
     return answer(cancel_execution(current(), caller(), execution, reason=sent.reason, message_id=message), status=202)

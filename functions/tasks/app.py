@@ -99,9 +99,11 @@ def get_task_version(name: p.Name, version: p.VersionPath) -> Any:
 
 
 @app.post(f"{ONE}/activate", responses=gives(m.Definition))
-def activate_task(name: p.Name, body: p.ActivateBody, match: p.IfMatch = None) -> Any:
+def activate_task(name: p.Name, body: p.ActivateBody, match: p.IfMatch = None, key: p.IdempotencyKey = None) -> Any:
     """Choose the version that new starts get."""
-    value, etag = activate_definition(current(), caller(), "task", name, version=body.version, if_match=match or "")
+    value, etag = activate_definition(
+        current(), caller(), "task", name, version=body.version, if_match=match or "", key=key
+    )
     return answer(value, etag=etag)
 
 

@@ -8,6 +8,7 @@ from millrace.api import Resolver, answer, caller, entry, request
 from millrace.api import models as m
 from millrace.api import package_models as pm
 from millrace.api import parameters as p
+from millrace.api import testing_models as tm
 from millrace.api.answers import download, text
 from millrace.api.operations import DOCUMENT, PACKAGE, gives
 from millrace.api.publications import publication, published
@@ -19,11 +20,14 @@ from millrace.services.import_package import Order, import_package
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
 from millrace.services.publish_workflow import publish_workflow
+from millrace.services.run_workflow_tests import Order as Tests
+from millrace.services.run_workflow_tests import run_workflow_tests
 from millrace.services.validate_document import validate_document
 from millrace.services.validate_input import validate_input
 from millrace.services.workflow_graph import mermaid, workflow_graph
 from millrace.services.workflow_statistics import workflow_statistics
 from millrace.wiring import current
+from millrace.wiring.rehearsing import rehearse
 
 app = Resolver("workflows")
 BASE = "/api/v1/workflows"
@@ -98,9 +102,11 @@ def get_workflow_version(name: p.Name, version: p.VersionPath) -> Any:
 
 
 @app.post(f"{ONE}/activate", responses=gives(m.Definition))
-def activate_workflow(name: p.Name, body: p.ActivateBody, match: p.IfMatch = None) -> Any:
+def activate_workflow(name: p.Name, body: p.ActivateBody, match: p.IfMatch = None, key: p.IdempotencyKey = None) -> Any:
     """Choose the version that new starts get."""
-    value, etag = activate_definition(current(), caller(), "workflow", name, version=body.version, if_match=match or "")
+    value, etag = activate_definition(
+        current(), caller(), "workflow", name, version=body.version, if_match=match or "", key=key
+    )
     return answer(value, etag=etag)
 
 
@@ -130,6 +136,14 @@ def export_workflow_document(name: p.Name, shape: p.ExportFormat = "yaml", versi
     """Export a workflow with everything it depends on."""
     found = export_workflow(current(), caller(), name, shape=shape, version=version)
     return download(found.data, found.media_type, found.file_name)
+
+
+@app.post(f"{ONE}/test", responses=gives(tm.TestsReport))
+def run_tests_of_workflow(name: p.Name, body: p.TestsBody = None) -> Any:
+    """Run the tests of a workflow: mocked, and without any effect."""
+    sent = body or tm.TestsRequest()
+    order = Tests(version=sent.version, tests=sent.tests, only=sent.only, covered=sent.coverage)
+    return answer(run_workflow_tests(current(), caller(), name, order, rehearse))
 
 
 @app.post(f"{ONE}/executions", responses=gives(m.Started, 200, 202))

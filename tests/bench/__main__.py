@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from . import aws, engine, imports, logs, paths
+from . import attempts, aws, engine, guards, imports, logs, paths
 
 
 def main() -> int:
@@ -31,8 +31,10 @@ def main() -> int:
         ("engine: decide and evolve against a bare heap-and-counter pass", engine.rows),
         ("local path, synchronous=FULL", lambda: [*paths.rows("FULL"), paths.makespan("FULL")]),
         ("local path, synchronous=NORMAL", lambda: [*paths.rows("NORMAL"), paths.makespan("NORMAL")]),
+        ("circuit breakers", guards.rows),
         ("logs", logs.log_rows),
         ("expressions and transforms", logs.expression_rows),
+        ("attempts that prove who calls, read pages or call functions", attempts.rows),
         ("imports", imports.rows),
         ("memory", lambda: [logs.memory_row()]),
         ("one execution of each example on AWS, counted on the emulation", aws.rows),

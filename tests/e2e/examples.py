@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from millrace.ports.documents import TenantScope
+from millrace.ports.secrets import Secret, Secrets
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "examples"
 
@@ -30,8 +33,26 @@ class Example:
         found: dict[str, Any] = json.loads((self.folder / "expected.json").read_text(encoding="utf-8"))
         return found
 
+    @property
+    def setup(self) -> dict[str, Any]:
+        """What must be there before it runs: ``secrets`` by name, ``functions`` by name."""
+        file = self.folder / "setup.json"
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return found
+
 
 EXAMPLES = [Example(path.parent.name) for path in sorted(FOLDER.glob("*/workflow.yaml"))]
+FUNCTIONS: dict[str, str] = {
+    name: place for example in EXAMPLES for name, place in example.setup.get("functions", {}).items()
+}
+FUNCTIONS_SETTING = ",".join(f"{name}={place}" for name, place in FUNCTIONS.items())
+
+
+def put_secrets(secrets: Secrets, tenant: str) -> None:
+    """The secrets that the examples need."""
+    for example in EXAMPLES:
+        for name, held in example.setup.get("secrets", {}).items():
+            secrets.put(TenantScope(tenant), name, Secret(held["value"], tuple(held["hosts"])))
 
 
 def wait_until_published(names: Callable[[], Iterable[str]], *, seconds: float = 30) -> None:

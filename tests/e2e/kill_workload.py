@@ -144,7 +144,8 @@ class Workload:
             key = f"message-{newest}"
             if self._chance.random() < 0.3:
                 reply = self._send("cancel", f"/executions/{execution}/cancel", key, b'{"reason": "test"}')
-                self.cancels[key] = (execution, reply.json()["status"])
+                answer = reply.json()
+                self.cancels[key] = (execution, answer["executionStatus" if reply.status == 409 else "status"])
                 continue
             reply = self._send("signal", f"/executions/{execution}/signals/go", key, b'{"payload": {"n": 1}}')
             if reply.status == 409:

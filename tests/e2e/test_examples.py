@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from millrace.adapters.files import FileSecrets
 from millrace.base.ids import idempotency_key
 from millrace.local import documents
 from millrace.local.demo import create_app
@@ -23,7 +25,17 @@ from millrace.services.wait_execution import wait_execution
 from millrace.spec import Workflow, load
 from millrace.wiring.local import open_local
 from millrace.wiring.settings import Settings
-from tests.e2e.examples import EXAMPLES, FOLDER, ROOT, Example, differences, wait_until_published
+from tests.e2e.examples import (
+    EXAMPLES,
+    FOLDER,
+    FUNCTIONS,
+    FUNCTIONS_SETTING,
+    ROOT,
+    Example,
+    differences,
+    put_secrets,
+    wait_until_published,
+)
 from tests.e2e.server import Server
 
 ANYBODY = Caller(tenant="examples", principal="test", roles=frozenset({"admin"}))
@@ -35,7 +47,11 @@ every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that has published the examples as `make run` does."""
-    with Server(tmp_path_factory.mktemp("examples") / "data", "--load", str(FOLDER)) as running:
+    data = tmp_path_factory.mktemp("examples") / "data"
+    data.mkdir()
+    put_secrets(FileSecrets(data), "default")
+    settings = {"MILLRACE_LAMBDA_FUNCTIONS": FUNCTIONS_SETTING}
+    with Server(data, "--load", str(FOLDER), env=settings) as running:
         wait_until_published(lambda: [item["name"] for item in running.call("GET", "/workflows").json()["items"]])
         yield running
 
@@ -46,9 +62,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     bound = bind(0, variable="MILLRACE_DEMO_PORT")
     shop = Listener(create_app(), bound, name="demo")
     local = open_local(
-        Settings(data=tmp_path_factory.mktemp("in-process"), sync="normal"), demo_url=f"http://{HOST}:{port_of(bound)}"
+        Settings(data=tmp_path_factory.mktemp("in-process"), sync="normal", lambda_functions=FUNCTIONS),
+        demo_url=f"http://{HOST}:{port_of(bound)}",
     )
     shop.start()
+    put_secrets(local.platform.secrets, ANYBODY.tenant)
     try:
         found = [one for path in documents.files_in(FOLDER) for one in documents.read_file(path) if one.kind]
         for document in documents.tasks_first(found):
@@ -107,6 +125,17 @@ def test_all_attempts_of_a_task_carry_one_key(platform: Platform) -> None:
     assert [idempotency_key(started["id"], "risk")] * 3 == sent
 
 
+def test_an_execution_remembers_neither_secrets_nor_tokens(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = start_execution(platform, ANYBODY, Start(workflow="authorised-calls", input={"orderId": 7}))
+    ended = wait_execution(platform, ANYBODY, started["id"], wait_ms=LONGEST_MS)
+    events = execution_events(platform, ANYBODY, started["id"], after=-1, limit=100, wait_ms=0)["items"]
+    told = json.dumps([ended, events]) + caplog.text
+    assert 2 == told.count('"[redacted]"')  # the token's header, and the signature's
+    assert [] == [text for text in ("demo-client-secret", "demo-signing-key", "demo-access-") if text in told]
+
+
 def test_a_large_value_stands_in_the_log_by_reference(platform: Platform) -> None:
     started = start_execution(platform, ANYBODY, Start(workflow="large-values", input={}))
     wait_execution(platform, ANYBODY, started["id"], wait_ms=LONGEST_MS)
@@ -126,7 +155,7 @@ def test_every_example_says_what_it_shows() -> None:
     assert {"README.md", "expected.json", "input.json", "workflow.yaml"} == set.intersection(
         *({path.name for path in example.folder.iterdir()} for example in EXAMPLES)
     )
-    assert 9 == len(EXAMPLES)
+    assert 12 == len(EXAMPLES)
 
 
 def test_a_difference_is_told_with_its_place() -> None:

@@ -126,10 +126,26 @@ def test_a_workflow_whose_task_has_no_active_version_does_not_start() -> None:
     assert 422 == status(result)
 
 
+def test_a_reference_by_a_range_of_comparisons_is_published_locked_and_run() -> None:
+    for limit, version in ((1, "1.0.0"), (2, "1.5.0"), (3, "2.0.0")):
+        assert 201 == status(handle("POST", "/api/v1/tasks", task(limit=limit, version=version)))
+    steps = [{"id": "a", "input": {"items": [1, 2, 3, 4]}, "taskRef": "shorten@>=1 <2"}]
+    assert 201 == status(handle("POST", W, workflow("ranged", tasks=steps)))
+    started = body_of(handle("POST", f"{W}/ranged/executions?wait=10s", {"input": {}}))
+    events = body_of(handle("GET", f"{X}/{started['id']}/events"))["items"]
+    assert [("shorten@>=1 <2", "1.5.0")] == [
+        (one["ref"], one["version"]) for one in events[0]["manifest"] if one["kind"] == "task"
+    ]
+    refused = handle("POST", W, workflow("ranged", tasks=[{**steps[0], "taskRef": "shorten@>=3 <4"}]))
+    assert (422, "unknown-task-ref") == (status(refused), body_of(refused)["findings"][0]["code"])
+
+
 def test_a_step_may_be_started_by_version() -> None:
     handle("POST", f"{W}?activate=false", workflow("hello", tasks=[step("other")]))
-    found = body_of(start({"input": {}, "version": "latest"}))
-    assert ("1.0.1", 2) == (found["version"], found["revision"])
+    for selector in ("latest", ">=1 <2", "~1.0.1"):
+        found = body_of(start({"input": {}, "version": selector}))
+        assert ("1.0.1", 2) == (found["version"], found["revision"])
+    assert 404 == status(start({"input": {}, "version": ">=2 <3"}))
 
 
 def test_health_is_public_and_says_503_when_the_store_is_down(world: Platform) -> None:

@@ -39,24 +39,25 @@ def stocked() -> Any:
     wiring.use(None)
 
 
-def judge(method: str, template: str, result: dict[str, Any]) -> None:
-    """Raises AssertionError unless the answer is described by the document."""
+def judge(method: str, template: str, result: dict[str, Any]) -> bool:
+    """True for an answer that the document describes. Raises AssertionError, which says why, for another."""
     code = status(result)
     assert code < 500, result["body"]
     described = DOCUMENT["paths"][template][method.lower()]["responses"]
     assert code == 405 or str(code) in described, (code, result["body"])
     if code == 304:
-        return
+        return True
     kind = str(header(result, "Content-Type")).split(";")[0]
     if kind in {"text/plain", "application/yaml", "application/zip"}:
         assert kind in described[str(code)]["content"]
-        return
+        return True
     name = "Problem" if code >= 400 else ""
     schema = ({"$ref": "#/components/schemas/Problem"} if name else described[str(code)]["content"][kind]["schema"]) | {
         "components": DOCUMENT["components"]
     }
     assert kind == ("application/problem+json" if name else "application/json")
     jsonschema.Draft202012Validator(schema).validate(body_of(result))
+    return True
 
 
 def call(case: Any) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def test_every_generated_request_gets_an_answer_that_the_document_describes(labe
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def run(case: Any) -> None:
-        judge(case.method, template, call(case))
+        assert judge(case.method, template, call(case))
 
     run()
 
@@ -114,7 +115,7 @@ def test_no_bytes_as_a_body_make_a_server_error(label: str, body: bytes, kind: s
     url = operation.path
     for name, value in {"{name}": "hello", "{execution}": "0" * 26, "{signal}": "go"}.items():
         url = url.replace(name, value)
-    judge(
+    assert judge(
         operation.method,
         operation.path,
         handle(operation.method.upper(), url, body, headers={"Content-Type": kind}, encoded=True),
@@ -182,7 +183,7 @@ def test_no_change_of_a_good_document_makes_a_server_error(data: st.DataObject) 
             del holder[last]
         else:
             holder[data.draw(st.text(max_size=8))] = holder.pop(last)
-    judge("post", "/api/v1/workflows", handle("POST", "/api/v1/workflows", document))
+    assert judge("post", "/api/v1/workflows", handle("POST", "/api/v1/workflows", document))
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
@@ -190,7 +191,7 @@ def test_no_change_of_a_good_document_makes_a_server_error(data: st.DataObject) 
 def test_no_edit_of_a_good_text_makes_a_server_error(at: int, text: str, cut: int) -> None:
     edited = YAML_WORKFLOW[:at] + text + YAML_WORKFLOW[at + cut :]
     body = edited.encode(errors="surrogatepass")
-    judge("post", "/api/v1/workflows", handle("POST", "/api/v1/workflows", body, headers=YAML, encoded=True))
+    assert judge("post", "/api/v1/workflows", handle("POST", "/api/v1/workflows", body, headers=YAML, encoded=True))
 
 
 def test_the_good_document_itself_is_published() -> None:

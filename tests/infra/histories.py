@@ -51,11 +51,16 @@ def comparable(
                 value = load_value(platform.blobs, scope, value)
             elif isinstance(value, ev.Failure):
                 value = [value.kind, value.code, value.message, value.retryable]
-            elif name in FIELDS or name in without:
+            elif name in FIELDS or name in without or _waits_for_breaker(event, name):
                 continue
             body[name] = _stable(value, execution)
         found[getattr(event, "path", "")].append(body)
     return dict(found)
+
+
+def _waits_for_breaker(event: ev.Event, name: str) -> bool:
+    """A delay until a circuit breaker lets a probe through is what was left of its break: a measurement."""
+    return name == "delay_ms" and isinstance(event, ev.RetryScheduled) and event.why.startswith("circuit_open/")
 
 
 def _stable(value: Any, execution: str) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 from unittest import mock
 
 from millrace.adapters import inprocess
-from millrace.driver import advance, loading, session
+from millrace.driver import advance, breakers, loading, session
+from millrace.driver.breakers import Breakers
 from millrace.driver.session import Session
 from millrace.store import executions, runlog
 
@@ -154,7 +155,58 @@ def start_again_after_the_result() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def probes_without_a_place() -> Iterator[None]:
+    """A probe is let through, and its place stays free."""
+    real = breakers.admit
+
+    def admit(*args: Any, **kwargs: Any) -> Any:
+        found = real(*args, **kwargs)
+        following = getattr(found, "following", None)
+        return found if following is None else replace(found, following=replace(following, probes=()))
+
+    with mock.patch.object(breakers, "admit", admit):
+        yield
+
+
+@contextmanager
+def probe_on_what_was_read() -> Iterator[None]:
+    """A probe is let through although the write of its place was refused."""
+    real = Breakers._write
+
+    async def write(self: Breakers, *args: Any) -> bool:
+        await real(self, *args)
+        return True
+
+    with mock.patch.object(Breakers, "_write", write):
+        yield
+
+
+@contextmanager
+def count_late_results() -> Iterator[None]:
+    """The result of an attempt counts in whatever generation the breaker is by then."""
+    real = Breakers.report
+
+    async def report(self: Breakers, world: Any, permit: Any, verdict: Any) -> None:
+        now = self._of(permit.key).stored.breaker.generation
+        await real(self, world, permit if permit.probe else replace(permit, generation=now), verdict)
+
+    with mock.patch.object(Breakers, "report", report):
+        yield
+
+
+@contextmanager
+def lease_without_end() -> Iterator[None]:
+    """The place of a probe that was not heard of is never free again."""
+    with mock.patch.object(breakers, "LEASE_MS", 10**9):
+        yield
+
+
 MUTANTS: dict[str, Mutant] = {
+    "probes without a place": probes_without_a_place,
+    "probe on what was read": probe_on_what_was_read,
+    "count late results": count_late_results,
+    "lease without end": lease_without_end,
     "no fence": no_fence,
     "perform before acknowledgement": perform_before_acknowledgement,
     "drop a message": drop_a_message,

@@ -6,6 +6,7 @@ import random
 
 from millrace.store.executions import summary_key
 
+from .breakers import guarded, service
 from .faults import Faults
 from .graphs import RETRY, SLOW, WAITS, make_plan, random_edges
 from .invariants import judge_end
@@ -29,6 +30,9 @@ def build(seed: int) -> World:
                 priorities={name: rng.randint(0, 3) for name in names},
             )
         )
+    called = service(random.Random(seed + 4))
+    if called is not None:
+        plans = [guarded(plan, called) for plan in (*plans, plans[0])]
     exclusive = rng.random() < 0.3
     options = Options(
         plans=plans,
@@ -43,6 +47,8 @@ def build(seed: int) -> World:
         lease_ms=rng.choice((30_000, 2_000)),
         snapshot_events=rng.choice((1_000, 2, 5)),
         output_bytes=rng.choice((0, 0, 0, 70_000)),
+        service=called,
+        attempt_s=0.5 if called is None else called.attempt_s,
     )
     faults = Faults(
         random.Random(seed + 2),

@@ -11,6 +11,7 @@ from typing import Any
 from millrace.adapters.inprocess import run_actor
 from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets, SeededRandom
 from millrace.base.errors import MillraceError
+from millrace.driver.guards import Guards
 from millrace.driver.world import DriverWorld, Poke
 from millrace.engine.events import ExecutionStarted
 from millrace.engine.plan import Plan
@@ -26,6 +27,7 @@ from millrace.services.send_message import send_message
 from millrace.services.slot_leases import SlotLeases
 from millrace.store.executions import Message, read_actor
 
+from .breakers import Service, Watch
 from .faults import Faults, Process, SimClock, SimIds
 from .graphs import output_of
 from .invariants import SCOPE, judge_start
@@ -54,6 +56,7 @@ class Options:
     output_bytes: int = 0
     snapshot_events: int = 1_000
     lease_ms: int = 30_000
+    service: Service | None = None
 
 
 @dataclass
@@ -65,6 +68,8 @@ class Performed:
     process: Process
     began: float
     ended: float | None = None
+    failed: bool = False
+    stopped: bool = False
 
 
 @dataclass
@@ -95,6 +100,8 @@ class World:
         self.processes: list[Process] = []
         self.plans: dict[str, Plan] = {}
         self.actors: dict[tuple[str, str], Poke] = {}
+        self.guards: dict[str, Guards] = {}
+        self.watch = None if options.service is None else Watch(self, options.service)
         self._count = 0
 
     # processes
@@ -144,6 +151,7 @@ class World:
             lease_ms=self.options.lease_ms,
             children=ChildExecutions(lambda: self.platform(process)),
             slots=SlotLeases(lambda: self.platform(process)),
+            guards=self.guards.setdefault(process.name, Guards()),
         )
 
     def platform(self, process: Process) -> Platform:
@@ -174,6 +182,8 @@ class World:
     # what the store was told
 
     def _written(self, process: Process, scope: TenantScope, ops: Sequence[Op]) -> None:
+        if self.watch is not None:
+            self.watch.written(process, ops)
         for op in ops:
             if isinstance(op, Update) and op.key.sort == "actor" and "leaseUntil" in op.set:
                 self.record.leases[(op.key.partition[1], process.name)] = int(str(op.set["leaseUntil"]))
@@ -365,11 +375,20 @@ class SimRunner:
             attempt.execution, attempt.path, attempt.number, attempt.idempotency_key, process, world.loop.time()
         )
         judge_start(world, performed)
+        if world.watch is not None:
+            world.watch.begins(performed)
         world.record.performed.append(performed)
-        await asyncio.sleep(world.rng.random() * world.options.attempt_s)
-        await process.stand()
+        try:
+            await asyncio.sleep(world.rng.random() * world.options.attempt_s)
+            await process.stand()
+        except asyncio.CancelledError:
+            performed.stopped = True
+            raise
         performed.ended = world.loop.time()
-        if world.rng.random() < world.options.failing:
+        performed.failed = world.rng.random() < world.options.failing
+        if world.options.service is not None and world.options.service.down(performed.began):
+            performed.failed = True
+        if performed.failed:
             raise TaskFailed(Failure("network", "simulated", "simulated", retryable=True))
         output = output_of(attempt.path, attempt.input)
         if world.options.output_bytes:

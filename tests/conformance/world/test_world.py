@@ -9,8 +9,9 @@ import pytest
 
 from millrace.adapters.memory import ManualClock, SeededRandom
 from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
-from millrace.base.ids import ALPHABET, ID_CHARS, id_time, region_code
+from millrace.base.ids import ALPHABET, ID_CHARS, region_code
 from millrace.ports.world import Clock, Ids, Random
+from tests.conformance.world.ids import id_time
 
 CLOCKS: list[Callable[[], Clock]] = [SystemClock, ManualClock]
 CHANCES: list[Callable[[], Random]] = [SystemRandom, SeededRandom]

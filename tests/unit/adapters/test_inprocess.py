@@ -161,7 +161,11 @@ def test_the_reconciler_at_start_up_resumes_the_same(servers: Any) -> None:
 
 
 def test_an_orchestrator_that_was_never_opened_closes() -> None:
-    Server(Script()).orchestrator.close()
+    orchestrator = Server(Script()).orchestrator
+    before = threading.active_count()
+    orchestrator.close()
+    orchestrator.close()
+    assert before == threading.active_count()
 
 
 def test_runners_that_keep_connections_are_closed_with_it(servers: Any) -> None:

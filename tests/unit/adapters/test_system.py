@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from millrace.adapters.memory import ManualClock, SeededRandom
 from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
-from millrace.base.ids import id_time, region_code
+from millrace.base.ids import region_code
+from tests.conformance.world.ids import id_time
 
 
 def test_the_clock_answers_milliseconds_of_this_century() -> None:

@@ -54,6 +54,41 @@ def test_a_good_document_has_no_findings(folder: Path) -> None:
     assert (0, f"{folder}/good.yaml: no findings\n") == (ran.code, ran.out)
 
 
+def test_a_file_that_is_missing_does_not_keep_the_others_from_being_judged(folder: Path) -> None:
+    ran = millrace("validate", str(folder / "missing.yaml"), str(folder / "good.yaml"))
+    assert (2, f"{folder}/good.yaml: no findings\n") == (ran.code, ran.out)
+    assert "missing.yaml: No such file" in ran.err
+    ran = millrace("validate", str(folder / "broken.yaml"), str(folder / "missing.yaml"))
+    assert (1, True, True) == (ran.code, "frobnicate" in ran.out, "missing.yaml" in ran.err)
+    assert 2 == millrace("validate", str(folder / "missing.yaml")).code
+
+
+@pytest.mark.parametrize(
+    ("reference", "versions", "code"),
+    [
+        ("first@^1", ["1.2.0"], 0),
+        ("first@^1", ["2.0.0"], 1),
+        ("first@^1", ["2.0.0", "1.0.0"], 0),
+        ("first@~1.1", ["1.2.0"], 1),
+        ("first@1.2.0", ["1.2.0"], 0),
+        ("first@1.2.0", ["1.2.1"], 1),
+        ("first@^1", [""], 0),
+        ("first", ["2.0.0", "1.0.0"], 0),
+        ("first@latest", ["2.0.0"], 0),
+        ("first@r7", ["2.0.0"], 0),
+        ("second@^1", ["1.0.0"], 1),
+    ],
+)
+def test_a_range_is_judged_against_the_versions_beside_it(
+    tmp_path: Path, reference: str, versions: list[str], code: int
+) -> None:
+    tasks = [TASK.replace("spec:\n", f"spec:\n  version: {label}\n") if label else TASK for label in versions]
+    path = tmp_path / "both.yaml"
+    path.write_text("---\n".join([*tasks, USES.replace("first@^1", reference)]))
+    ran = millrace("validate", str(path))
+    assert (code, code == 1) == (ran.code, "unknown-task-ref" in ran.out)
+
+
 def test_a_broken_document_is_shown_with_line_and_caret(folder: Path) -> None:
     ran = millrace("validate", str(folder / "broken.yaml"))
     assert 1 == ran.code
@@ -72,6 +107,38 @@ def test_tasks_are_looked_up_among_the_files_given(folder: Path) -> None:
     (folder / "uses.yaml").write_text(USES)
     assert 0 == millrace("validate", str(folder / "both.yaml")).code
     assert 1 == millrace("validate", str(folder / "uses.yaml")).code
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "code"),
+    [
+        ("1.4.0", "@^1", 0),
+        ("1.4.0", "@>=1 <2", 0),
+        ("1.4.0", "@~1.4", 0),
+        ("1.4.0", "", 0),
+        ("1.4.0", "@latest", 0),
+        ("1.4.0", "@r7", 0),
+        ("1.4.0", "@^2", 1),
+        ("1.4.0", "@>=1 <1.4", 1),
+        ("", "@>=1 <1.4", 0),
+    ],
+)
+def test_a_range_is_held_against_the_versions_of_the_files(folder: Path, version: str, wanted: str, code: int) -> None:
+    task = TASK.replace("spec:\n", f"spec:\n  version: {version}\n") if version else TASK
+    (folder / "ranged.yaml").write_text(f"{task}---\n{USES.replace('first@^1', f'first@{wanted[1:]}'.rstrip('@'))}")
+    ran = millrace("validate", "--json", str(folder / "ranged.yaml"))
+    assert code == ran.code, ran.out
+    assert ["unknown-task-ref"] * code == [one["code"] for one in ran.json[0]["findings"] if one["severity"] == "error"]
+
+
+def test_the_newest_of_the_files_that_fits_is_meant(folder: Path) -> None:
+    def task(version: str, name: str) -> str:
+        schema = f"  inputSchema: {{type: object, required: [{name}], properties: {{{name}: {{}}}}}}\n"
+        return TASK.replace("spec:\n", f"spec:\n  version: {version}\n{schema}")
+
+    tasks = "---\n".join(task(*pair) for pair in (("1.0.0", "old"), ("1.9.0", "items"), ("2.0.0", "new")))
+    (folder / "several.yaml").write_text(f"{tasks}---\n{USES}")
+    assert 0 == millrace("validate", str(folder / "several.yaml")).code
 
 
 def test_a_folder_stands_for_its_files(folder: Path) -> None:

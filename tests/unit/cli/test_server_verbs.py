@@ -124,6 +124,55 @@ def test_following_ends_at_the_timeout_and_a_cancel_ends_the_execution(data: Pat
     while on(data, "executions", "show", identifier, "--json").json["status"] == "running":
         assert time.monotonic() < deadline
     assert "cancelled" in on(data, "executions", "show", identifier).out
+    again = on(data, "executions", "cancel", identifier)
+    assert (0, f"{identifier} was cancelled already\n") == (again.code, again.out)
+
+
+def test_an_execution_that_has_ended_is_not_said_to_be_cancelled(data: Path) -> None:
+    identifier = on(data, "run", "hello", "--json").json["id"]
+    ran = on(data, "executions", "cancel", identifier)
+    assert 0 != ran.code
+    assert "has ended already" in ran.err
+    assert "succeeded" in ran.err
+    assert "" == ran.out
+
+
+def test_the_list_takes_the_filters_of_the_api(data: Path) -> None:
+    identifier = on(data, "run", "hello", "--json").json["id"]
+    version = on(data, "executions", "show", identifier, "--json").json["version"]
+
+    def listed(*arguments: str) -> list[str]:
+        ran = on(data, "executions", "list", *arguments, "--json")
+        return [item["id"] for item in ran.json["items"]]
+
+    assert identifier in listed("--workflow", "hello")
+    assert identifier in listed("--status", "succeeded")
+    assert identifier in listed("--workflow", "hello", "--version", version, "--status", "succeeded")
+    assert identifier in listed("--since", "2020-01-01T00:00:00Z", "--until", "2100-01-01T00:00:00Z")
+    assert [] == listed("--until", "2020-01-01T00:00:00Z")
+    for name in ("--label=a:b", "--subject=s", "--trigger=t", f"--replay-of={identifier}"):
+        assert [] == listed(name)
+    assert "No execution is like that.\n" == on(data, "executions", "list", "--subject", "s").out
+    on(data, "run", "hello")
+    first = on(data, "executions", "list", "--limit", "1", "--json").json
+    told = on(data, "executions", "list", "--limit", "1").out
+    assert f"--cursor {first['cursor']}" in told
+    assert (
+        first["items"] != on(data, "executions", "--limit", "1", f"--cursor={first['cursor']}", "--json").json["items"]
+    )
+    assert "cannot be listed" in on(data, "executions", "list", "--version", "1.0.0").err
+
+
+def test_a_folder_is_no_workflow(data: Path, tmp_path: Path) -> None:
+    ran = on(data, "run", str(tmp_path))
+    assert (2, True) == (ran.code, f"{tmp_path} is a folder" in ran.err)
+    assert "dev --watch" in ran.err
+
+
+def test_what_is_no_id_is_told_what_an_id_looks_like(data: Path) -> None:
+    ran = on(data, "executions", "show", "nope")
+    assert 2 == ran.code
+    assert "an execution id has 26 characters" in ran.err
 
 
 def test_a_start_need_not_be_followed(data: Path) -> None:

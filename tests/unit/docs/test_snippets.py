@@ -16,7 +16,7 @@ import yaml
 
 from millrace.cli.validate import judge
 from millrace.local import documents
-from tests.e2e.examples import differences, wait_until_published
+from tests.e2e.examples import FUNCTIONS_SETTING, differences, wait_until_published
 from tests.e2e.server import Server
 from tests.unit.docs.snippets import NEEDS, PAGES, ROOT, SHELLS, SNIPPETS, Snippet, snippets_in
 
@@ -30,7 +30,8 @@ UNMADE = {"unknown-task", "unknown-task-ref"}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that has published the examples, as `make run` does."""
     folder = tmp_path_factory.mktemp("snippets")
-    with Server(folder / "data", "--load", str(ROOT / "docs" / "examples")) as running:
+    settings = {"MILLRACE_LAMBDA_FUNCTIONS": FUNCTIONS_SETTING}
+    with Server(folder / "data", "--load", str(ROOT / "docs" / "examples"), env=settings) as running:
         wait_until_published(lambda: [item["name"] for item in running.call("GET", "/workflows").json()["items"]])
         yield running
 
@@ -143,6 +144,6 @@ def test_every_target_that_is_named_is_in_the_makefile() -> None:
 
 def test_every_file_of_the_examples_is_one_that_is_loaded() -> None:
     found = [one for path in documents.files_in(ROOT / "docs" / "examples") for one in documents.read_file(path)]
-    assert ["WorkflowTask"] + ["Workflow"] * 9 == [
+    assert ["WorkflowTask"] + ["Workflow"] * 12 == [
         one.kind for one in documents.tasks_first(found) if documents.is_ours(one)
     ]

@@ -152,6 +152,14 @@ def test_no_attempt_starts_whose_timeout_exceeds_the_time_left() -> None:
     assert Done("succeeded") == local.drive(execution, deadline=local.clock.now() + 100_000)
 
 
+@pytest.mark.parametrize(("left", "ended"), [(5_000 + 7_000, ["a"]), (5_000 + 6_999, [])])
+def test_an_attempt_starts_while_its_timeout_and_the_margin_fit_to_the_millisecond(left: int, ended: list[str]) -> None:
+    local = Local()
+    execution = local.begin([call("a", attemptTimeout="7s")])
+    local.drive(execution, deadline=local.clock.now() + left)
+    assert ended == local.script.ended
+
+
 def test_a_retry_beyond_the_deadline_is_left_to_the_next_driver() -> None:
     local = Local(Script({"a": [BAD, "ok"]}))
     retry = {"maxAttempts": 2, "interval": "9s", "jitter": "none"}
@@ -495,12 +503,25 @@ async def _actor(local: Local, execution: str) -> None:
 
 
 def test_a_record_that_no_segment_can_hold_stalls_instead_of_trying_for_ever() -> None:
-    failure = Failure("task", "odd", "too much to tell", False, details={"all": "x" * 500_000})
+    failure = Failure("task", "odd" * 200_000, "too much to tell", False)
     local = Local(Script({"a": [failure]}))
     execution = local.begin([call("a")])
     body = local.finish(execution)
     assert "stalled" == body["status"]
     assert "limit" in body["errorMessage"]
+
+
+def test_a_failure_with_a_megabyte_of_details_ends_its_task_and_tells_what_fits() -> None:
+    details = {"status": 500, "all": "x" * 1_000_000, "rows": list(range(200_000)), "last": {"at": 1}}
+    failure = Failure("task", "odd", "m" * 1_000_000, False, hint="h" * 1_000_000, details=details)
+    local = Local(Script({"a": [failure]}))
+    execution = local.begin([call("a")])
+    body = local.finish(execution)
+    assert ("failed", "a") == (body["status"], body["failedTask"])
+    error = body["tasks"]["a"]["error"]
+    assert {"truncated": True, "status": 500, "all": "x" * 500, "last": {"at": 1}} == error["details"]
+    assert (4_000, 1_000) == (len(error["message"]), len(error["hint"]))
+    assert error == body["error"]
 
 
 def test_a_message_that_is_delivered_again_after_it_became_history_is_not_written_twice() -> None:

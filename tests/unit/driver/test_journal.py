@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from millrace.base.errors import FenceLost, MillraceError, OutcomeUnknown, StoreUnavailable, Throttled
+from millrace.base.limits import TRANSACTION_BYTES, TRANSACTION_OPS
 from millrace.driver.advance import advance
-from millrace.driver.journal import RETRY_DELAYS_S, ExtraRefused, Journal
+from millrace.driver.journal import RETRY_DELAYS_S, ExtraRefused, Journal, grouped
 from millrace.driver.loop import DriverLoop
 from millrace.driver.park import park
 from millrace.driver.world import Again, Done
 from millrace.engine import events as ev
 from millrace.engine.values import inline_value
-from millrace.ports.documents import Check, Op, Update
+from millrace.ports.documents import Check, Op, Put, Update
 from millrace.store.executions import actor_key, read_actor
 from millrace.store.runlog import Stamp, segment_puts
 
@@ -118,6 +119,22 @@ def test_a_batch_of_many_megabytes_is_written_in_groups_with_what_belongs_to_its
     ]
 
 
+@pytest.mark.parametrize("extra", [0, 1])
+def test_every_group_of_segments_is_filled_to_half_a_transaction_and_no_further(extra: int) -> None:
+    """Four of a quarter each fill a group; one byte more each, and three do."""
+    size = TRANSACTION_BYTES // 8 + extra
+    item = segment_puts("x1", 0, batch(1), Stamp("d", "w"))[0].item
+    puts = [Put(replace(item, attrs={"body": b"x" * size})) for _ in range(9)]
+    assert ([4, 4, 1], [3, 3, 3])[extra] == [len(group) for group in grouped(puts, 0)]
+
+
+@pytest.mark.parametrize("extras", [0, 3])
+def test_a_group_leaves_just_the_room_that_is_asked_for(extras: int) -> None:
+    puts = [segment_puts("x1", 0, batch(1), Stamp("d", "w"))[0] for _ in range(60)]
+    most = TRANSACTION_OPS - extras
+    assert [most, most, 60 - 2 * most] == [len(group) for group in grouped(puts, extras)]
+
+
 def test_more_small_segments_than_a_transaction_holds_are_split() -> None:
     local = Local()
     made = journal(local)
@@ -177,6 +194,13 @@ def test_a_park_whose_acknowledgement_is_lost_is_settled_by_reading(applied: boo
 
     found = park(Lost(), SCOPE, execution, token="t", wake_at=None, seen_seq=0, now=1)  # type: ignore[arg-type]
     assert parked is found
+
+
+def test_a_park_without_a_timer_wakes_at_no_time() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    assert park(local.documents, SCOPE, execution, token="t", wake_at=None, seen_seq=0, now=1)
+    assert 0 == read_actor(local.documents, SCOPE, execution).wake_at  # type: ignore[union-attr]
 
 
 def test_no_park_is_stored_when_a_message_came_in_or_the_run_has_ended() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from millrace.base.ids import id_time
 from millrace.driver.values import load_value
 from millrace.engine import events as ev
 from millrace.ports.runners import Failure
 from millrace.services.start_execution import Start, start_execution
+from tests.conformance.world.ids import id_time
 
 from .runs import CALLER, EXCHANGE, HEAD, SCOPE, USAGE, Local, Script, call, workflow
 

@@ -55,6 +55,35 @@ def test_a_retry_that_is_due_at_the_very_end_of_the_time_is_not_made(timeout: in
     assert (planned, attempts) == (len(held.of(ev.RetryScheduled)), held.attempts("a"))
 
 
+def test_a_retry_that_is_due_waits_for_room_beside_what_runs() -> None:
+    held = Play(
+        graph({"a": {"retry": retry(interval_ms=300)}, "b": {}}, parallel_limit=1),
+        answers={"a": [failure()], "b": [NEVER]},
+    )
+    held.settle()
+    held.now += 10
+    held.land("a", 1)
+    held.settle()
+    held.now += 1_000
+    held.settle()
+    assert ({"a": "retrying", "b": "running"}, 1) == (held.statuses(), held.most)
+
+
+def test_what_an_attempt_was_given_is_kept_for_the_next_one() -> None:
+    held = Play(
+        graph({"a": {"config": {"n": 1}, "input": {"m": 2}, "retry": retry(interval_ms=1)}}), answers={"a": [failure()]}
+    )
+    held.settle()
+    config, given = held.state.tasks[0].config, held.state.tasks[0].input
+    assert ({"n": 1}, {"m": 2}) == (config.decoded(), given.decoded())
+    held.now += 10
+    held.land("a", 1)
+    held.settle()
+    held.now += 10
+    held.settle()
+    assert (2, config, given) == (held.attempts("a"), held.state.tasks[0].config, held.state.tasks[0].input)
+
+
 def test_a_timeout_frees_the_room_that_its_task_took() -> None:
     done = play({"a": {"timeout": 50}, "b": {}}, answers={"a": [NEVER]}, parallel_limit=1)
     assert ("succeeded", BEGIN + 50) == (done.statuses()["b"], done.of(ev.AttemptStarted, "b")[0].at)

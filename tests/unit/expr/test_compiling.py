@@ -228,12 +228,6 @@ def test_what_is_no_text_is_no_expression() -> None:
     assert "syntax" == fault(5).facts["reason"]
 
 
-def test_a_condition_is_true_or_false() -> None:
-    assert compile_expression("1 < 2").evaluate_bool({}) is True
-    with pytest.raises(ExpressionError, match="true or false"):
-        compile_expression("1").evaluate_bool({})
-
-
 def test_constants_are_computed_once_unless_they_fail() -> None:
     assert compile_expression("1 + 2 * 3").constant
     assert compile_expression("[1, 2].map(x, 1)").constant

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
@@ -70,7 +71,9 @@ def test_every_body_arrives_as_it_was_sent(body: bytes) -> None:
 
 @given(st.text())
 def test_any_query_becomes_an_event(query: str) -> None:
-    json.dumps(event(query=query))
+    made = json.loads(json.dumps(event(query=query)))
+    expected = parse_qs(query, keep_blank_values=True, errors="replace")
+    assert (expected or None) == made["multiValueQueryStringParameters"]
 
 
 def test_headers_of_a_result_are_merged_and_the_many_win() -> None:

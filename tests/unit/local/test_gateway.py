@@ -89,6 +89,37 @@ def test_head_is_get_without_a_body(client: Client) -> None:
     assert 100 < int(reply.headers["content-length"])
 
 
+def test_a_header_that_the_handler_gave_is_not_given_twice() -> None:
+    def sniffing(event: dict[str, Any], context: Any) -> Any:
+        return {"statusCode": 200, "multiValueHeaders": {"X-Content-Type-Options": ["nosniff"]}, "body": "{}"}
+
+    with serving({"Echo": sniffing}, ROUTES[:1]) as found:
+        request = f"GET /api/v1/echo/x HTTP/1.1\r\nhost: localhost:{found.port}\r\nconnection: close\r\n\r\n"
+        assert 1 == raw(found.port, request.encode()).lower().count(b"x-content-type-options")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/api/v1/workflows", "GET, HEAD, OPTIONS, POST"),
+        ("DELETE", "/api/v1/workflows/hello", "GET, HEAD, OPTIONS, PUT"),
+        ("DELETE", "/api/v1/workflows/hello/versions", "GET, HEAD, OPTIONS"),
+        ("PUT", "/api/v1/workflows/hello/activate", "OPTIONS, POST"),
+        ("DELETE", "/api/v1/health", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/api/v1/workflows/hello/nothing/there", "GET, HEAD, OPTIONS, POST"),
+    ],
+)
+def test_a_405_names_the_methods_of_the_route_and_not_of_all_that_its_function_serves(
+    method: str, path: str, allowed: str
+) -> None:
+    resources = [f"/api/v1/workflows{rest}" for rest in ("", "/{proxy+}")] + ["/api/v1/health"]
+    routes = [Route("Echo", verb, resource) for resource in resources for verb in ("GET", "POST")]
+    with serving(HANDLERS, routes) as found:
+        reply = found.send(method, path)
+        assert (405, allowed) == (reply.status, reply.headers["allow"])
+        assert allowed == found.send("OPTIONS", path).headers["allow"]
+
+
 def test_options_names_the_methods(client: Client) -> None:
     reply = client.send("OPTIONS", "/api/v1/echo/x")
     assert (204, "GET, HEAD, OPTIONS, POST") == (reply.status, reply.headers["allow"])

@@ -18,13 +18,14 @@ from millrace.ports.documents import Page
 class Store:
     """Fails at the first look, then finds nothing; says when it was looked at twice."""
 
+    error: Exception = field(default_factory=lambda: StoreUnavailable("away"))
     looks: int = 0
     twice: threading.Event = field(default_factory=threading.Event)
 
     def query_index(self, *_: Any, **__: Any) -> Page:
         self.looks += 1
         if self.looks == 1:
-            raise StoreUnavailable("away")
+            raise self.error
         self.twice.set()
         return Page(())
 
@@ -38,8 +39,9 @@ class World:
         return 0
 
 
-def test_a_look_that_fails_is_logged_and_the_next_one_comes(caplog: pytest.LogCaptureFixture) -> None:
-    store = Store()
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), KeyError("x"), OSError("disk"), RecursionError()])
+def test_a_look_that_fails_is_logged_and_the_next_one_comes(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(error)
     world = World(store)
     world.clock = world
     reconciler = Reconciler(world, interval=0.001)  # type: ignore[arg-type]
@@ -50,4 +52,8 @@ def test_a_look_that_fails_is_logged_and_the_next_one_comes(caplog: pytest.LogCa
 
 
 def test_one_that_never_began_can_be_stopped() -> None:
-    Reconciler(World(MemoryDocuments())).stop()  # type: ignore[arg-type]
+    before = threading.active_count()
+    reconciler = Reconciler(World(MemoryDocuments()))  # type: ignore[arg-type]
+    reconciler.stop()
+    reconciler.stop()
+    assert before == threading.active_count()

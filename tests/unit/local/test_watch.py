@@ -215,8 +215,38 @@ def test_the_thread_says_when_no_server_answers_and_goes_on(tmp_path: Path) -> N
     bound.close()
     (tmp_path / "a.yaml").write_text(WORKFLOW)
     twice = threading.Barrier(2)
-    watcher = Watcher(Client(port), tmp_path, lambda change: (twice.wait(30), None)[1])
+    told: list[Change] = []
+
+    def tell(change: Change) -> None:
+        told.append(change)
+        twice.wait(30)
+
+    watcher = Watcher(Client(port), tmp_path, tell)
     watcher.start()
     for _ in range(2):
         twice.wait(30)
     watcher.stop()
+    assert [("unreadable", tmp_path)] * 2 == [(change.what, change.file) for change in told[:2]]
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("odd"), OSError("disk")])
+def test_whatever_a_look_meets_the_next_one_comes(
+    error: Exception, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = threading.Event()
+
+    class Failing(Watcher):
+        looks = 0
+
+        def look(self) -> int:
+            self.looks += 1
+            if self.looks == 1:
+                raise error
+            again.set()
+            return 0
+
+    watcher = Failing(Client(1), tmp_path, lambda _: None)
+    watcher.start()
+    assert again.wait(30)
+    watcher.stop()
+    assert "failed; it is tried again" in caplog.text

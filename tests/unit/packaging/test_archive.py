@@ -233,30 +233,30 @@ def test_entries_that_claim_more_together_than_a_package_holds_are_too_large() -
         read_archive(bytes(data))
 
 
-def survives(data: bytes) -> None:
+def sound(data: bytes) -> bool:
+    """Whether bytes are refused with a hint, or are just what is written of what was read."""
     try:
         files = read_archive(data)
     except UserError as error:
-        assert error.hint
-        return
-    assert write_archive(files) == data
+        return bool(error.hint)
+    return data == write_archive(files)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
-    survives(data)
+    assert sound(data)
 
 
 @given(at=st.integers(0, len(GOOD) - 1), value=st.integers(0, 255))
 def test_no_changed_byte_is_read_as_another_archive(at: int, value: int) -> None:
-    survives(GOOD[:at] + bytes([value]) + GOOD[at + 1 :])
+    assert sound(GOOD[:at] + bytes([value]) + GOOD[at + 1 :])
 
 
 @given(first=st.integers(0, len(GOOD)), second=st.integers(0, len(GOOD)))
 def test_no_part_that_is_cut_out_or_doubled_is_read_as_another_archive(first: int, second: int) -> None:
     low, high = sorted((first, second))
-    survives(GOOD[:low] + GOOD[high:])
-    survives(GOOD[:high] + GOOD[low:])
+    assert sound(GOOD[:low] + GOOD[high:])
+    assert sound(GOOD[:high] + GOOD[low:])
 
 
 def test_labels_that_differ_in_case_only_lie_in_different_files() -> None:
@@ -273,7 +273,7 @@ def test_many_random_changes_at_once_are_refused() -> None:
         data = bytearray(GOOD)
         for _ in range(chance.randrange(1, 20)):
             data[chance.randrange(len(data))] = chance.randrange(256)
-        survives(bytes(data))
+        assert sound(bytes(data))
 
 
 def test_the_limits_are_those_that_the_page_names() -> None:

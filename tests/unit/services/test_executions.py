@@ -339,7 +339,9 @@ def test_a_cancel_is_recorded_and_wakes_the_actor(local: Local) -> None:
 def test_an_execution_that_has_ended_cannot_be_cancelled_and_takes_no_signal(local: Local) -> None:
     execution = local.start("flow")
     before = local.finish(execution)
-    assert before == cancel_execution(local.platform, CALLER, execution, reason="late", message_id="m")
+    with pytest.raises(Conflict, match="has ended already") as caught:
+        cancel_execution(local.platform, CALLER, execution, reason="late", message_id="m")
+    assert ("succeeded", before["status"]) == (caught.value.facts["executionStatus"], "succeeded")
     with pytest.raises(Conflict, match="has ended"):
         signal_execution(local.platform, CALLER, execution, "go", payload=1, message_id="m")
 
@@ -353,7 +355,15 @@ def test_a_cancel_that_races_with_the_end_leaves_it_as_it_is(local: Local) -> No
             super().write(scope, ops)
 
     platform = replace(local.platform, documents=Racing(local.documents, []))
-    assert "succeeded" == cancel_execution(platform, CALLER, execution, reason="", message_id="m")["status"]
+    with pytest.raises(Conflict, match="succeeded"):
+        cancel_execution(platform, CALLER, execution, reason="", message_id="m")
+
+
+def test_what_was_cancelled_can_be_cancelled_again(local: Local) -> None:
+    execution = local.start("flow")
+    cancel_execution(local.platform, CALLER, execution, reason="r", message_id="m")
+    ended = local.finish(execution)
+    assert ended == cancel_execution(local.platform, CALLER, execution, reason="again", message_id="n")
 
 
 @pytest.mark.parametrize("faults", [[LOST], [VANISHED], [VANISHED, LOST]])

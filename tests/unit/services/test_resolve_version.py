@@ -41,6 +41,7 @@ def made() -> Platform:
 
 def test_every_kind_of_reference_is_locked_to_a_version(made: Platform) -> None:
     references = ["shorten", "shorten@^1", "shorten@1.0.0", "shorten@r2", "shorten@latest", "shorten@~1.0"]
+    references += ["shorten@>=1 <2", "shorten@>1.0.0 <=2.0.0"]
     publish_workflow(made, caller(), text(user(*references)))
     resolved = resolve_version(made, caller(), "user")
     locked = {m["ref"]: (m["revision"], m["version"]) for m in resolved.manifest if m["kind"] == "task"}
@@ -51,6 +52,8 @@ def test_every_kind_of_reference_is_locked_to_a_version(made: Platform) -> None:
         "shorten@r2": (2, "1.0.1"),
         "shorten@latest": (3, "2.0.0"),
         "shorten@~1.0": (2, "1.0.1"),
+        "shorten@>=1 <2": (2, "1.0.1"),
+        "shorten@>1.0.0 <=2.0.0": (3, "2.0.0"),
     } == locked
     assert set(references) == set(resolved.tasks)
     assert 64 == len({m["hash"] for m in resolved.manifest}.pop())
@@ -67,7 +70,13 @@ def test_a_later_publish_changes_the_next_start_only(made: Platform) -> None:
 
 @pytest.mark.parametrize(
     ("version", "revision", "reason"),
-    [(None, 2, "active"), ("1.0.0", 1, "requested"), ("^1", 2, "requested"), ("r1", 1, "requested")],
+    [
+        (None, 2, "active"),
+        ("1.0.0", 1, "requested"),
+        ("^1", 2, "requested"),
+        (">=1 <1.0.1", 1, "requested"),
+        ("r1", 1, "requested"),
+    ],
 )
 def test_a_start_may_name_a_version(made: Platform, version: str | None, revision: int, reason: str) -> None:
     for description in "ab":
@@ -76,7 +85,7 @@ def test_a_start_may_name_a_version(made: Platform, version: str | None, revisio
     assert (revision, reason) == (found.revision, found.routing_reason)
 
 
-@pytest.mark.parametrize("version", ["9.9.9", "^9", "r0", "r99", "r9999999999999", "rx"])
+@pytest.mark.parametrize("version", ["9.9.9", "^9", ">=2 <9", "9" * 128, "r0", "r99", "r9999999999999", "rx"])
 def test_a_version_that_is_not_there_is_not_found(made: Platform, version: str) -> None:
     publish_workflow(made, caller(), text(user("shorten")))
     with pytest.raises(NotFound):

@@ -30,6 +30,27 @@ SEMVER = st.builds(lambda a, b, c: f"{a}.{b}.{c}", *[st.integers(0, 30)] * 3)
         ("^2", None),
         ("2.0.0-rc.1", 8),
         ("^1.2.0-rc.1", None),
+        (">=1 <2", 7),
+        (">=1  <1.3", 6),
+        (">1.2.0 <1.10", 6),
+        (">1.2", 7),
+        (">1.10", None),
+        ("<=1.2", 6),
+        ("<=1", 7),
+        ("<1", 3),
+        ("<0.1", None),
+        ("=1.2", 6),
+        ("=1.2.0", 5),
+        ("=1.2.1", None),
+        ("^0 <0.2", 2),
+        ("~1.2 >=1.2.5", 6),
+        (">=2 <1", None),
+        (">=0 <1 nonsense", None),
+        (">=0 1.2.0", None),
+        (">= 1", None),
+        (">=0 >=0 >=0 >=0 >=0", 7),
+        (">=0 >=0 >=0 >=0 >=0 >=0", None),
+        ("9" * 5_000, None),
         ("nonsense", None),
         ("", None),
     ],
@@ -72,3 +93,22 @@ def test_the_next_patch_is_free_and_newer(label: str, taken: set[str]) -> None:
 def test_an_exact_label_is_always_found(labels: dict[str, int]) -> None:
     for label, revision in labels.items():
         assert revision == choose(label, labels)
+
+
+NUMBERS = st.lists(st.integers(0, 3), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
+
+
+@given(NUMBERS, st.dictionaries(SEMVER, st.integers(1, 99), min_size=1))
+def test_past_and_up_to_share_no_version_and_leave_none_out(bound: str, labels: dict[str, int]) -> None:
+    numbered = {label: place for place, label in enumerate(labels)}
+    names = {place: label for label, place in numbered.items()}
+
+    def chosen(wanted: str) -> str | None:
+        place = choose(wanted, numbered)
+        return None if place is None else names[place]
+
+    assert chosen(f">{bound}") or chosen(f"<={bound}")
+    assert None is choose(f">{bound} <={bound}", numbered)
+    assert None is choose(f">={bound} <{bound}", numbered)
+    newest = max(numbered, key=order)
+    assert newest in (chosen(f">={bound}"), chosen(f"<{bound}"))

@@ -49,6 +49,12 @@ CASES = [
         "tasks[inpu",
     ),
     ("empty-document", "# nothing\n", 1, "# nothing"),
+    (
+        "impossible-test",
+        flow(f"id: a, {HTTP}", more="  tests: [{name: t, expect: {order: [a, a]}}]\n"),
+        5,
+        "a]}}]",
+    ),
     ("int-division", flow(f"id: a, {HTTP}", more="  output: '{{7 / 2}}'\n"), 5, "2}}'"),
     ("kept-for-later", flow(f"id: a, {HTTP}", more="  budget: {max: 1}\n"), 5, "budget: {m"),
     ("key-not-text", "? [a]\n: b", 1, "[a]"),

@@ -7,6 +7,7 @@ import pytest
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.base.errors import BlobMissing, ConditionRefused, TooLarge
+from millrace.base.limits import ITEM_BYTES
 from millrace.ports.documents import Delete, TenantScope
 from millrace.store.definitions import Definitions, Side, document_sort, item_key, source_sort
 from millrace.store.publishing import Draft, Stamp, activate, next_version, publish
@@ -105,6 +106,18 @@ def test_a_document_too_large_for_an_item_is_refused(made: Definitions) -> None:
         put(made, draft(document={"a": "x" * 400_000}), "1.0.0")
     with pytest.raises(TooLarge):
         put(made, draft(source=b"x" * 400_000), "1.0.0")
+
+
+@pytest.mark.parametrize("what", ["source", "document"])
+def test_a_document_fits_its_item_to_the_last_byte(made: Definitions, what: str) -> None:
+    room = ITEM_BYTES - 4096
+    full: dict[str, Any] = {"source": b"x" * room} if what == "source" else {"document": {"a": "x" * (room - 8)}}
+    put(made, draft(**full), "1.0.0")
+    version = made.version("workflow", "flow", 1)
+    assert version is not None
+    more: dict[str, Any] = {"source": b"x" * (room + 1)} if what == "source" else {"document": {"a": "x" * (room - 7)}}
+    with pytest.raises(TooLarge, match=str(room)):
+        put(made, draft("h2", **more), "1.0.1")
 
 
 def test_labels_of_all_pages_are_found(made: Definitions) -> None:

@@ -71,6 +71,15 @@ def test_a_fresh_execution_has_an_actor_nobody_holds() -> None:
     assert read_actor(documents, TenantScope("other"), "01x") is None
 
 
+def test_an_actor_of_which_nothing_is_stored_has_nothing_seen_and_nothing_due() -> None:
+    documents = MemoryDocuments()
+    documents.write(SCOPE, [Update(actor_key("01x"), set={"other": 1})])
+    assert Actor() == read_actor(documents, SCOPE, "01x")
+    assert (1, 0, 0, 0, 0, 0) == tuple(
+        getattr(Actor(), name) for name in ("generation", "lease_until", "inbox_seq", "seen_seq", "wake_at", "snapshot")
+    )
+
+
 def test_a_fresh_execution_is_in_every_index_it_has_a_key_for() -> None:
     documents = made()
     assert [["01x"]] * 6 == [

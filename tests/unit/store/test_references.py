@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.adapters.memory import MemoryDocuments
+from millrace.base.canonical import dumps, parse_json
 from millrace.ports.documents import TenantScope
 from millrace.store.definitions import Definitions, Side, Version
 from millrace.store.publishing import Draft, Stamp, next_version, publish
@@ -51,6 +52,18 @@ def test_what_uses_a_thing_is_read_back_with_version_and_paths() -> None:
     assert [("flow", 1, 2), ("flow", 2, 1), ("other", 1, 1)] == [(u.name, u.revision, len(u.uses)) for u in found]
     assert (USES[0], USES[2]) == found[0].uses
     assert [] == used_by(made, "taskRef", "crm")
+
+
+def test_the_uses_of_a_version_are_cut_where_an_item_is_full_and_not_before() -> None:
+    """Each item holds two uses of 100,000 bytes, the first one and those after it alike."""
+    bare = len(dumps(["", "secret", "crm", [], ""]))
+    uses = [Use(f"{n}".ljust(100_000 - bare, "x"), "secret", "crm") for n in range(6)]
+    made = definitions()
+    version = put(made, draft(()))
+    counts = [len(parse_json(bytes(item.attrs["body"]))) for item in reference_items(version, uses)]
+    assert [2, 2, 2] * 2 == counts
+    longer = [Use(use.path + "x", use.kind, use.target) for use in uses]
+    assert 12 == len(reference_items(version, longer))
 
 
 def test_what_stays_inside_a_definition_is_not_indexed_backwards() -> None:

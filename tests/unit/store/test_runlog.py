@@ -65,6 +65,15 @@ def test_two_events_share_a_segment_up_to_the_last_byte(extra: int) -> None:
     assert (1 if extra <= 0 else 2) == len(puts)
 
 
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_segment_after_the_first_is_filled_to_the_last_byte_too(extra: int) -> None:
+    room = SEGMENT_BYTES - 512
+    one = len(msgspec.json.encode(event(1, 1000))) + 1
+    base = len(msgspec.json.encode(event(2, 100_000))) + 1 - 100_000
+    puts = segment_puts("x", 0, [event(3, 261_000), event(1, 1000), event(2, room - one - base + extra)], STAMP)
+    assert ([1, 2], [1, 1, 1])[extra] == [put.item.attrs["count"] for put in puts]
+
+
 def test_no_events_are_no_segment() -> None:
     assert [] == segment_puts("x", 0, [], STAMP)
 

@@ -378,6 +378,36 @@ def test_nothing_follows_an_aggregate_that_leaves_one_map() -> None:
     assert "list" == compile_transform([{"groupBy": "a"}, {"aggregate": {"n": "count"}}, {"limit": 1}]).gives
 
 
+def test_flatten_goes_as_deep_as_64_levels_and_no_deeper() -> None:
+    assert [1] == run([[1]], {"flatten": 64})
+    with pytest.raises(TransformError, match="from 1 to 64"):
+        compile_transform([{"flatten": 65}])
+
+
+COSTS: list[tuple[Any, int]] = [
+    ({"filter": "n > 1"}, 12),
+    ({"map": {"a": "{{n}}"}}, 4),
+    ({"select": ["n", "k"]}, 12),
+    ({"sort": "n"}, 4),
+    ({"limit": 2}, 0),
+    ({"flatten": True}, 0),
+    ({"flatten": "l"}, 12),
+    ({"distinct": True}, 32),
+    ({"distinct": "l"}, 16),
+    ({"groupBy": "k"}, 8),
+    ({"aggregate": {"s": {"op": "sum", "of": "n"}}}, 5),
+    ({"join": {"with": [{"k": "a"}, {"k": "b"}], "on": "k"}}, 16),
+]
+
+
+@pytest.mark.parametrize(("step", "cost"), COSTS, ids=[str(step) for step, _ in COSTS])
+def test_what_a_step_costs_is_the_same_on_every_machine(step: dict[str, Any], cost: int) -> None:
+    items = [{"n": n, "k": "ab"[n % 2], "l": [n, n + 1]} for n in range(4)]
+    fuel = Fuel(1_000)
+    run(items, step, fuel=fuel)
+    assert cost == 1_000 - fuel.steps
+
+
 @pytest.mark.parametrize("steps", [{"limit": 1}, None, "x", [{"limit": 1}] * 101])
 def test_steps_are_a_list_of_bounded_length(steps: Any) -> None:
     with pytest.raises(TransformError, match="list of at most 100"):

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from millrace.base.errors import MillraceError
 from millrace.ports.documents import Documents
 from millrace.ports.feed import Feed, FeedRecord
 from millrace.store.statistics import read_checkpoint, save_checkpoint
@@ -75,7 +74,7 @@ class FeedLoop:
             more = False
             try:
                 more = self.look()
-            except MillraceError:
+            except Exception:  # whatever it was, what follows in the feed waits for this thread
                 _logger.exception("a look at the feed failed; it is tried again")
             if not more:
                 self._stop.wait(self._interval)

@@ -44,10 +44,12 @@ ACCESS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("GET", f"{API}/workflows/<name>/statistics"): READ,
     ("GET", f"{API}/workflows/<name>/export"): READ,
     ("POST", f"{API}/workflows/import"): WRITE,
+    ("POST", f"{API}/workflows/<name>/test"): READ,
     ("POST", f"{API}/workflows/<name>/executions"): RUN,
     ("GET", f"{API}/executions"): READ,
     ("GET", f"{API}/executions/<execution>"): READ,
     ("GET", f"{API}/executions/<execution>/events"): READ,
+    ("GET", f"{API}/executions/<execution>/test"): READ,
     ("POST", f"{API}/executions/<execution>/cancel"): RUN,
     ("POST", f"{API}/executions/<execution>/signals/<signal>"): RUN,
     ("POST", f"{API}/executions/<execution>/pause"): RUN,
@@ -67,6 +69,18 @@ PUBLIC: Final = frozenset({("GET", f"{API}/health")})
 
 PACKAGES: Final = frozenset({("POST", f"{API}/workflows/import")})
 """What takes the bytes of a package in place of a JSON or YAML body."""
+
+
+def methods_of(path: str) -> frozenset[str]:
+    """The methods of the routes that a path without its query leads to; empty where none does."""
+    given = path.split("/")
+    return frozenset(method for method, template in {*ACCESS, *PUBLIC} if _leads(given, template.split("/")))
+
+
+def _leads(given: list[str], wanted: list[str]) -> bool:
+    return len(given) == len(wanted) and all(
+        held == want or (want.startswith("<") and held != "") for held, want in zip(given, wanted, strict=True)
+    )
 
 
 def authorise(caller: Caller, method: str, template: str) -> None:

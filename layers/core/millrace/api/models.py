@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from millrace.api.access import API
 
 Text = Annotated[str, Field(max_length=1024)]
-Selector = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z^~.+-]+$")]
+Selector = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z^~.+<>= -]+$")]
 
 
 class Wire(BaseModel):

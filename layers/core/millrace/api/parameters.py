@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 
-from millrace.api import models
+from millrace.api import models, testing_models
 from millrace.base.errors import InvalidRequest
 from millrace.base.limits import PAGE_DEFAULT, PAGE_LIMIT, WAIT_CAP_S
 from millrace.base.scalars import parse_duration
@@ -52,6 +52,8 @@ CancelBody = Annotated[models.CancelRequest | None, Body()]
 SignalBody = Annotated[models.SignalRequest | None, Body()]
 MessageBody = Annotated[models.MessageRequest | None, Body()]
 DecisionBody = Annotated[models.DecisionRequest, Body()]
+TestsBody = Annotated[testing_models.TestsRequest | None, Body()]
+TestName = Annotated[str | None, Query(alias="name", description="The name of the test.", min_length=1, max_length=200)]
 GraphFormat = Annotated[Literal["json", "mermaid"], Query(alias="format", description="json or mermaid.")]
 ExportFormat = Annotated[
     Literal["yaml", "json", "package"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
@@ -21,7 +21,20 @@ def as_request_error(error: RequestValidationError) -> InvalidRequest:
     )
 
 
+_EXECUTION: Final = "an execution id has 26 characters, as `millrace executions list` shows them"
+
+
+def _problem(item: dict[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown field"
+    if item["type"] == "string_pattern_mismatch" and item["loc"][-1] == "execution":
+        return _EXECUTION
+    if item["type"] == "string_pattern_mismatch":
+        return "it holds characters that it may not, or has the wrong length"
+    return str(item["msg"])[:300]
+
+
 def _entry(item: dict[str, Any]) -> dict[str, str]:
     place, *rest = [str(part)[:80] for part in item["loc"]]
-    problem = "unknown field" if item["type"] == "extra_forbidden" else str(item["msg"])[:300]
+    problem = _problem(item)
     return {"in": place, "at": ".".join(rest), "problem": problem[:1].lower() + problem[1:]}

@@ -38,16 +38,6 @@ def make_id(now: int, region: str, randomness: int) -> str:
     return _base32(now, 10) + region_code(region) + _base32(randomness, 14)
 
 
-def id_time(identifier: str) -> Millis:
-    """The time an id was made at, in ms. Raises ValueError on anything that is not an id."""
-    if len(identifier) != ID_CHARS:
-        raise ValueError(f"not an id: {identifier!r}")
-    number = 0
-    for char in identifier[:10]:
-        number = number << 5 | ALPHABET.index(char)
-    return Millis(number)
-
-
 def idempotency_key(execution: str, path: str) -> str:
     """The key every attempt of one task instance carries, whatever the attempt number."""
     return hashlib.sha256(f"{execution}\n{path}".encode()).hexdigest()[:32]

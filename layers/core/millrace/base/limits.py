@@ -41,6 +41,7 @@ ITERATIONS: Final = 50_000  # of one forEach
 GENERATED_BYTES: Final = 60 * KIB  # the tasks of one generate; below what is kept in an event, since they are the plan
 SLOTS: Final = 1_000  # places under one concurrency key; they are listed in one item
 HOPS: Final = 16  # executions above an execution
+TESTS_PER_WORKFLOW: Final = 200
 ATTEMPT_TIMEOUT_MS: Final = 14 * 60 * 1000  # a Lambda invocation ends at 15 minutes
 DEFAULT_ATTEMPT_TIMEOUT_MS: Final = 60 * 1000
 SLEEP_IN_DRIVER_MS: Final = 10 * 1000  # longer waits park

@@ -17,7 +17,7 @@ class Exit(IntEnum):
 
 MEANING = {
     Exit.OK: "It did what was asked.",
-    Exit.FAILED: "The execution failed or was cancelled, a document has errors, or a file is not formatted.",
+    Exit.FAILED: "The execution or a test failed or was cancelled, or a document has errors or is not formatted.",
     Exit.USAGE: "The command line, a file, an input or a setting cannot be used.",
     Exit.UNREACHABLE: "No server answers, its port is taken, or another process holds the data folder.",
     Exit.NOT_FOUND: "There is no such workflow or execution.",

@@ -4,23 +4,54 @@ from __future__ import annotations
 
 import argparse
 import secrets
+from typing import Final
 
 from millrace.cli import shapes
 from millrace.cli.codes import Exit
-from millrace.cli.output import Output
+from millrace.cli.output import Output, plain
 from millrace.cli.session import connect
 from millrace.cli.settings import settings_of, take_data
 from millrace.local.client import Client, segment
+
+_FILTERS: Final = {
+    "workflow": "workflow",
+    "version": "label_of_version",
+    "status": "status",
+    "label": "label",
+    "subject": "subject",
+    "trigger": "trigger",
+    "replayOf": "replay_of",
+    "since": "since",
+    "until": "until",
+    "cursor": "cursor",
+}
+"""Query parameter of the list → where the argument for it is."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     take_data(parser)
     parser.add_argument(
-        "action", nargs="?", default="list", choices=["list", "show", "events", "cancel"], help="default: list"
+        "action",
+        nargs="?",
+        default="list",
+        choices=["list", "show", "events", "cancel", "to-test"],
+        help="default: list",
     )
-    parser.add_argument("id", nargs="?", help="of the execution; needed by show, events and cancel")
+    parser.add_argument("id", nargs="?", help="of the execution; needed by all but list")
     parser.add_argument("--workflow", help="list: only executions of this workflow")
+    parser.add_argument(
+        "--version", dest="label_of_version", help="list: only of this version; with --workflow and --status"
+    )
+    parser.add_argument("--status", help="list: only with this status; with --workflow, --version too")
+    parser.add_argument("--label", help="list: only with this label, as KEY:VALUE")
+    parser.add_argument("--subject", help="list: only about this subject")
+    parser.add_argument("--trigger", help="list: only started by this trigger")
+    parser.add_argument("--replay-of", help="list: only replays of this execution")
+    parser.add_argument("--since", help="list: only started from this time on (RFC 3339)")
+    parser.add_argument("--until", help="list: only started before this time (RFC 3339)")
+    parser.add_argument("--cursor", help="list: go on behind the page that gave this cursor")
     parser.add_argument("--limit", type=int, default=20, help="list: at most this many (default 20)")
+    parser.add_argument("--name", help="to-test: the name of the test")
     parser.add_argument("--reason", default="", help="cancel: recorded in the history")
 
 
@@ -35,9 +66,12 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
         path = f"/executions/{segment(arguments.id)}"
         if arguments.action == "events":
             return _events(client, path, output)
+        if arguments.action == "to-test":
+            return _to_test(client, path, arguments.name, output)
         if arguments.action == "cancel":
             _, answer = client.call("POST", f"{path}/cancel", value=_cancellation(arguments.reason))
-            output.say(f"cancelling {answer.get('id', arguments.id)}")
+            what = "was cancelled already" if answer["status"] == "cancelled" else "is being cancelled"
+            output.say(f"{plain(answer['id'])} {what}")
             output.data(answer)
             return Exit.OK
         _, execution = client.call("GET", path)
@@ -48,15 +82,19 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
 
 def _list(client: Client, arguments: argparse.Namespace, output: Output) -> Exit:
     query = {"limit": str(arguments.limit)}
-    if arguments.workflow:
-        query["workflow"] = arguments.workflow
+    query |= {name: given for name, key in _FILTERS.items() if (given := getattr(arguments, key)) is not None}
     _, page = client.call("GET", "/executions", query=query)
     output.data(page)
     rows = [shapes.execution_row(execution) for execution in page["items"]]
+    if not rows and len(query) > 1:
+        output.say("No execution is like that.")
+        return Exit.OK
     if not rows:
         output.say("No executions yet. Start one with `millrace run WORKFLOW`.")
         return Exit.OK
     output.table(shapes.EXECUTION_COLUMNS, rows)
+    if page["cursor"]:
+        output.say(f"There are more: --cursor {page['cursor']}")
     return Exit.OK
 
 
@@ -70,6 +108,22 @@ def _events(client: Client, path: str, output: Output) -> Exit:
         if not page["items"]:
             return Exit.OK
         after = page["next"]
+
+
+def _to_test(client: Client, path: str, name: str | None, output: Output) -> Exit:
+    """The execution as a list of one test, to be pasted into the spec of its workflow."""
+    from millrace.cli.yaml_text import yaml_text
+
+    _, answer = client.call("GET", f"{path}/test", query={"name": name} if name else None)
+    output.data(answer)
+    case = answer["test"]
+    ordered = {key: case[key] for key in sorted(case, key=lambda key: (key == "expect", key != "name", key))}
+    output.say(yaml_text({"tests": [ordered]}).rstrip("\n"))
+    for line in answer["differences"]:
+        output.warn(f"left out: {line}" if answer["passes"] else line)
+    if not answer["passes"]:
+        output.warn("the test does not pass on the version that ran")
+    return Exit.OK if answer["passes"] else Exit.FAILED
 
 
 def _cancellation(reason: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ VERBS: Final[Mapping[str, str]] = {
     "dev": "start the platform on this machine and keep serving",
     "validate": "check workflow and task documents",
     "fmt": "write documents in their canonical form",
+    "test": "run the tests of workflows, without any effect",
     "run": "run a workflow, or a file, and follow it",
     "executions": "list, show and cancel executions",
     "breakers": "list, show, open, close and reset circuit breakers",

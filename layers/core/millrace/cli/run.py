@@ -101,6 +101,10 @@ def _follow(
 
 def _name(client: Client, given: str, output: Output) -> str | None:
     path = Path(given)
+    if path.is_dir():
+        raise InvalidRequest(
+            f"{given} is a folder", hint="Name a file in it, or publish all of it with `millrace dev --watch FOLDER`."
+        )
     if path.suffix not in documents.SUFFIXES and not path.is_file():
         return given
     found = documents.tasks_first(documents.read_file(path))

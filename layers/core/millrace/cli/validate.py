@@ -13,6 +13,7 @@ from millrace.cli.codes import Exit
 from millrace.cli.output import Output
 from millrace.local import documents
 from millrace.local.documents import Document
+from millrace.services.task_references import task_among
 from millrace.services.transform_check import check_transform
 from millrace.spec import (
     Finding,
@@ -37,7 +38,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
-    found = [document for path in files_of(arguments.files) for document in documents.read_file(path)]
+    found: list[Document] = []
+    unread = False
+    for path in files_of(arguments.files):
+        try:
+            found += documents.read_file(path)
+        except OSError as error:
+            unread = True
+            hint = "Check the path and its permissions."
+            output.problem(f"{path}: {error.strerror or error}", hint=hint, code="file")
+    if unread and not found:
+        return Exit.USAGE
     judged = judge(found)
     names = {document.file: None for document, _ in judged}
     by_file = {name: [f for document, fs in judged if document.file == name for f in fs] for name in names}
@@ -50,7 +61,7 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             output.say(findings_text(findings, str(name), name.read_bytes().decode(errors="replace")).rstrip("\n"))
     every = [finding for findings in by_file.values() for finding in findings]
     warned = arguments.strict and any(finding.severity == "warning" for finding in every)
-    return Exit.FAILED if has_errors(every) or warned else Exit.OK
+    return Exit.FAILED if has_errors(every) or warned else Exit.USAGE if unread else Exit.OK
 
 
 def files_of(given: Sequence[Path]) -> list[Path]:
@@ -71,22 +82,29 @@ def files_of(given: Sequence[Path]) -> list[Path]:
 
 def judge(found: Sequence[Document]) -> list[tuple[Document, list[Finding]]]:
     """Findings of each document, with the lines of its file. References to tasks are looked up among the same
-    documents, by name: which version a range means is decided when something is published."""
+    documents, by name and by version where a document states one."""
     loaded = [(one, load(one.text, media="json" if one.media == "json" else "yaml")) for one in found]
-    tasks = {task.metadata.name: task for _, each in loaded if isinstance(task := each.document, WorkflowTask)}
-    return [(one, [_moved(f, one.before) for f in _findings(each, tasks)]) for one, each in loaded]
+    tasks = [task for _, each in loaded if isinstance(task := each.document, WorkflowTask)]
+    return [(one, [moved(f, one.before) for f in findings_of(each, tasks)]) for one, each in loaded]
 
 
-def _findings(loaded: Loaded, tasks: dict[str, WorkflowTask]) -> tuple[Finding, ...]:
+def findings_of(loaded: Loaded, tasks: Sequence[WorkflowTask]) -> tuple[Finding, ...]:
+    """Every finding about a document; ``tasks`` are the reusable ones beside it."""
     more: Sequence[Finding] = ()
     if isinstance(loaded.document, Workflow):
-        references = set(wanted_tasks(loaded.document))
-        known = {ref: tasks[name] for ref in references if (name := ref.partition("@")[0]) in tasks}
+        known = named_tasks(loaded.document, tasks)
         more = check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_transform)
     elif loaded.document is not None:
         more = check_task(loaded.document, loaded.source, check_transform=check_transform)
     return in_order([*loaded.findings, *more])
 
 
-def _moved(finding: Finding, lines: int) -> Finding:
+def named_tasks(workflow: Workflow, tasks: Sequence[WorkflowTask]) -> dict[str, WorkflowTask]:
+    """The reusable tasks that a workflow names, by the text of each reference."""
+    references = wanted_tasks(workflow)
+    return {ref: task for ref in references if (task := task_among(ref, tasks)) is not None}
+
+
+def moved(finding: Finding, lines: int) -> Finding:
+    """A finding with the line of the file, ``lines`` below that of the document."""
     return dataclasses.replace(finding, line=finding.line + lines) if finding.line else finding

@@ -74,7 +74,11 @@ class Attempts:
 
     async def _perform(self, attempt: Attempt, guard: Guard) -> None:
         async with self._world.room or nullcontext():
-            result = await self._guarded(attempt, guard)
+            try:
+                result = await self._guarded(attempt, guard)
+            except Exception as error:  # a task that just ended would leave its execution waiting for ever
+                failure = Failure("task", "driver-error", f"What is around the attempt broke: {error!r}", False)
+                result = Result(attempt.path, attempt.number, self._world.clock.now(), TaskFailed(failure))
         self._running.pop(attempt.path, None)
         self.results.append(result)
         self._on_result()

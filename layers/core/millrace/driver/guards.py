@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from millrace.driver.world import DriverWorld
 
 _PORTS: Final = {"http": 80, "https": 443}
+HOST_CHARS: Final = 253
+"""The longest name that DNS has (RFC 1035); what is longer is called nowhere."""
 _UNWELL: Final = frozenset({"408", "429"})
 _ANSWERED: Final = frozenset({"http", "schema", "too-large"})
 
@@ -123,7 +125,8 @@ def host_of(config: Any) -> str:
         port = parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return ""
-    return f"{parts.hostname}:{port}" if parts.hostname and port else ""
+    host = parts.hostname or ""
+    return f"{host}:{port}" if port and host.isascii() and 0 < len(host) <= HOST_CHARS else ""
 
 
 def _named(host: str) -> str:
@@ -132,7 +135,7 @@ def _named(host: str) -> str:
 
 def _circuit_open(name: str, refused: Refused, now: int) -> Failure:
     wait = None if refused.retry_at is None else max(refused.retry_at - now, 0)
-    again = "until an operator closes it" if wait is None else f"for another {wait} ms"
+    again = "until an operator closes it" if wait is None else "at the moment"
     return Failure(
         "circuit_open",
         "circuit-open",

@@ -51,7 +51,7 @@ class Journal:
         self._writes += 1
         stamp = Stamp(world.owner, f"{self._name}-{self._writes}")
         puts = segment_puts(self._execution, self.position, events, stamp)
-        for group in _groups(puts, len(extra)):
+        for group in grouped(puts, len(extra)):
             last = group[-1] is puts[-1]
             await self._submit(group, [*group, *extra] if last else group, stamp)
         self.position += len(events)
@@ -107,7 +107,7 @@ class Journal:
         return False
 
 
-def _groups(puts: list[Put], extras: int) -> list[list[Put]]:
+def grouped(puts: list[Put], extras: int) -> list[list[Put]]:
     """Segments in atomic groups within the limits of one transaction; the last leaves room for ``extras``."""
     groups: list[list[Put]] = []
     size = 0

@@ -9,12 +9,11 @@ from millrace.base.errors import UserError
 from millrace.driver.attempts import Result, without_output
 from millrace.driver.values import ValueCodec, usage_record
 from millrace.engine import events as ev
+from millrace.engine.failures import capped
 from millrace.engine.values import Value
 from millrace.ports.runners import Failure, Outcome, TaskFailed, Usage
 
 NO_USAGE = Usage()
-MESSAGE_CHARS = 4_000
-"""How much of a failure's message is kept: an event has to fit a segment, whatever a runner says."""
 
 
 def finished_event(result: Result, now: int, codec: ValueCodec) -> tuple[ev.AttemptFinished, Any]:
@@ -54,12 +53,14 @@ def _unstorable(result: Result, now: int, codec: ValueCodec, failure: Failure) -
 
 
 def _failure(failure: Failure) -> ev.Failure:
-    return ev.Failure(
-        kind=failure.kind,
-        code=failure.code,
-        message=failure.message[:MESSAGE_CHARS],
-        retryable=failure.retryable,
-        hint=failure.hint,
-        details=failure.details,
-        retry_after_ms=failure.retry_after_ms,
+    return capped(
+        ev.Failure(
+            kind=failure.kind,
+            code=failure.code,
+            message=failure.message,
+            retryable=failure.retryable,
+            hint=failure.hint,
+            details=failure.details,
+            retry_after_ms=failure.retry_after_ms,
+        )
     )

@@ -160,7 +160,7 @@ class Session:
         events, self._pending = self._pending, []
         starts, self._starts = self._starts, []
         blobs, self._codec.blobs = self._codec.blobs, {}
-        extra = self._extra_ops(events)
+        extra = self._extra_ops(events) if events else []
         deletes, self._to_delete = self._to_delete, []
         commit = self._commit(events, starts, blobs, extra, deletes, effects)
         if len(self._attempts) or self._attempts.results:
@@ -216,8 +216,6 @@ class Session:
 
         An execution ends only if its inbox holds nothing that is not history, so that no acknowledged message is
         lost."""
-        if not events:
-            return []
         now = self.world.clock.now()
         if _is_terminal(events):
             position = self._journal.position + len(events)

@@ -100,7 +100,7 @@ def admit(breaker: Breaker, *, caller: str, now: int, lease_until: int) -> Admit
     if breaker.state == "closed":
         return _closed(breaker, caller, now)
     if breaker.state == "open":
-        if now < breaker.open_until:
+        if now < breaker.open_until and breaker.since - now <= breaker.break_ms:
             return Refused(breaker.open_until, "breaker: open")
         first = _changed(breaker, "halfOpen", now, AUTOMATIC, "the break is over")
         return _probe(replace(first, probes=(Probe(caller, lease_until),)), first.generation, 1)
@@ -121,7 +121,7 @@ def _probe(following: Breaker, generation: int, number: int) -> Admitted:
 
 def _closed(breaker: Breaker, caller: str, now: int) -> Admitted | Refused:
     gone = now - breaker.since
-    if breaker.generation == 0 or gone >= breaker.ramp_ms:
+    if breaker.generation == 0 or not -breaker.ramp_ms < gone < breaker.ramp_ms:
         return Admitted(breaker.generation, "breaker: closed")
     step = max(gone, 0) * len(RAMP) // breaker.ramp_ms
     if _share(caller, breaker.generation) < RAMP[step]:

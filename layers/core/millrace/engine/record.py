@@ -17,6 +17,7 @@ from millrace.engine.commands import (
     RetryLater,
     StartAttempt,
 )
+from millrace.engine.failures import capped
 from millrace.engine.state import State
 from millrace.engine.values import Value, inline_value
 
@@ -113,7 +114,7 @@ def _finish(state: State, command: FinishTask, now: int, encode: Encode) -> ev.E
     index = state.index[command.path]
     if not (command.own_output or command.skip or command.input is not None or command.consumed):
         return ev.TaskFinished(
-            at=now, path=command.path, status=command.status, failure=command.failure, policy=command.policy
+            at=now, path=command.path, status=command.status, failure=_failure(command), policy=command.policy
         )
     node = state.nodes[index]
     task = state.tasks[index]
@@ -123,7 +124,7 @@ def _finish(state: State, command: FinishTask, now: int, encode: Encode) -> ev.E
         path=command.path,
         status=command.status,
         output=encode(command.output) if command.own_output else None,
-        failure=command.failure,
+        failure=_failure(command),
         skip=command.skip,
         input=None if command.input is None else encode(command.input),
         task_type=node.type if pure else "",
@@ -141,7 +142,7 @@ def _decide(_state: State, command: DecideOutcome, now: int, encode: Encode) -> 
         at=now,
         status=command.status,
         output=encode(command.output) if command.status == "succeeded" else None,
-        failure=command.failure,
+        failure=_failure(command),
         failed_task=command.failed_task,
     )
 
@@ -155,9 +156,13 @@ def _conclude(state: State, command: FinishExecution, now: int, encode: Encode) 
         at=now,
         status=command.status,
         output=output,
-        failure=command.failure,
+        failure=_failure(command),
         failed_task=command.failed_task,
     )
+
+
+def _failure(command: FinishTask | DecideOutcome | FinishExecution) -> ev.Failure | None:
+    return None if command.failure is None else capped(command.failure)
 
 
 _RECORDERS: dict[type, Callable[[State, Any, int, Encode], ev.Event]] = {

@@ -202,7 +202,8 @@ def _by_time(path: str, node: Node, task: TaskState) -> FinishTask | CancelChild
     assert wait is not None  # only waits have a due time
     assert held is not None
     if held.kind == "time":
-        output = {"until": _instant(held.due or 0)}
+        assert held.due is not None  # what is over by time had one
+        output = {"until": _instant(held.due)}
         return FinishTask(path=path, status=SUCCEEDED, output=output, own_output=True)
     if held.kind == "approval" and wait.on_timeout == "approve":
         return _approved(path, held.decisions, timed_out=True)

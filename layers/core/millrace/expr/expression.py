@@ -90,14 +90,6 @@ class Expression:
         except ExpressionError as error:
             raise explained(error) from None
 
-    def evaluate_bool(self, env: Mapping[str, Any], *, fuel: Fuel | None = None) -> bool:
-        """The value of a condition. Raises ExpressionError (``type``) when it is not a bool."""
-        value = self.evaluate(env, fuel=fuel)
-        if type(value) is bool:
-            return value
-        hint = "compare it with something, as in value == 'x' or size(value) > 0"
-        raise self._site.fault("type", f"a condition is true or false, and this is {described(value)}", hint=hint)
-
     def value_in(self, frame: Frame) -> Any:
         """`evaluate` in a frame that the caller keeps for many evaluations; it needs ``slots`` slots.
 

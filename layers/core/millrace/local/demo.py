@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from millrace.local import demo_pages
+from millrace.local.demo_access import Doors
 from millrace.local.demo_data import INVENTORY, ORDERS, POSTS, USERS
 
 PORT: Final = 8322
@@ -208,6 +210,8 @@ def create_app() -> Starlette:
             Route("/flaky", _flaky, methods=["GET", "POST"]),
             Route("/slow", _slow, methods=["GET", "POST"]),
             Route("/echo", _echo, methods=every),
+            *Doors().routes(),
+            *demo_pages.routes(),
             Route("/_attempts", _attempts),
             Route("/_reset", _reset, methods=["POST"]),
         ],

@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from millrace.api import problems
+from millrace.api.access import methods_of
 from millrace.base.errors import Forbidden, MethodNotAllowed, MillraceError, NotFound, Throttled, TooLarge, Unavailable
 from millrace.base.limits import REQUEST_BYTES
 from millrace.local import events
@@ -121,6 +122,7 @@ class Gateway:
         if not isinstance(match, Match):
             if not match:
                 raise _nothing(path)
+            match = methods_of(path) or match
             if method == "OPTIONS":
                 return Response(status_code=204, headers={"allow": ", ".join(_allowed(match))})
             raise _not_allowed(method, path, match)
@@ -139,7 +141,10 @@ class Gateway:
             answer = await self._handled(match, call, request_id)
         finally:
             self._busy -= 1
-        response = Response(answer.body, answer.status, headers=_NO_SNIFF)
+        given = {name.lower() for name, _ in answer.headers}
+        response = Response(
+            answer.body, answer.status, headers={name: _NO_SNIFF[name] for name in _NO_SNIFF if name not in given}
+        )
         response.raw_headers.extend(
             (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
             for name, value in answer.headers

@@ -6,7 +6,6 @@ import logging
 import threading
 from typing import Final
 
-from millrace.base.errors import MillraceError
 from millrace.services.platform import Platform
 from millrace.services.reconcile import reconcile
 
@@ -36,5 +35,5 @@ class Reconciler:
         while not self._stop.wait(self._interval):
             try:
                 reconcile(self._platform)
-            except MillraceError:
+            except Exception:  # whatever it was, the executions that follow need the next look
                 _logger.exception("a look of the reconciler failed")

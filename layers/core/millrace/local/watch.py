@@ -7,6 +7,7 @@ tried again after something else was published, since it may have waited for jus
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from millrace.local.client import Client
 from millrace.local.documents import Published
 
 INTERVAL_S: Final = 0.25
+_logger = logging.getLogger("millrace.watch")
 Stamp = tuple[int, int, int]
 
 
@@ -130,6 +132,8 @@ class Watcher:
             except Unavailable as error:
                 if not self._stop.is_set():
                     self._tell(Change("unreadable", self._folder, why=error.message))
+            except Exception:  # whatever it was, the files that change next need this thread
+                _logger.exception("a look at %s failed; it is tried again", self._folder)
 
 
 def _said(published: Published) -> tuple[object, ...]:

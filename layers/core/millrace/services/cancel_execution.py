@@ -16,14 +16,23 @@ from millrace.store.executions import Message
 def cancel_execution(
     platform: Platform, caller: Caller, execution: str, *, reason: str, message_id: str
 ) -> dict[str, Any]:
-    """The execution as JSON, as it is when the request is recorded; an execution that has ended stays as it is.
+    """The execution as JSON, as it is when the request is recorded; one that was cancelled before stays as it is.
 
-    Raises NotFound.
+    Raises NotFound, and Conflict with ``executionStatus`` in its facts when the execution has ended otherwise.
     """
+    sent = False
     if not known_actor(platform, caller, execution).done:
         message = Message(
             id=message_id, kind="cancel", reason=reason, principal=caller.principal, at=platform.clock.now()
         )
         with contextlib.suppress(Conflict):  # it has ended in between
             send_message(platform, caller, execution, message)
-    return get_execution(platform, caller, execution)
+            sent = True
+    found = get_execution(platform, caller, execution)
+    if sent or found["status"] == "cancelled":
+        return found
+    raise Conflict(
+        f"The execution {execution} has ended already, or is about to: {found['status']}.",
+        hint=f"There is nothing to cancel. GET /api/v1/executions/{execution} shows how it ended.",
+        facts={"executionStatus": found["status"]},
+    )

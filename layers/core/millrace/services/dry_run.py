@@ -16,11 +16,12 @@ from millrace.engine.evolve import evolve
 from millrace.engine.plan import Node, Plan
 from millrace.engine.settle import settle
 from millrace.engine.state import FAILED, SKIPPED, SUCCEEDED, WAITING, State
-from millrace.expr import Expression, SecretRef, SecretText, Template, compile_template
+from millrace.expr import Expression, Template, compile_template
 from millrace.services.caller import Caller
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.resolve_version import resolve_version
+from millrace.services.shown import shown
 from millrace.services.start_execution import Start, checked_input, start_event
 
 _BLOCKS: Final = {"http": "request"}
@@ -85,9 +86,9 @@ def _known(state: State, index: int) -> bool:
 def _arguments(node: Node, value: Any, config: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if value is not None:
-        found["input"] = _shown(value)
+        found["input"] = shown(value)
     if config is not None:
-        found[_BLOCKS.get(node.type, "config")] = _shown(config)
+        found[_BLOCKS.get(node.type, "config")] = shown(config)
     return found
 
 
@@ -117,14 +118,3 @@ def _rendered(value: Any, env: Mapping[str, Any]) -> Any:
         return compile_template(value).render(env)
     except ExpressionError:
         return value
-
-
-def _shown(value: Any) -> Any:
-    """Plain JSON, with secrets by their names."""
-    if isinstance(value, SecretText):
-        return "".join(f"{{{{secrets.{part.name}}}}}" if isinstance(part, SecretRef) else part for part in value.parts)
-    if isinstance(value, dict):
-        return {key: _shown(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shown(item) for item in value]
-    return value

@@ -162,7 +162,8 @@ class _Viewer:
         task["status"] = event.status
         task["finishedAt"] = rfc3339(event.at)
         task["durationMs"] = event.at - task.pop("_started", event.at)
-        task.setdefault("startedAt", rfc3339(event.at))
+        if event.status != "cancelled":  # what is settled in one step began when it ended
+            task.setdefault("startedAt", rfc3339(event.at))
         if event.input is not None:
             task["input"] = self._content(event.input)
         if event.output is not None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from millrace.base.canonical import sha256
 from millrace.base.errors import InvalidRequest
 from millrace.engine.events import TERMINAL
 from millrace.ports.documents import Index, Item, Key, Range, Row, Table
@@ -27,11 +28,12 @@ def list_executions(
 ) -> dict[str, Any]:
     """``{items, cursor}``. ``filters`` are of `FILTERS`; ``since`` and ``until`` are RFC 3339. Raises InvalidRequest
     for an unknown filter or a combination that no index serves."""
-    bounds = _bounds(filters, cursor)
+    mark = _mark(caller, filters)
+    bounds = _bounds(filters, _within(cursor, mark))
     named = {name: value for name, value in filters.items() if name not in ("since", "until")}
     rows = _rows(platform, caller, named, bounds, limit)
     page = rows[:limit]
-    following = _sort(page[-1].item) if len(rows) > limit and page else None
+    following = f"{_sort(page[-1].item)}@{mark}" if len(rows) > limit and page else None
     return {"items": [_json(row.item) for row in page], "cursor": following}
 
 
@@ -128,15 +130,27 @@ def _bounds(filters: Mapping[str, str], cursor: str | None) -> tuple[str, str]:
     until = _time(filters, "until", 10**15 - 1)
     last = f"{until:015d}~"
     if cursor is not None:
-        if not _is_sort(cursor):
-            raise InvalidRequest("The cursor is not one that this list gave out.", hint="Leave cursor out to begin.")
         # Everything strictly before the last row of the previous page.
         last = min(last, cursor[:-1] + chr(ord(cursor[-1]) - 1) + "~")
     return f"{since:015d}", last
 
 
-def _is_sort(cursor: str) -> bool:
-    return _SORT.fullmatch(cursor) is not None
+def _mark(caller: Caller, filters: Mapping[str, str]) -> str:
+    """What tells the cursors of one list from those of another."""
+    return sha256([caller.namespace, sorted(filters.items())])[:16]
+
+
+def _within(cursor: str | None, mark: str) -> str | None:
+    """The sort key in a cursor. Raises InvalidRequest for a cursor of another list."""
+    if cursor is None:
+        return None
+    sort, _, held = cursor.partition("@")
+    if not _SORT.fullmatch(sort) or held != mark:
+        raise InvalidRequest(
+            "The cursor is not one that this list gave out.",
+            hint="Send the filters that the cursor came with, or leave cursor out to begin.",
+        )
+    return sort
 
 
 def _time(filters: Mapping[str, str], name: str, default: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from millrace.base.canonical import sha256
-from millrace.base.errors import InvalidInput, StoreUnavailable
+from millrace.base.errors import InvalidInput, InvalidRequest, StoreUnavailable
 from millrace.driver.values import ValueCodec
 from millrace.engine.events import ExecutionStarted, Manifest
 from millrace.engine.values import Value
@@ -17,6 +17,7 @@ from millrace.services.get_execution import get_execution
 from millrace.services.platform import Platform
 from millrace.services.resolve_version import Resolved, resolve_version
 from millrace.spec import validate_input
+from millrace.spec.models.document import labels_fault
 from millrace.store.idempotency import Claim, checked_key, earlier_answer
 
 
@@ -38,8 +39,10 @@ class Start:
 def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[str, Any]:
     """The execution as JSON: a new one, or that of the earlier request with the same key.
 
-    Raises NotFound, InvalidInput, IdempotencyMismatch, StoreUnavailable.
+    Raises NotFound, InvalidInput, InvalidRequest, IdempotencyMismatch, StoreUnavailable.
     """
+    if why := labels_fault(start.labels):
+        raise InvalidRequest(why[0], hint=why[1])
     claim = _claim(caller, start)
     earlier = _earlier(platform, caller, claim)
     if earlier is not None:

@@ -42,6 +42,22 @@ def resolve_tasks(definitions: Definitions, references: Iterable[str]) -> dict[s
     }
 
 
+def task_among(reference: str, tasks: Iterable[WorkflowTask]) -> WorkflowTask | None:
+    """The task that a reference means among documents that nothing has published: the newest whose version fits.
+
+    A document without a version gets its number when it is published, so it may be any; so may one that is asked for
+    by revision.
+    """
+    name, selector = _split(reference)
+    named = [task for task in tasks if task.metadata.name == name]
+    labels = {task.spec.version: place for place, task in enumerate(named) if task.spec.version is not None}
+    place = choose(selector, labels)
+    if place is not None:
+        return named[place]
+    open_ended = not selector or selector == "latest" or selector[:1] == "r"
+    return next((task for task in reversed(named) if open_ended or task.spec.version is None), None)
+
+
 def _split(reference: str) -> tuple[str, str]:
     name, _, selector = reference.partition("@")
     return name, selector

@@ -89,6 +89,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "dynamic-task": ("error", "A task whose id is computed: the order could not be known."),
     "empty-document": ("error", "A document without content."),
     "encoding": ("error", "Bytes that are not UTF-8."),
+    "impossible-test": ("error", "A test that mocks what is never asked, or expects what cannot be."),
     "int-division": ("hint", "A division of two integers drops the remainder."),
     "kept-for-later": ("warning", "A block that is known, is kept, and does nothing yet."),
     "key-not-text": ("error", "A YAML key that is a list or a mapping."),

@@ -10,7 +10,7 @@ from millrace.base import canonical
 from millrace.spec.models.blocks import with_type
 from millrace.spec.nesting import task_paths
 
-_ONLY_WORDS: Final = frozenset({"description", "tags", "categories", "category", "examples", "version"})
+_ONLY_WORDS: Final = frozenset({"description", "tags", "categories", "category", "examples", "version", "tests"})
 _SIDE_ITEMS: Final = frozenset(
     [
         "breakingChanges",
@@ -34,8 +34,8 @@ def content_hash(value: Mapping[str, Any]) -> str:
 def behaviour_hash(value: Mapping[str, Any]) -> str:
     """Hex SHA-256 of what changes the plan.
 
-    Left out: description, tags, categories, examples and version; labels, annotations and owner; blocks that live
-    beside the definition, such as budget and slo.
+    Left out: description, tags, categories, examples, tests and version; labels, annotations and owner; blocks that
+    live beside the definition, such as budget and slo.
     """
     metadata = {key: value["metadata"][key] for key in ("name", "namespace") if key in value["metadata"]}
     head = {"apiVersion": value["apiVersion"], "kind": value["kind"], "metadata": metadata}

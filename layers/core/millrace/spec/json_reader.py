@@ -15,6 +15,10 @@ _TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:]|[^\s\[\]{},:"
 _CODES: Final = (("given twice", "duplicate-key"), ("deeper", "too-deep"), ("digits", "bad-number"))
 _MORE_CODES: Final = (("does not fit", "bad-number"), ("is not a JSON number", "bad-number"))
 
+_NOT_JSON: Final = (
+    "The text was read as JSON. For YAML send the header content-type: application/yaml, or name the file .yaml."
+)
+
 
 def read_json(text: str) -> Node:
     """The root node. Raises Unreadable."""
@@ -25,7 +29,8 @@ def read_json(text: str) -> Node:
     except InvalidRequest as error:
         code = next((code for words, code in _CODES + _MORE_CODES if words in error.message), "syntax")
         message = error.message.rpartition(" (line")[0]
-        raise unreadable(code, message, (error.facts["line"], error.facts["column"]), error.hint) from None
+        fix = error.hint if text.lstrip()[:1] in ("{", "[", '"') or code != "syntax" else _NOT_JSON
+        raise unreadable(code, message, (error.facts["line"], error.facts["column"]), fix) from None
     return _Positions(text).root(value)
 
 

@@ -63,6 +63,7 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
         alone = [{"required": [t.naming_key], "not": {"required": ["type"]}} for t in types if t.naming_key]
         holder["oneOf"] = [{"required": ["type"]}, {"required": ["taskRef"]}, *alone]
         _dependencies(holder, definitions)
+        _cases(definitions)
         _keep(definitions["WorkflowSpec"], KEPT_SPEC)
     _keep(holder)
     _for_readers(schema)
@@ -96,6 +97,15 @@ def _dependencies(task: dict[str, Any], definitions: dict[str, Any]) -> None:
     pattern = dependency["properties"]["task"]["pattern"]
     items = {"anyOf": [{"type": "string", "pattern": pattern}, {"$ref": "#/$defs/Dependency"}]}
     task["properties"]["dependsOn"]["items"] = items
+
+
+def _cases(definitions: dict[str, Any]) -> None:
+    """Of tests: one result in place of a list of one, a status in place of a mapping with nothing else."""
+    results = definitions["Case"]["properties"]["tasks"]
+    results["additionalProperties"] = {"anyOf": [{"$ref": "#/$defs/MockResult"}, results["additionalProperties"]]}
+    tasks = definitions["Expected"]["properties"]["tasks"]
+    status = definitions["ExpectedTask"]["properties"]["status"]["anyOf"][0]
+    tasks["additionalProperties"] = {"anyOf": [status, tasks["additionalProperties"]]}
 
 
 def _keep(holder: dict[str, Any], more: frozenset[str] = frozenset()) -> None:

@@ -45,6 +45,8 @@ KEPT_SPEC: Final = frozenset(["externalState", "triggers"])
 TASK_ALIASES: Final = {"needs": "dependsOn", "if": "condition", "when": "condition", "runIf": "condition"}
 DEPENDENCY_ALIASES: Final = {"if": "condition", "when": "condition", "runIf": "condition"}
 
+_KEPT: Final = "Leave it for the release that reads it, or take it out."
+
 
 def rename_aliases(source: Source) -> list[Finding]:
     """Give other tools' keys our names, in place. A pair that says the same twice is an error."""
@@ -134,7 +136,7 @@ def _take(
     for key in [key for key in holder if key in kept]:
         at = source.key_position((*path, key))
         message = f'"{key}" is known, not available yet: it is kept and does nothing'
-        findings.append(Finding("kept-for-later", "warning", message, (*path, key), *at, ""))
+        findings.append(Finding("kept-for-later", "warning", message, (*path, key), *at, _KEPT))
         del holder[key]
 
 

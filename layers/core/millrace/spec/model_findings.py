@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from millrace.spec.findings import CODES, Finding, Path
-from millrace.spec.registry import key_owner
+from millrace.spec.registry import key_owner, known_types
 from millrace.spec.source import Source
 from millrace.spec.suggest import asking, nearest
 
@@ -68,7 +68,11 @@ def _finding(path: Path, detail: Any, source: Source, schema: Mapping[str, Any])
         return Finding("missing-key", "error", f'"{path[-1]}" is required', path, *at, f"Add {path[-1]}.")
     at = source.position(path)
     if code in CODES:
-        hint = context.get("fix", "")
+        hint = context["fix"]
+        if code == "unknown-type":
+            types = known_types()
+            near = nearest(str(_value(source.value, path)), types)
+            return Finding(code, "error", message, path, *at, hint, near or types)
         at = source.key_position(path) if code == "missing-key" else at
         return Finding(code, "error", message, path, *at, hint)
     if code == "literal_error":
@@ -77,7 +81,29 @@ def _finding(path: Path, detail: Any, source: Source, schema: Mapping[str, Any])
         names = nearest(str(value), known)
         said = f"{_label(path)} is {value!r}, which it cannot be.{asking(names)}"
         return Finding("bad-value", "error", said, path, *at, f"Use one of {', '.join(known)}.", names)
-    return Finding("bad-value", "error", f"{_label(path)}: {message[:1].lower()}{message[1:]}", path, *at, "")
+    said, fix = _bounded(code, context, path, message)
+    return Finding("bad-value", "error", said, path, *at, fix)
+
+
+def _bounded(code: str, context: Mapping[str, Any], path: Path, message: str) -> tuple[str, str]:
+    """What is wrong with a value of the right type, and what to write."""
+    label = _label(path)
+    if code in ("too_short", "too_long"):
+        least = code == "too_short"
+        bound = context["min_length" if least else "max_length"]
+        return f"{label} has {context['actual_length']} entries", f"Give it at {'least' if least else 'most'} {bound}."
+    if code in ("string_too_short", "string_too_long"):
+        least = code == "string_too_short"
+        bound = context["min_length" if least else "max_length"]
+        word = "fewer" if least else "more"
+        return f"{label} has {word} than {bound} characters", f"Write at {'least' if least else 'most'} {bound}."
+    bounds = {"greater_than_equal": "ge", "greater_than": "gt", "less_than_equal": "le", "less_than": "lt"}
+    if code in bounds:
+        bound = context[bounds[code]]
+        words = {"ge": "{} or more", "gt": "more than {}", "le": "at most {}", "lt": "less than {}"}
+        wanted = words[bounds[code]].format(bound)
+        return f"{label} is out of range: it takes {wanted}", f"Write {wanted}."
+    return f"{label}: {message[:1].lower()}{message[1:]}", f"See docs/reference/workflow.md for what {label} takes."
 
 
 def unknown_key(path: Path, source: Source, known: Iterable[str]) -> Finding:
@@ -105,7 +131,8 @@ def keys_at(schema: Mapping[str, Any], path: Path) -> set[str]:
 def _below(schema: Mapping[str, Any], place: Mapping[str, Any], part: str | int) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for shape in _shapes(schema, place):
-        below = shape.get("items") if isinstance(part, int) else shape.get("properties", {}).get(part)
+        named = shape.get("properties", {}).get(part, shape.get("additionalProperties"))
+        below = shape.get("items") if isinstance(part, int) else named
         if isinstance(below, dict):
             found.append(below)
     return found

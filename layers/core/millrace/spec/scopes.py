@@ -55,6 +55,12 @@ def event_scope(scope: Scope) -> Scope:
     return with_roots(scope, EVENT_ROOT)
 
 
+def assert_scope(ids: Iterable[str], schema: Mapping[str, Any], config: Mapping[str, Any]) -> Scope:
+    """The scope of what a test asserts: as the workflow's, and how the execution ended. Nobody has secrets there."""
+    scope = workflow_scope(ids, schema, config)
+    return Scope((scope.roots - {"secrets"}) | {OUTPUT_ROOT, "status", "error"}, declared=scope.declared)
+
+
 def step_scope(scope: Scope) -> Scope:
     """The scope inside a transform step: an item, its index, and the item's fields by their bare names."""
     return Scope(scope.roots | {"item", "index"}, bare="item", declared=scope.declared)

@@ -13,6 +13,7 @@ from millrace.spec.checks.report import Report
 from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.structure import check_graph, check_ids, check_reachable
 from millrace.spec.checks.tasks import check_schema, check_tasks
+from millrace.spec.checks.testing import check_cases
 from millrace.spec.checks.waiting import check_waiting
 from millrace.spec.dependencies import graphs_of
 from millrace.spec.environment import Environments
@@ -67,4 +68,5 @@ def check_workflow(
     check_waiting(report, workflow, tree, tasks, graphs)
     check_composition(report, workflow, tree)
     check_breakers(report, tree, tasks)
+    check_cases(report, workflow, tasks, graphs[0], outcomes[0])
     return in_order(report.findings)

@@ -26,6 +26,7 @@ _UNKNOWN: Final = {
     "state": "unknown-state",
     "tasks": "unknown-output",
 }
+_CORRECT: Final = "Correct the expression; docs/reference/expressions.md describes its syntax."
 _BOOLEAN: Final = frozenset({"boolean"})
 
 
@@ -38,13 +39,14 @@ def check_faults(report: Report, sites: Sites) -> None:
 def _fault(report: Report, fault: Fault) -> None:
     error, facts = fault.error, fault.error.facts
     if not isinstance(error, ExpressionError) or "step" in facts:
-        report.add("bad-transform", error.message, fault.path, fix=error.hint)
+        fix = error.hint or "Correct the step; docs/reference/transforms.md describes each."
+        report.add("bad-transform", error.message, fault.path, fix=fix)
         return
     reason = str(facts.get("reason", ""))
     code = _REASONS.get(reason, "bad-expression")
     source = str(facts.get("source", ""))
     at = place(report.source, fault.path, source, int(facts.get("offset", 0)))
-    report.add(code, error.message, fault.path, fix=error.hint, at=at)
+    report.add(code, error.message, fault.path, fix=error.hint or _CORRECT, at=at)
 
 
 Surroundings = Callable[[int | None], tuple[Environment, Collection[str]]]
@@ -56,7 +58,7 @@ def check_sites(report: Report, sites: Sites, around: Surroundings, own: Mapping
     for site in sites.sites:
         for note in site.expression.warnings:
             code = _NOTES.get(note.code, note.code)
-            fix = f"Write {note.fix}." if note.fix else ""
+            fix = f"Write {note.fix}." if note.fix else _CORRECT
             report.add_at(site, note.offset, code, note.message, fix=fix, severity=note.severity)
         environment, ids = around(site.task)
         shape = own.get(site.task, ANYTHING) if site.task is not None and site.use == "output" else ANYTHING

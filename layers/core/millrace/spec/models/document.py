@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAttr, WithJsonSchema, model_validator
@@ -12,20 +13,31 @@ from millrace.spec.models.blocks import BlockHolder
 from millrace.spec.models.concurrency import Concurrency
 from millrace.spec.models.fields import Many, Model, Name, Timeout, Version, refusal
 from millrace.spec.models.task import Policies, Task, inline_task
+from millrace.spec.models.testing import Cases
 
 API_VERSION: Final = "workflow.io/v1"
 ON_FAILURE: Final = "onFailure"
 """The path of the task, or the beginning of the paths of the tasks, that run when the workflow has failed."""
 FINALLY: Final = "finally"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
 
 
-def _labels(value: dict[str, str]) -> dict[str, str]:
-    for key, text in value.items():
+def labels_fault(labels: Mapping[str, str]) -> tuple[str, str] | None:
+    """The first thing wrong with labels, and what to do; None if nothing is."""
+    for key, text in labels.items():
         if not _LABEL_KEY.fullmatch(key):
-            raise refusal(f"{key!r} is not a label name", "Use up to 128 of letters, digits, dot, slash, hyphen.")
+            return f"{key[:160]!a} is not a label name", "Use up to 128 of letters, digits, dot, slash, hyphen."
         if len(text) > 256:
-            raise refusal(f"the label {key} has {len(text)} characters", "Use at most 256.")
+            return f"the label {key} has {len(text)} characters", "Use at most 256."
+        if _CONTROL.search(text):
+            return f"the label {key} holds a control character", "Take it out."
+    return None
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    if why := labels_fault(value):
+        raise refusal(*why)
     return value
 
 
@@ -111,6 +123,8 @@ class WorkflowSpec(Model):
     """How many executions with the same key may run at once; the others wait, or do not run."""
     parallel_limit: int | None = Field(default=None, ge=1, le=TASKS_PER_WORKFLOW)
     """How many tasks may run at once."""
+    tests: Cases = ()
+    """Tests that `millrace test` runs, without any effect."""
 
 
 class WorkflowTaskSpec(Policies, BlockHolder):

@@ -15,7 +15,8 @@ from millrace.base.scalars import parse_duration
 
 NAME_PATTERN: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 TASK_ID_PATTERN: Final = rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{TASK_ID_CHARS - 1}}}"
-RANGE_PATTERN: Final = r"[\^~]?[0-9]+(?:\.[0-9]+){0,2}(?:[-+][0-9A-Za-z.+-]{1,64})?|latest|r[0-9]+"
+_TERM: Final = r"(?:\^|~|>=|<=|>|<|=)?[0-9]{1,9}(?:\.[0-9]{1,9}){0,2}"
+RANGE_PATTERN: Final = rf"{_TERM}(?: +{_TERM}){{0,4}}|{_TERM}[-+][0-9A-Za-z.+-]{{1,64}}|latest|r[0-9]{{1,9}}"
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,8})"
 SEMVER_PATTERN: Final = (
     rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}"
@@ -24,7 +25,9 @@ SEMVER_PATTERN: Final = (
 _REF: Final = re.compile(
     rf"(?:marketplace/{NAME_PATTERN}@(?:{RANGE_PATTERN})/{NAME_PATTERN}|{NAME_PATTERN}(?:@(?:{RANGE_PATTERN}))?)"
 )
-_REF_FIX: Final = "Write name, name@range (like get-order@^2), or marketplace/package@version/task."
+_REF_FIX: Final = (
+    "Write name, name@range (like get-order@^2 or get-order@>=1 <2.5), or marketplace/package@version/task."
+)
 
 
 class Model(BaseModel):

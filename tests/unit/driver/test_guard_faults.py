@@ -1,0 +1,50 @@
+"""What is around an attempt may break or be given nonsense; the execution goes on to an end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from millrace.driver.guards import HOST_CHARS, host_of
+from millrace.engine.breaker import Admitted, Breaker, Counts, Refused, admit, opened
+from millrace.engine.plan import BreakerPolicy
+
+from .runs import Local, Script, call
+
+POLICY = BreakerPolicy("key~k", break_ms=30_000, ramp_ms=10_000)
+NOW = 10_000_000
+
+
+class Broken(Script):
+    """Answers with something that is no outcome, so that judging it breaks."""
+
+    async def run(self, attempt: Any) -> Any:
+        return None
+
+
+def test_a_defect_around_an_attempt_fails_its_task_and_not_the_driver() -> None:
+    local = Local(Broken())
+    body = local.finish(local.begin([call("a")]))
+    assert ("failed", "driver-error") == (body["status"], body["error"]["code"])
+
+
+@pytest.mark.parametrize("host", ["a" * (HOST_CHARS + 1), "b\u00fccher.example"])
+def test_a_host_that_cannot_be_called_has_no_breaker(host: str) -> None:
+    assert "" == host_of({"url": f"https://{host}/"})
+    assert "a:443" == host_of({"url": "https://a/"})
+
+
+@pytest.mark.parametrize(("back_ms", "through"), [(0, False), (29_000, False), (30_001, True), (600_000, True)])
+def test_a_clock_that_was_set_back_keeps_no_breaker_open_for_long(back_ms: int, through: bool) -> None:
+    found = admit(
+        opened(Breaker(), POLICY, now=NOW, counts=Counts(0, 5)), caller="a", now=NOW - back_ms, lease_until=NOW
+    )
+    assert through is isinstance(found, Admitted)
+
+
+@pytest.mark.parametrize("ramp_ms", [0, 10_000])
+def test_a_clock_that_was_set_back_keeps_no_ramp_for_long(ramp_ms: int) -> None:
+    closed = Breaker("closed", 3, 3, since=NOW, ramp_ms=ramp_ms)
+    found = [admit(closed, caller=str(n), now=NOW - 60_000, lease_until=NOW) for n in range(50)]
+    assert not any(isinstance(one, Refused) for one in found)

@@ -1,0 +1,126 @@
+"""Reports: coverage, and the XML that CI servers read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import millrace.services.workflow_tests as package
+from millrace.services.workflow_tests import coverage, report, run_cases
+from millrace.services.workflow_tests.junit import junit_xml
+from millrace.wiring.rehearsing import rehearse
+from tests.unit.testing.builders import cut, http, subject, workflow
+
+TASKS = [
+    http("a", retry={"maxAttempts": 2, "interval": "1s"}, continueOnError=True),
+    http("b", condition="input.go"),
+    http("c", "b", triggerRule="all_done"),
+    cut("d", [1]),
+]
+SPEC: dict[str, Any] = {"input": {"properties": {"go": {"type": "boolean", "default": False}}}}
+
+
+def reported(*cases: dict[str, Any]) -> dict[str, Any]:
+    made = subject(workflow(TASKS, **SPEC, tests=[{"onUnmocked": "succeed-empty", **case} for case in cases]))
+    return report(made, run_cases(made, made.workflow.spec.tests, rehearse), covered=True)
+
+
+def test_the_names_of_the_package_are_sorted_and_there() -> None:
+    assert sorted(package.__all__) == package.__all__
+    assert all(hasattr(package, name) for name in package.__all__)
+
+
+def test_a_report_counts() -> None:
+    found = reported({"name": "1"}, {"name": "2", "expect": {"status": "failed"}}, {"name": "3", "input": {"go": True}})
+    assert ("flow", 2, 1, 0) == (found["workflow"], found["passed"], found["failed"], found["errors"])
+    assert ["passed", "failed", "passed"] == [test["status"] for test in found["tests"]]
+    assert {"a": "succeeded", "b": "skipped", "c": "succeeded", "d": "succeeded"} == found["tests"][0]["tasks"]
+
+
+NEVER = {
+    "nothing": ([], 0, [
+        "a runs", "a an attempt fails", "a fails", "b runs", "b condition is false", "b fails", "c runs", "d runs",
+    ]),
+    "one way": ([{}], 50, ["a an attempt fails", "a fails", "b runs", "b fails"]),
+    "both ways": ([{}, {"input": {"go": True}}], 62, ["a an attempt fails", "a fails", "b fails"]),
+    "an attempt": ([{"tasks": {"a": [{"status": 503}, {}]}}], 62, ["a fails", "b runs", "b fails"]),
+    "a failure": (
+        [{"input": {"go": True}, "tasks": {"a": {"status": 404}, "b": {"failure": {"kind": "task"}}},
+          "expect": {"status": "failed"}}],
+        87, ["b condition is false"],
+    ),
+    "an error takes nothing": ([{"onUnmocked": "fail"}], 0, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NEVER)
+def test_coverage_names_what_no_test_took(case: str) -> None:
+    cases, percent, untaken = NEVER[case]
+    found = reported(*({"name": str(number), **one} for number, one in enumerate(cases)))["coverage"]
+    assert percent == found["percent"]
+    if untaken is not None:
+        assert untaken == [f"{one['task']} {one['branch']}" for one in found["untaken"]]
+    assert len(found["untaken"]) == found["branches"] - found["taken"]
+
+
+def test_a_task_that_was_skipped_for_another_did_not_take_its_condition() -> None:
+    tasks = [http("a", condition="false || input.go"), http("b", "a", condition="input.go")]
+    made = subject(workflow(tasks, **SPEC, tests=[{"name": "t"}]))
+    found = coverage(made.workflow, run_cases(made, made.workflow.spec.tests, rehearse))
+    assert ["a runs", "b runs", "b condition is false"] == [
+        f"{one['task']} {one['branch']}" for one in found["untaken"]
+    ]
+
+
+CASES = [
+    {"name": "fine"},
+    {"name": "wrong", "expect": {"status": "failed", "tasks": {"d": {"output": [2, 3]}}}},
+    {"name": "unmocked", "onUnmocked": "fail"},
+]
+COUNTS = {"tests", "failures", "errors"}
+
+
+def test_the_xml_has_the_shape_that_ci_servers_read() -> None:
+    text = junit_xml([reported(*CASES)], {("flow", "fine"): 1.5, ("flow", "wrong"): 0.25})
+    root = ET.fromstring(text)
+    assert ("testsuites", "3", "1", "1", "1.750") == (
+        root.tag,
+        *(root.get(key) for key in ("tests", "failures", "errors", "time")),
+    )
+    assert COUNTS | {"name", "time"} == set(root.keys())
+    (suite,) = root
+    assert ("testsuite", COUNTS | {"name", "time", "skipped"}) == (suite.tag, set(suite.keys()))
+    assert all(
+        re.fullmatch(r"[0-9]+(\.[0-9]{3})?", suite.get(key, ""))
+        for key in ("tests", "failures", "errors", "skipped", "time")
+    )
+    assert [{"name", "classname", "time"}] * 3 == [set(case.keys()) for case in suite]
+    fine, wrong, unmocked = suite
+    assert [[], ["failure"], ["error"]] == [[one.tag for one in case] for case in (fine, wrong, unmocked)]
+    assert {"message", "type"} == set(wrong[0].keys()) == set(unmocked[0].keys())
+    assert ["status: expected failed, got succeeded", "tasks.d.output at [0]: expected 2, got 1 (and 1 more)"] == [
+        line for line in (wrong[0].text or "").splitlines() if not line.startswith("  ")
+    ]
+    assert "  [1]: missing, expected 3" in (wrong[0].text or "")
+
+
+@given(name=st.text(min_size=1, max_size=40, alphabet=st.characters()), message=st.text(max_size=40))
+def test_hostile_names_cannot_break_the_xml(name: str, message: str) -> None:
+    failure = {"message": message, "differences": [message]}
+    test = {"name": name, "status": "failed", "failures": [failure], "error": None}
+    text = junit_xml([{"workflow": name, "failed": 1, "errors": 0, "tests": [test]}])
+    (case,) = ET.fromstring(text)[0]
+    assert ["testcase", "failure"] == [case.tag, *(one.tag for one in case)]
+    text.encode()
+
+
+def test_names_keep_what_xml_can_hold() -> None:
+    name = "]]> <a & \"b\" 'c' \x00\ud800\uffff é 🙂"
+    test = {"name": name, "status": "passed", "failures": [], "error": None}
+    text = junit_xml([{"workflow": "w", "failed": 0, "errors": 0, "tests": [test]}])
+    assert "]]> <a & \"b\" 'c' \\u0000\\ud800\\uffff é 🙂" == ET.fromstring(text)[0][0].get("name")
