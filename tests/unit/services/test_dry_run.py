@@ -111,3 +111,27 @@ def test_it_refuses_what_a_start_refuses() -> None:
         dry_run(local.platform, CALLER, Start("flow", {"n": "x"}))
     with pytest.raises(NotFound):
         dry_run(local.platform, CALLER, Start("nothing", {}))
+
+
+def test_what_a_loop_a_switch_and_a_workflow_would_do_at_once_is_shown_by_path() -> None:
+    first = http("one", url="https://api.example/{{n}}")
+    tasks = [
+        {"id": "loop", "forEach": {"items": "{{input.rows}}", "as": "n"}, "tasks": [first, http("two", "one")]},
+        {"id": "route", "switch": {"value": 7, "cases": [{"match": 7, "tasks": [http("a")]}]}},
+        {"id": "kid", "workflowRef": "other", "input": {"x": "{{input.rows}}"}},
+        {"id": "last", "concurrency": {"key": "k", "limit": 1}, **http("last", "kid")},
+        {"id": "held", "concurrency": {"key": "h", "limit": 1}, **http("held")},
+        {"id": "loud", "forEach": {"items": "{{input.rows[0]}}"}, "tasks": [http("never")]},
+    ]
+    found = planned(tasks, {"rows": [4, 5]})
+    assert ["loop", "loop[0]/one", "loop[0]/two", "loop[1]/one", "loop[1]/two", "route", "route/0/a"] == list(found)[:7]
+    assert ("would-run", 2) == (found["loop"]["status"], found["loop"]["iterations"])
+    assert ["https://api.example/4", "https://api.example/5"] == [
+        found[f"loop[{at}]/one"]["request"]["url"] for at in (0, 1)
+    ]
+    assert ("depends", ["one"]) == (found["loop[1]/two"]["status"], found["loop[1]/two"]["after"])
+    assert ("would-run", "0") == (found["route"]["status"], found["route"]["case"])
+    assert ("would-run", "other", {"x": [4, 5]}) == tuple(
+        found["kid"][name] for name in ("status", "workflow", "input")
+    )
+    assert ["depends", "would-run", "failed"] == [found[name]["status"] for name in ("last", "held", "loud")]

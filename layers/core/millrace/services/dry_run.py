@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from millrace.base.errors import ExpressionError
 from millrace.driver.values import ValueCodec
-from millrace.engine.commands import StartAttempt
+from millrace.engine.commands import AcquireSlot, StartAttempt
+from millrace.engine.events import SlotGranted
 from millrace.engine.evolve import evolve
 from millrace.engine.plan import Node, Plan
 from millrace.engine.settle import settle
-from millrace.engine.state import FAILED, SKIPPED, SUCCEEDED, WAITING, State
+from millrace.engine.state import FAILED, OPEN, SKIPPED, SUCCEEDED, WAITING, State, TaskState
 from millrace.expr import Expression, Template, compile_template
 from millrace.services.caller import Caller
 from millrace.services.plan_source import PlanSource
@@ -28,11 +29,13 @@ _BLOCKS: Final = {"http": "request"}
 
 
 def dry_run(platform: Platform, caller: Caller, start: Start) -> dict[str, Any]:
-    """``{status: planned, id: null, workflow, version, input, tasks}``, the tasks in document order.
+    """``{status: planned, id: null, workflow, version, input, tasks}``, the tasks in document order, those inside
+    others after them, by path.
 
-    A task's ``status`` is ``would-run`` (its arguments are complete), ``computed`` (a transform, done), ``would-wait``,
-    ``skipped``, ``failed`` (it would fail before any attempt) or ``depends`` (on the outcome of ``after``; arguments in
-    ``{{ }}`` are not known yet). Raises NotFound and InvalidInput as a start does.
+    A task's ``status`` is ``would-run`` (its arguments are complete; of a loop or switch: what it would run inside
+    follows), ``computed`` (a transform, done), ``would-wait``, ``skipped``, ``failed`` (it would fail before any
+    attempt) or ``depends`` (on the outcome of ``after``; arguments in ``{{ }}`` are not known yet). Places under
+    concurrency keys count as free. Raises NotFound and InvalidInput as a start does.
     """
     resolved = resolve_version(
         platform, caller, start.workflow, version=start.version, subject_key=start.subject_key or None
@@ -44,8 +47,7 @@ def dry_run(platform: Platform, caller: Caller, start: Start) -> dict[str, Any]:
     state = State(plan)
     state.contents[started.input.sha256] = value
     evolve(state, started)
-    settled = settle(plan, state, started.at, encode=codec.encode)
-    starts = {command.path: command for command in settled.starts}
+    starts = {command.path: command for command in _settled(plan, state, started.at, codec)}
     return {
         "id": None,
         "status": "planned",
@@ -54,29 +56,74 @@ def dry_run(platform: Platform, caller: Caller, start: Start) -> dict[str, Any]:
         "version": resolved.version,
         "revision": resolved.revision,
         "input": value,
-        "tasks": [_task(plan, state, node, starts.get(node.id)) for node in plan.nodes],
+        "tasks": [_task(state, path, index, starts.get(path)) for path, index in _in_order(state)],
     }
 
 
-def _task(plan: Plan, state: State, node: Node, start: StartAttempt | None) -> dict[str, Any]:
-    task = state.tasks[node.index]
-    body: dict[str, Any] = {"id": node.id, "type": node.type, "effect": node.effect}
+def _settled(plan: Plan, state: State, now: int, codec: ValueCodec) -> list[StartAttempt]:
+    """Everything that would start at once, as if nobody else held a place."""
+    starts: list[StartAttempt] = []
+    while True:
+        settled = settle(plan, state, now, encode=codec.encode)
+        starts += settled.starts
+        wanted = [effect for effect in settled.effects if isinstance(effect, AcquireSlot)]
+        for effect in wanted:
+            evolve(state, SlotGranted(at=now, path=effect.path, key=effect.slot.key))
+        if not wanted:
+            return starts
+
+
+def _in_order(state: State) -> list[tuple[str, int]]:
+    """The paths of all tasks there are, those inside a task after it."""
+    inner: dict[int, list[tuple[str, int]]] = {}
+    for path, index in state.index.items():
+        inner.setdefault(state.frames[index].owner, []).append((path, index))
+    found: list[tuple[str, int]] = []
+    stack = [*reversed(inner.get(-1, []))]
+    while stack:
+        path, index = stack.pop()
+        found.append((path, index))
+        stack += reversed(inner.get(index, []))
+    return found
+
+
+def _task(state: State, path: str, index: int, start: StartAttempt | None) -> dict[str, Any]:
+    node, task, frame = state.nodes[index], state.tasks[index], state.frames[index]
+    body: dict[str, Any] = {"id": path, "type": node.type, "effect": node.effect}
     if start is not None:
         return {**body, "status": "would-run", **_arguments(node, start.input, start.config)}
     if task.status == SUCCEEDED:
-        return {**body, "status": "computed", "output": state.view[node.id]["output"]}
+        return {**body, "status": "computed", "output": frame.view[node.id]["output"]}
     if task.status == SKIPPED and task.skip is not None:
         return {**body, "status": "skipped", "skip": {"reason": task.skip.reason, "origin": task.skip.origin}}
     if task.status == FAILED and task.failure is not None:
         failure = task.failure
         return {**body, "status": "failed", "error": {"kind": failure.kind, "message": failure.message}}
+    if task.status == OPEN:
+        opened = state.opened[index]
+        more = {"case": opened.branch} if opened.kind == "switch" else {"iterations": opened.count}
+        return {**body, "status": "would-run", **more}
     if task.status == WAITING and task.wait is not None:
-        return {**body, "status": "would-wait", "waiting": {"kind": task.wait.kind, "signal": task.wait.signal or None}}
-    after = [plan.nodes[need].id for need in node.needs if not _known(state, need)]
-    known = _arguments(
-        node, _partly(node.input, state.env), None if node.own_scope else _partly(node.config, state.env)
-    )
-    return {**body, "status": "depends", "after": after, **_condition(node.condition, state.env), **known}
+        return {**body, **_waiting(node, task)}
+    env = frame.env
+    after = [one.id for one in _above(state, index) if not _known(state, frame.base + one.index)]
+    known = _arguments(node, _partly(node.input, env), None if node.own_scope else _partly(node.config, env))
+    return {**body, "status": "depends", "after": after, **_condition(node.condition, env), **known}
+
+
+def _waiting(node: Node, task: TaskState) -> dict[str, Any]:
+    wait = task.wait
+    assert wait is not None  # asked by the caller
+    if node.wait is not None and node.wait.kind == "child":
+        value = None if task.input is None or task.input.blob else task.input.decoded()
+        return {"status": "would-run", "workflow": node.wait.ref, **({} if value is None else {"input": value})}
+    return {"status": "would-wait", "waiting": {"kind": wait.kind, "signal": wait.signal or None}}
+
+
+def _above(state: State, index: int) -> list[Node]:
+    """The tasks that one waits for."""
+    body = state.frames[index].body
+    return [body.nodes[need] for need in state.nodes[index].needs]
 
 
 def _known(state: State, index: int) -> bool:
