@@ -43,8 +43,8 @@ class Service:
 
 
 def service(rng: random.Random) -> Service | None:
-    """A service with a breaker for one world in four."""
-    if rng.random() >= 0.25:
+    """A service with a breaker for one world in three."""
+    if rng.random() >= 0.33:
         return None
     policy = BreakerPolicy(
         NAME,
@@ -57,7 +57,7 @@ def service(rng: random.Random) -> Service | None:
     begin = rng.random() * 3
     again = begin + 4 + rng.random() * 6
     return Service(
-        policy, ((begin, begin + 1 + rng.random() * 3), (again, again + rng.random() * 2)), rng.choice((0.5, 5.0))
+        policy, ((begin, begin + 1 + rng.random() * 3), (again, again + rng.random() * 2)), rng.choice((0.5, 15.0))
     )
 
 

@@ -53,7 +53,9 @@ def judge_start(world: World, performed: Performed) -> None:
         if other.attempt == performed.attempt:
             record.violations.append(f"I6 {name} performed twice")
         lease = record.leases.get((other.execution, other.process.name), 0)
-        flying = other.ended is None and other.process.alive and other.process is not performed.process
+        flying = (
+            other.ended is None and not other.stopped and other.process.alive and other.process is not performed.process
+        )
         if flying and lease > world.clock.now() and not world.options.clock_jumps:
             record.violations.append(f"I5 {name} performed while {other.process.name} holds the lease")
 

@@ -32,7 +32,7 @@ def build(seed: int) -> World:
         )
     called = service(random.Random(seed + 4))
     if called is not None:
-        plans = [guarded(plan, called) for plan in (*plans, plans[0])]
+        plans = [guarded(plan, called) for plan in (*plans, plans[0], plans[0])]
     exclusive = rng.random() < 0.3
     options = Options(
         plans=plans,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from millrace.base.errors import OutcomeUnknown, StoreUnavailable
-from millrace.driver import breakers
+from millrace.driver import breakers, telling
 from millrace.driver.advance import advance
 from millrace.driver.breakers import BreakerKey, Permit
 from millrace.driver.guards import Guards, host_of, verdict_of
@@ -547,12 +547,12 @@ def test_only_so_many_breakers_are_remembered() -> None:
     world = process(local)
 
     async def many() -> None:
-        for number in range(breakers.KEPT + 5):
+        for number in range(telling.KEPT + 5):
             key = BreakerKey(SCOPE, "default", f"key~{number}")
             await world.guards.breakers.admit(world, key, POLICY, caller="a", limit_ms=1)
 
     local.run(many())
-    assert breakers.KEPT == len(world.guards.breakers._held)
+    assert telling.KEPT == len(world.guards.breakers._held)
 
 
 def test_a_caller_that_loses_every_race_is_refused() -> None:

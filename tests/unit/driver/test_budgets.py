@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from millrace.base.errors import OutcomeUnknown, StoreUnavailable
-from millrace.driver import budgets
+from millrace.driver import telling
 from millrace.driver.budgets import IDLE_MS, BudgetKey
 from millrace.driver.guards import Guards
 from millrace.driver.world import DriverWorld
@@ -188,9 +188,9 @@ def test_only_so_many_budgets_are_remembered() -> None:
     world = process(local)
 
     async def many() -> None:
-        for number in range(budgets.KEPT + 5):
+        for number in range(telling.KEPT + 5):
             key = BudgetKey(SCOPE, "default", f"h{number}:80")
             await world.guards.budgets.take(world, key, tokens=0)
 
     local.run(many())
-    assert budgets.KEPT == len(world.guards.budgets._held)
+    assert telling.KEPT == len(world.guards.budgets._held)

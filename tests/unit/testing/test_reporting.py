@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import millrace.services.workflow_tests as package
 from millrace.services.workflow_tests import coverage, report, run_cases
+from millrace.services.workflow_tests.expecting import without_mismatches
 from millrace.services.workflow_tests.junit import junit_xml
 from millrace.wiring.rehearsing import rehearse
 from tests.unit.testing.builders import cut, http, subject, workflow
@@ -124,3 +125,20 @@ def test_names_keep_what_xml_can_hold() -> None:
     test = {"name": name, "status": "passed", "failures": [], "error": None}
     text = junit_xml([{"workflow": "w", "failed": 0, "errors": 0, "tests": [test]}])
     assert "]]> <a & \"b\" 'c' \\u0000\\ud800\\uffff é 🙂" == ET.fromstring(text)[0][0].get("name")
+
+
+def test_what_a_recorded_test_cannot_show_again_is_left_out_of_it() -> None:
+    expect = {
+        "status": "succeeded",
+        "output": {"d": [1], "late": {"at": 7}},
+        "order": ["c", "a"],
+        "tasks": {"a": "failed", "c": "succeeded", "d": {"status": "succeeded", "attempts": 3}},
+    }
+    case = {"name": "t", "onUnmocked": "succeed-empty", "expect": expect}
+    made = subject(workflow(TASKS, **SPEC, output={"d": "{{tasks.d.output}}", "late": {"at": 8}}, tests=[case]))
+    (result,) = run_cases(made, made.workflow.spec.tests, rehearse)
+    assert {"output", "order", "tasks.a.status", "tasks.d.attempts"} == {one.path for one in result.mismatches}
+    left = without_mismatches(expect, result)
+    assert {"status": "succeeded", "outputContains": {"d": [1]}, "tasks": {"c": "succeeded"}} == left
+    nothing = {**expect, "output": {"late": {"at": 7}}}
+    assert "outputContains" not in without_mismatches(nothing, result)

@@ -8,12 +8,11 @@ the guard of a service must not become the reason why nothing runs.
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable, Throttled
+from millrace.driver.telling import FRESH_MS, Held, Telling
 from millrace.engine.breaker import Admitted, Breaker, Counts, Refused, Verdict, admit, opened, probed, trips
 from millrace.engine.plan import BreakerPolicy
 from millrace.ports.documents import TenantScope
@@ -22,13 +21,10 @@ from millrace.store.breakers import Second, Stored, breaker_write, counts_write,
 if TYPE_CHECKING:
     from millrace.driver.world import DriverWorld
 
-FRESH_MS: Final = 1_000
-"""How old what was read may be, and how often counts are written."""
 LEASE_MS: Final = 10_000
 """How long beyond the attempt's own limit a probe that was not heard of keeps its place."""
 TRIES: Final = 32
 """Lost races after which an attempt counts as refused: each of them is a success of somebody else."""
-KEPT: Final = 1_000
 CHUNK: Final = 20
 """Seconds counted by one write."""
 AWAY = (StoreUnavailable, OutcomeUnknown, Throttled)
@@ -55,24 +51,16 @@ class Permit:
 
 
 @dataclass(slots=True)
-class _Held:
-    """What is known of one breaker. ``told`` is when counts were last written."""
+class _Held(Held):
+    """``pending`` is what was counted and not written, ``keep_s`` how far back this process looks."""
 
     stored: Stored = field(default_factory=Stored)
-    read_at: int | None = None
-    told: int = 0
     pending: dict[Second, tuple[int, int]] = field(default_factory=dict)
     keep_s: int = 0
-    timer: asyncio.TimerHandle | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Breakers:
-    """The breakers of one process; one event loop, shared by all its executions."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[BreakerKey, _Held] = OrderedDict()
-        self._telling: set[asyncio.Task[None]] = set()
+class Breakers(Telling[BreakerKey, _Held]):
+    """The breakers of one process."""
 
     async def admit(
         self, world: DriverWorld, key: BreakerKey, policy: BreakerPolicy, *, caller: str, limit_ms: int
@@ -80,10 +68,10 @@ class Breakers:
         """Whether the attempt ``caller`` may be made, which is to take at most ``limit_ms``."""
         held = self._of(key)
         now = world.clock.now()
-        if held.read_at is None or not 0 <= now - held.read_at < FRESH_MS:
+        if held.is_stale(now):
             async with held.lock:
                 now = world.clock.now()
-                if held.read_at is None or not 0 <= now - held.read_at < FRESH_MS:
+                if held.is_stale(now):
                     await self._read(world, key, held)
         if held.read_at is None:
             return Permit(key, policy, caller, -1, "breaker: not known, the store does not answer")
@@ -199,17 +187,6 @@ class Breakers:
         held.read_at = world.clock.now()
         return True
 
-    def _tell_later(self, world: DriverWorld, key: BreakerKey, held: _Held) -> None:
-        if held.timer is None and held.pending:
-            wait_ms = min(max(held.told + FRESH_MS - world.clock.now(), 0), FRESH_MS)
-            held.timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self._begin_telling, world, key, held)
-
-    def _begin_telling(self, world: DriverWorld, key: BreakerKey, held: _Held) -> None:
-        held.timer = None
-        task = asyncio.get_running_loop().create_task(self._tell(world, key, held))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
     async def _tell(self, world: DriverWorld, key: BreakerKey, held: _Held) -> None:
         """Write what was counted since the last time."""
         async with held.lock:
@@ -239,22 +216,11 @@ class Breakers:
             held.pending = {place: one for place, one in held.pending.items() if place[1] >= oldest}
         self._tell_later(world, key, held)
 
-    async def settle(self, world: DriverWorld) -> None:
-        """Write the failures that nobody was told of, for a process that may be frozen from now on."""
-        for key, held in list(self._held.items()):
-            if any(failures for _, failures in held.pending.values()):
-                if held.timer is not None:
-                    held.timer.cancel()
-                    held.timer = None
-                await self._tell(world, key, held)
+    def _new(self) -> _Held:
+        return _Held()
 
-    def _of(self, key: BreakerKey) -> _Held:
-        held = self._held.get(key)
-        if held is None:
-            held = self._held[key] = _Held()
-            if len(self._held) > KEPT:
-                idle = (one for one, other in self._held.items() if not other.pending and not other.lock.locked())
-                del self._held[next(idle)]
-        else:
-            self._held.move_to_end(key)
-        return held
+    def _is_due(self, held: _Held) -> bool:
+        return bool(held.pending)
+
+    def _is_urgent(self, held: _Held) -> bool:
+        return any(failures for _, failures in held.pending.values())

@@ -56,9 +56,8 @@ def _taken(events: Iterable[ev.Event]) -> Iterator[tuple[str, str]]:
                 yield general(path), RUNS
             case ev.AttemptFinished(path=path, failure=ev.Failure()):
                 yield general(path), ATTEMPT_FAILS
-            case ev.TaskFinished(path=path, skip=ev.Skip(reason="condition_false", origin=origin)):
-                if origin == path:
-                    yield general(path), FALSE
+            case ev.TaskFinished(path=path, skip=ev.Skip(reason="condition_false")):
+                yield general(path), FALSE
             case ev.TaskFinished(path=path, skip=None, status=status):
                 yield general(path), RUNS
                 if status == "failed":
