@@ -11,7 +11,16 @@ from millrace.ports.runners import Failure
 from .runs import NEVER, Local, Script, call, workflow
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "policies.md"
-ORDER = ["condition", "task timeout", "retry", "circuit breaker", "attempt timeout", "retry budget"]
+ORDER = [
+    "condition",
+    "fallback",
+    "concurrency",
+    "task timeout",
+    "retry",
+    "circuit breaker",
+    "attempt timeout",
+    "retry budget",
+]
 BAD = Failure("http", "503", "the server answered 503", True)
 
 
@@ -48,6 +57,8 @@ def trail(local: Local, execution: str) -> list[tuple[str, object]]:
                 found.append(("again", event.delay_ms))
             case ev.TaskFinished():
                 found.append((event.status, event.skip.reason if event.skip else event.policy))
+            case ev.SlotGranted() | ev.SlotDenied() | ev.SlotReleased():
+                found.append((type(event).__name__, event.key))
     return found
 
 
@@ -87,3 +98,39 @@ def test_the_timeout_of_the_task_ends_what_all_the_others_would_go_on_with() -> 
         ("end", ("breaker: open", "circuit-open", "")),
         ("failed", ("retry: no time left",)),
     ] == trail(local, execution)
+
+
+def test_a_fallback_stands_in_after_everything_else_and_a_place_is_held_until_then() -> None:
+    local = Local(Script({"a": [BAD]}))
+    retry = {"maxAttempts": 2, "strategy": "constant", "interval": "1s", "jitter": "none"}
+    more = {"fallback": {"value": "{{error.code}}"}, "concurrency": {"key": "k", "limit": 1}, "retry": retry}
+    local.publish(workflow("flow", [all_policies(**more)], output={"a": "{{tasks.a.output}}"}))
+    execution = local.start("flow", {"go": True})
+    done = local.finish(execution)
+    assert ({"a": "503"}, True) == (done["output"], done["tasks"]["a"]["degraded"])
+    assert [
+        ("SlotGranted", "k"),
+        ("start", ()),
+        ("end", ("breaker: closed", "503", "")),
+        ("again", 1000),
+        ("start", ("retry: attempt 2 of 2",)),
+        ("end", ("breaker: closed", "503", "")),
+        ("succeeded", ("retry: 2 of 2 attempts used", "fallback: value after http/503")),
+        ("SlotReleased", "k"),
+    ] == trail(local, execution)
+
+
+def test_a_fallback_stands_in_for_a_place_that_is_refused_and_no_condition_asks_for_one() -> None:
+    local = Local()
+    more = {"fallback": {"value": "none"}, "concurrency": {"key": "k", "limit": 1, "onLimit": "fail"}}
+    gate = {"id": "gate", "event": {"type": "go"}, "timeout": "1d", "concurrency": {"key": "k", "limit": 1}}
+    local.publish(workflow("flow", [gate], version="1.0.0"))
+    local.drive(local.start("flow"))
+    local.publish(workflow("flow", [all_policies(**more)], version="2.0.0"))
+    skipped, execution = (local.start("flow", {"go": go}) for go in (False, True))
+    for one in (skipped, execution):
+        local.finish(one)
+    assert [("skipped", "condition_false")] == trail(local, skipped)
+    assert [("SlotDenied", "k"), ("succeeded", ("fallback: value after concurrency/no-place",))] == trail(
+        local, execution
+    )
