@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.base.canonical import dumps
-from millrace.engine.transforms import compile_transform
+from millrace.services.transform_check import check_transform
 from millrace.spec import (
     Workflow,
     WorkflowTask,
@@ -114,12 +114,12 @@ def test_any_changed_document_is_judged_formatted_and_hashed_without_an_exceptio
     assert (loaded.document is None) == (again.document is None)
     if isinstance(loaded.document, Workflow):
         found = check_workflow(
-            loaded.document, loaded.source, tasks={"get": task_document()}, check_transform=compile_transform
+            loaded.document, loaded.source, tasks={"get": task_document()}, check_transform=check_transform
         )
         ids = {task.id for task in loaded.document.spec.tasks}
         assert all(ids >= {name, *needs} for name, needs in dependencies(loaded.document).items())
     elif isinstance(loaded.document, WorkflowTask):
-        found = check_task(loaded.document, loaded.source, check_transform=compile_transform)
+        found = check_task(loaded.document, loaded.source, check_transform=check_transform)
     else:
         assert any(finding.severity == "error" for finding in loaded.findings)
         return

@@ -66,8 +66,31 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
         _cases(definitions)
         _keep(definitions["WorkflowSpec"], KEPT_SPEC)
     _keep(holder)
+    if kind == "Workflow":
+        _inline(holder, definitions)
     _for_readers(schema)
     return {"$schema": DIALECT, "title": kind, **schema}
+
+
+def _inline(task: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """The places where a task stands without an id."""
+    properties = {key: shape for key, shape in task["properties"].items() if key != "id"}
+    without = {key: shape for key, shape in task.items() if key != "required"}
+    definitions["InlineTask"] = {**without, "properties": properties, "description": "A task without an id."}
+    inline = {"$ref": "#/$defs/InlineTask"}
+    stand_in = definitions["Fallback"]["properties"]["task"]
+    definitions["Fallback"]["properties"]["task"] = {
+        "anyOf": [{"type": "string"}, inline],
+        "description": stand_in["description"],
+    }
+    spec = definitions["WorkflowSpec"]["properties"]
+    several = {
+        "type": "object",
+        "properties": {"tasks": spec["tasks"]},
+        "required": ["tasks"],
+        "additionalProperties": False,
+    }
+    spec["onFailure"] = {"anyOf": [several, inline], "description": spec["onFailure"]["description"]}
 
 
 def _said(shape: dict[str, Any], definitions: dict[str, Any]) -> str:
