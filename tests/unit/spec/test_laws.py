@@ -19,7 +19,7 @@ from millrace.spec import (
     load,
     references,
 )
-from tests.unit.spec.builders import GET, flow, task_document
+from tests.unit.spec.builders import GET, flow, loop, switch, task_document
 
 WORKFLOW = load(
     flow(
@@ -31,8 +31,14 @@ WORKFLOW = load(
         "id: d, wait: {for: '{{input.n}}'}, triggerRule: all_done, dependsOn: [c]",
         "id: e, event: {type: paid, match: event.data.n == tasks.c.output, timeout: 1d}, triggerRule: one_done",
         "id: f, type: approval, approvers: ['user:ann'], form: {type: object}, timeout: 1d, onTimeout: approve",
-        more="  input: {type: object, properties: {n: {type: integer}, ok: {type: boolean}}}\n"
-        "  output: '{{tasks.c.output}}'\n",
+        loop("l", "id: m, taskRef: get, input: {id: '{{index}}'}, fallback: {task: get, input: {id: 1}}"),
+        switch("s", ("match: 1", "id: o, workflowRef: other"), ("when: value > 1", "id: q, wait: {for: 1s}")),
+        "id: g, generate: {from: '{{tasks.l.output}}', taskRefs: [get]}, fallback: {value: '{{error.code}}'}",
+        more="  input: {type: object, properties: {n: {type: integer}, ok: {type: boolean}, x: {}}}\n"
+        "  state: {t: '{{tasks.s.output}}', u: '{{state.t}}'}\n"
+        "  onFailure: {workflowRef: other, input: {e: '{{error.code}}'}}\n"
+        "  finally: [{id: z, wait: {for: 1s}, condition: error != null}]\n"
+        "  output: '{{tasks.c.output}}{{state.u}}'\n",
     ).encode(),
     media="yaml",
 ).value
@@ -51,6 +57,11 @@ ODD = st.sampled_from(
         "{{tasks}}",
         "{{tasks.b.output.body}}",
         "secrets.k",
+        "{{state}}",
+        "{{error.code}}",
+        [{"id": "a", "type": "http"}],
+        {"tasks": [{"id": "y", "wait": {"for": 1}}]},
+        {"task": {"type": "llm"}},
         [],
         {},
         [[]],
@@ -76,6 +87,19 @@ KEYS = st.sampled_from(
         "spec",
         "slo",
         "forEach",
+        "tasks",
+        "switch",
+        "cases",
+        "when",
+        "default",
+        "fallback",
+        "task",
+        "value",
+        "generate",
+        "workflowRef",
+        "onFailure",
+        "finally",
+        "state",
         "x",
         "$ref",
         "properties",

@@ -101,11 +101,13 @@ def _said(shape: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 
 def _needs_keys(kind: TaskType, required: list[str]) -> dict[str, Any]:
-    """The keys of a type are there with it and nowhere else, but for a key that names its type by itself."""
-    beside = ["type"] if kind.named_by_key else []
-    others = [{"required": [key, *beside]} for key in kind.keys]
+    """The keys of a type are there with it and nowhere else; a key may name the type by itself."""
+    named: dict[str, Any] = {"properties": {"type": {"const": kind.name}}, "required": ["type"]}
+    if kind.naming_key is not None:
+        named = {"anyOf": [named, {"required": [kind.naming_key], "not": {"required": ["type"]}}]}
+    others = [{"required": [key]} for key in kind.keys]
     return {
-        "if": {"properties": {"type": {"const": kind.name}}, "required": ["type"]},
+        "if": named,
         "then": {"required": required},
         "else": {"not": others[0] if len(others) == 1 else {"anyOf": others}},
     }
