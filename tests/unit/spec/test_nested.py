@@ -429,6 +429,16 @@ def test_references_name_tasks_by_their_place() -> None:
     assert ["other@^2", "alert"] == wanted_workflows(workflow)
 
 
+def test_the_key_of_a_limit_reads_what_is_around_it() -> None:
+    limited = f"{CALL}, concurrency: {{key: '{{{{item.kode}}}}{{{{tasks.o.status}}}}', limit: 1}}"
+    each = "items: [{code: 1}]"
+    tasks = (f"id: o, {HTTP}", loop("a", limited, each=each))
+    assert [("unknown-reference", 'item.kode: kode is not declared. Did you mean "code"?')] == said(*tasks)
+    assert ("o",) == needs(*tasks)["a"]
+    whole = "  concurrency: {key: '{{input.x}}{{item.x}}', limit: 1}\n"
+    assert [("unknown-reference", "item is not a name that can be used here")] == said(*tasks[:1], more=whole)
+
+
 def test_the_ids_that_are_seen_are_shared_between_bodies() -> None:
     workflow, _ = workflow_of(flow(CALL, loop("a", f"id: b, {HTTP}")))
     tree = tree_of(workflow)

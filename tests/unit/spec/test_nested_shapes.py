@@ -437,6 +437,11 @@ def test_the_output_of_the_workflow_needs_what_the_state_reads() -> None:
             "{{input.n}}",
             ["the case is never chosen: the value is integer, and the match is string"],
         ),
+        (
+            ("match: 1", "match: true"),
+            "{{input.n}}",
+            ["the case is never chosen: the value is integer, and the match is boolean"],
+        ),
         (("match: 1", "match: one"), "{{input.free}}", []),
         (("match: 1", "match: one"), "x{{input.n}}", []),
         (
