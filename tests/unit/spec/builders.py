@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from millrace.engine.transforms import compile_transform
+from millrace.services.transform_check import check_transform
 from millrace.spec import Finding, Source, Workflow, WorkflowTask, check_task, check_workflow, in_order, load
 
 HEAD = "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: flow}\nspec:\n"
@@ -27,6 +27,18 @@ def flow(*tasks: str, more: str = "") -> str:
     return HEAD + more + "  tasks:\n" + "".join(f"    - {{{task}}}\n" for task in tasks)
 
 
+def loop(name: str, *tasks: str, each: str = "items: []") -> str:
+    """A task that goes through items."""
+    return f"id: {name}, forEach: {{{each}}}, tasks: [{', '.join(f'{{{task}}}' for task in tasks)}]"
+
+
+def switch(name: str, *cases: tuple[str, str], value: str = "{{input.x}}", default: str = "") -> str:
+    """A task that chooses between cases, each a ``match`` or ``when`` and one task."""
+    listed = ", ".join(f"{{{test}, tasks: [{{{task}}}]}}" for test, task in cases)
+    rest = f", default: {{tasks: [{{{default}}}]}}" if default else ""
+    return f"id: {name}, switch: {{value: '{value}', cases: [{listed}]{rest}}}"
+
+
 def task_document(text: str = GET) -> WorkflowTask:
     document = load(text.encode(), media="yaml").document
     assert isinstance(document, WorkflowTask)
@@ -45,9 +57,9 @@ def judge(text: str, tasks: Mapping[str, WorkflowTask] | None = None) -> tuple[F
     found = list(loaded.findings)
     known = {"get": task_document()} if tasks is None else tasks
     if isinstance(loaded.document, Workflow):
-        found += check_workflow(loaded.document, loaded.source, tasks=known, check_transform=compile_transform)
+        found += check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_transform)
     elif isinstance(loaded.document, WorkflowTask):
-        found += check_task(loaded.document, loaded.source, check_transform=compile_transform)
+        found += check_task(loaded.document, loaded.source, check_transform=check_transform)
     return in_order(found)
 
 

@@ -102,8 +102,8 @@ def test_what_cannot_work_is_an_error_in_one_sentence(breaker: str, message: str
 @pytest.mark.parametrize(
     ("breaker", "work", "code", "message"),
     [
-        ("{}", "type: transform, input: {items: []}, transform: [{limit: 1}]", "no-effect", "is computed"),
-        ("{}", "wait: {for: 1s}", "no-effect", "is waited for, not attempted"),
+        ("{}", "type: transform, input: {items: []}, transform: [{limit: 1}]", "no-effect", "is not attempted itself"),
+        ("{}", "wait: {for: 1s}", "no-effect", "is not attempted itself"),
         ("{failureThreshold: 5, minimumThroughput: 5}", HTTP, "no-effect", "5 failures are 5 attempts already"),
         ("{minimumThroughput: 2}", HTTP, "no-effect", "5 failures are 5 attempts already"),
         ("{scope: host}", "wait: {for: 1s}", "bad-value", "only a task with a url has a host"),

@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.spec import CODES, Finding, has_errors, in_order
-from tests.unit.spec.builders import HEAD, HTTP, TASK_HEAD, brief, flow, judge
+from tests.unit.spec.builders import HEAD, HTTP, TASK_HEAD, brief, flow, judge, loop, switch
 
 WORKFLOW = "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: flow}\n"
 INPUT = "  input: {properties: {rows: {type: array}, name: {type: string}, ok: {type: boolean}}}\n"
@@ -13,6 +13,16 @@ DIALECT = (
     "name: A b\ndependencies: {a: []}\nsteps:\n  - {type: dependency_flow, condition: go}\n"
     "  - {type: external_call, service: s, method: m, auth: {type: magic}}\n"
 )
+
+
+def deep(levels: int) -> str:
+    """Loops inside loops, the first called ``t0``."""
+    task = f"id: t{levels}, {HTTP}"
+    for level in reversed(range(levels)):
+        task = loop(f"t{level}", task, each=f"items: [], as: v{level}, index: n{level}")
+    return task
+
+
 CASES = [
     ("alias-limit", BOMB, 2, "*a]"),
     ("alias-spelling", flow(f"id: a, {HTTP}, runIf: true"), 6, "runIf: tru"),
@@ -65,6 +75,7 @@ CASES = [
         5,
         "tasks.a.ou",
     ),
+    ("endless-recursion", flow("id: a, workflowRef: flow@^1"), 6, "flow@^1"),
     ("merge-key", "a: {<<: {b: 1}}", 1, "<<: {b: 1}"),
     ("missing-input", flow("id: a, taskRef: get, input: {}"), 6, "{}}"),
     ("missing-key", flow("id: a, type: http, request: {}"), 6, "request: {"),
@@ -72,17 +83,37 @@ CASES = [
     ("no-effect", flow("id: a, wait: {for: 0}"), 6, "0}}"),
     ("no-timeout", flow("id: a, event: {type: paid}"), 6, "{type: pai"),
     ("not-a-mapping", "- a", 1, "- a"),
-    ("not-available-yet", flow("id: a, switch: {value: x}"), 6, "switch: {v"),
+    ("not-available-yet", flow("id: a, type: llm"), 6, "llm}"),
     ("not-boolean", flow(f"id: a, {HTTP}, condition: input.name", more=INPUT), 7, "input.name"),
     ("operand-type", flow(f"id: a, {HTTP}", more="  output: '{{1 + true}}'\n"), 5, "1 + true}}"),
     ("plain-secret", flow("id: a, type: http, request: {url: 'https://x', auth: {bearer: abc}}"), 6, "abc}}}"),
+    ("reserved-id", flow(f"id: finally, {HTTP}"), 6, "finally, t"),
     ("secret-misplaced", flow("id: a, type: http, request: {url: '{{secrets.k}}'}"), 6, "secrets.k}"),
     ("self-reference", flow(f"id: a, {HTTP}, dependsOn: [a]"), 6, "a]}"),
+    (
+        "shadowed-name",
+        flow(loop("a", loop("b", f"id: c, {HTTP}", each="items: [], index: i"))),
+        6,
+        "{items: [], index: i",
+    ),
+    ("state-cycle", flow(f"id: a, {HTTP}", more="  state: {x: '{{state.y}}', y: '{{state.x}}'}\n"), 5, "'{{state.y"),
     ("syntax", "a: [1,", 2, ""),
     ("tag", "a: !!python/name:x y", 1, "!!python/n"),
     ("template-key", flow("id: a, type: http, request: {url: 'https://x', body: {'{{a}}': x}}"), 6, "'{{a}}': x"),
     ("too-deep", "[" * 100_000, 1, "[[[[[[[[[["),
     ("too-large", "x" * 262_145, 1, "xxxxxxxxxx"),
+    (
+        "too-many-instances",
+        flow(loop("a", f"id: b, {HTTP}", each=f"items: [{'0,' * 50_001}]")),
+        6,
+        "[0,0,0,0",
+    ),
+    (
+        "too-many-levels",
+        flow(deep(9)),
+        6,
+        "{id: t8, ",
+    ),
     ("too-many-nodes", "[" + "1," * 110_000 + "]", 1, "1,1,1,1,1,"),
     ("type-mismatch", flow("id: a, taskRef: get, input: {id: '{{input.name}}'}", more=INPUT), 7, "input.name"),
     ("unknown-api-version", "apiVersion: v2\nkind: Workflow\n", 1, "v2"),
@@ -98,10 +129,23 @@ CASES = [
     ("unknown-kind", "apiVersion: workflow.io/v1\nkind: Flow\n", 2, "Flow"),
     ("unknown-output", flow(f"id: a, {HTTP}", more="  output: '{{tasks.a.output.bodi}}'\n"), 5, "tasks.a.ou"),
     ("unknown-reference", flow(f"id: a, {HTTP}", more="  output: '{{inptu.x}}'\n"), 5, "inptu.x}}'"),
+    ("unknown-state", flow(f"id: a, {HTTP}", more="  output: '{{state.x}}'\n  state: {y: 1}\n"), 5, "state.x}}"),
     ("unknown-task", flow(f"id: fetch, {HTTP}", more="  output: '{{tasks.fetsh.output}}'\n"), 5, "tasks.fets"),
     ("unknown-task-ref", flow("id: a, taskRef: gett"), 6, "gett}"),
     ("unknown-type", flow("id: a, type: htpp"), 6, "htpp}"),
+    (
+        "unreachable-case",
+        flow(switch("a", ("match: 5", f"id: b, {HTTP}"), value="{{input.name}}"), more=INPUT),
+        7,
+        "5, tasks",
+    ),
     ("unreachable-task", flow(f"id: a, {HTTP}, condition: false"), 6, "false}"),
+    (
+        "unused-output",
+        flow("id: a, type: transform, transform: [{limit: 1}]", f"id: b, {HTTP}, dependsOn: [a]"),
+        6,
+        "a, type: t",
+    ),
     ("wrong-type", flow(f"id: a, {HTTP}, priority: high"), 6, "high}"),
 ]
 
@@ -176,7 +220,8 @@ def test_a_good_workflow_has_no_findings() -> None:
         "id: shape, type: transform, input: {items: '{{input.rows}}'}, transform: [{filter: 'item.x > 1'}], "
         "condition: input.ok",
         "id: post, type: http, dependsOn: [shape, {task: fetch, condition: input.ok}], request: {method: POST, "
-        "url: 'https://x.example', body: {t: '{{tasks.fetch.output.total}}'}, auth: {bearer: {secretRef: k}}}, "
+        "url: 'https://x.example', body: {t: '{{tasks.fetch.output.total}}', s: '{{tasks.shape.output ?? []}}'}, "
+        "auth: {bearer: {secretRef: k}}}, "
         "output: {code: '{{output.status}}', n: 1}",
         more=INPUT
         + "  output: {a: '{{tasks.post.output.code}}', b: '{{tasks.post.output.n}}'}\n".replace("}}", " ?? 0}}"),

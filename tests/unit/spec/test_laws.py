@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.base.canonical import dumps
-from millrace.engine.transforms import compile_transform
+from millrace.services.transform_check import check_transform
 from millrace.spec import (
     Workflow,
     WorkflowTask,
@@ -19,7 +19,7 @@ from millrace.spec import (
     load,
     references,
 )
-from tests.unit.spec.builders import GET, flow, task_document
+from tests.unit.spec.builders import GET, flow, loop, switch, task_document
 
 WORKFLOW = load(
     flow(
@@ -31,8 +31,14 @@ WORKFLOW = load(
         "id: d, wait: {for: '{{input.n}}'}, triggerRule: all_done, dependsOn: [c]",
         "id: e, event: {type: paid, match: event.data.n == tasks.c.output, timeout: 1d}, triggerRule: one_done",
         "id: f, type: approval, approvers: ['user:ann'], form: {type: object}, timeout: 1d, onTimeout: approve",
-        more="  input: {type: object, properties: {n: {type: integer}, ok: {type: boolean}}}\n"
-        "  output: '{{tasks.c.output}}'\n",
+        loop("l", "id: m, taskRef: get, input: {id: '{{index}}'}, fallback: {task: get, input: {id: 1}}"),
+        switch("s", ("match: 1", "id: o, workflowRef: other"), ("when: value > 1", "id: q, wait: {for: 1s}")),
+        "id: g, generate: {from: '{{tasks.l.output}}', taskRefs: [get]}, fallback: {value: '{{error.code}}'}",
+        more="  input: {type: object, properties: {n: {type: integer}, ok: {type: boolean}, x: {}}}\n"
+        "  state: {t: '{{tasks.s.output}}', u: '{{state.t}}'}\n"
+        "  onFailure: {workflowRef: other, input: {e: '{{error.code}}'}}\n"
+        "  finally: [{id: z, wait: {for: 1s}, condition: error != null}]\n"
+        "  output: '{{tasks.c.output}}{{state.u}}'\n",
     ).encode(),
     media="yaml",
 ).value
@@ -51,6 +57,11 @@ ODD = st.sampled_from(
         "{{tasks}}",
         "{{tasks.b.output.body}}",
         "secrets.k",
+        "{{state}}",
+        "{{error.code}}",
+        [{"id": "a", "type": "http"}],
+        {"tasks": [{"id": "y", "wait": {"for": 1}}]},
+        {"task": {"type": "llm"}},
         [],
         {},
         [[]],
@@ -76,6 +87,19 @@ KEYS = st.sampled_from(
         "spec",
         "slo",
         "forEach",
+        "tasks",
+        "switch",
+        "cases",
+        "when",
+        "default",
+        "fallback",
+        "task",
+        "value",
+        "generate",
+        "workflowRef",
+        "onFailure",
+        "finally",
+        "state",
         "x",
         "$ref",
         "properties",
@@ -114,12 +138,12 @@ def test_any_changed_document_is_judged_formatted_and_hashed_without_an_exceptio
     assert (loaded.document is None) == (again.document is None)
     if isinstance(loaded.document, Workflow):
         found = check_workflow(
-            loaded.document, loaded.source, tasks={"get": task_document()}, check_transform=compile_transform
+            loaded.document, loaded.source, tasks={"get": task_document()}, check_transform=check_transform
         )
         ids = {task.id for task in loaded.document.spec.tasks}
         assert all(ids >= {name, *needs} for name, needs in dependencies(loaded.document).items())
     elif isinstance(loaded.document, WorkflowTask):
-        found = check_task(loaded.document, loaded.source, check_transform=compile_transform)
+        found = check_task(loaded.document, loaded.source, check_transform=check_transform)
     else:
         assert any(finding.severity == "error" for finding in loaded.findings)
         return

@@ -11,7 +11,7 @@ import millrace.spec
 from millrace.spec import behaviour_hash, content_hash, document_schema, findings_text, load, sarif
 from millrace.spec.shapes import Shape, disjoint, follow, types_of
 from millrace.spec.suggest import nearest
-from tests.unit.spec.builders import GET, HEAD, HTTP, TASK_HEAD, flow, judge
+from tests.unit.spec.builders import GET, HEAD, HTTP, TASK_HEAD, flow, judge, loop
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAIN = flow(f"id: a, {HTTP}")
@@ -224,3 +224,87 @@ def test_a_suggestion_is_not_worth_comparing_with_thousands() -> None:
     assert ("fetchOrder",) == nearest("fetch-order", ["fetchOrder", "x"])
     assert () == nearest("a", map(str, range(3_000)))
     assert () == nearest("a" * 300, ["a" * 299])
+
+
+LANGUAGE = [
+    "id: get-user, type: http, request: {method: POST, url: 'https://api.example.com/users', headers: {x-a: '1'}, "
+    "query: {q: '{{input.q}}'}, body: {name: '{{input.name}}'}, auth: {bearer: {secretRef: crm-token}}}",
+    "id: shape, type: transform, input: {items: '{{tasks.get-user.output.body.orders}}'}, transform: "
+    "[{filter: item.total > 10}, {map: {id: '{{item.id}}', gross: '{{item.total * 1.2}}'}}, "
+    "{sort: {by: gross, order: desc}}, {limit: 5}]",
+    "id: each-order, forEach: {items: '{{tasks.shape.output}}', as: order, index: i, maxParallel: 10, "
+    "tolerate: {failures: '10%'}}, tasks: [{id: ship, taskRef: ship-order, input: {id: '{{order.id}}'}}]",
+    f"id: route, switch: {{value: '{{{{input.tier}}}}', cases: [{{match: gold, tasks: [{{id: a, {HTTP}}}]}}, "
+    f"{{when: \"value.startsWith('s')\", tasks: [{{id: b, {HTTP}}}]}}], default: {{tasks: [{{id: c, {HTTP}}}]}}}}",
+    "id: child, workflowRef: charge-card@^2, input: {amount: '{{input.amount}}'}",
+    "id: cool-down, wait: {for: 2h}",
+    "id: until, wait: {until: '{{input.dueAt}}'}",
+    "id: sign-off, type: approval, approvers: ['role:approver', 'group:finance'], required: 2, timeout: 3d, "
+    "onTimeout: fail",
+    "id: paid, event: {type: payment.settled, match: event.data.orderId == input.orderId, timeout: 1d}",
+    "id: plan-work, generate: {from: '{{tasks.child.output.tasks}}', max: 50}",
+    "id: fetch-order, taskRef: get-order, input: {id: '{{input.orderId}}'}, retry: {maxAttempts: 4, strategy: "
+    "exponential, interval: 1s, multiplier: 2, maxInterval: 30s, jitter: full, retryOn: [timeout, '5xx', 429]}, "
+    "timeout: 10s, fallback: {value: {status: unknown}}",
+]
+REST = (
+    "  description: Charge an order and ship it\n"
+    "  version: 2.1.0\n"
+    "  tags: [orders]\n"
+    "  categories: [commerce]\n"
+    "  config: {deepCheck: true}\n"
+    "  state: {paid: '{{tasks.paid.output.data.ok}}'}\n"
+    "  onFailure: {workflowRef: alert-team}\n"
+    f"  finally: [{{id: clean, {HTTP}}}]\n"
+)
+
+
+@pytest.mark.parametrize("task", LANGUAGE, ids=[task.partition(",")[0] for task in LANGUAGE])
+def test_every_construct_of_the_language_is_known_to_editors_and_models(task: str) -> None:
+    validator = Draft202012Validator(document_schema("Workflow"))
+    nested = loop("outer", task, each="items: []")
+    for text in (flow(task, more=REST), flow(nested, more=REST)):
+        loaded = load(text.encode(), media="yaml")
+        assert loaded.document is not None, loaded.findings
+        assert [] == [error.message for error in validator.iter_errors(loaded.value)]
+
+
+@pytest.mark.parametrize(
+    ("task", "valid"),
+    [
+        (f"id: a, {HTTP}, fallback: {{task: {{{HTTP}}}}}", True),
+        (f"id: a, {HTTP}, fallback: {{task: get, input: {{id: 1}}}}", True),
+        (f"id: a, {HTTP}, fallback: {{workflow: other}}", True),
+        (f"id: a, {HTTP}, fallback: {{task: {{id: b, {HTTP}}}}}", False),
+        (f"id: a, {HTTP}, fallback: {{task: {{type: http, request: {{urll: x}}}}}}", False),
+        (f"id: a, {HTTP}, fallback: {{tusk: get}}", False),
+        ("id: a, forEach: {items: []}", False),
+        ("id: a, forEach: {items: []}, tasks: [{id: b, type: http}]", False),
+        ("id: a, switch: {cases: []}", False),
+        (f"id: a, {HTTP}, tasks: [{{id: b, {HTTP}}}]", False),
+        ("id: a, workflowRef: other, detached: true", True),
+        ("id: a, taskRef: get, detached: true", False),
+    ],
+)
+def test_an_editor_sees_into_tasks_inside_tasks(task: str, valid: bool) -> None:
+    validator = Draft202012Validator(document_schema("Workflow"))
+    assert valid == validator.is_valid(value(flow(task)))
+    assert valid == (load(flow(task).encode(), media="yaml").document is not None)
+
+
+@pytest.mark.parametrize(
+    ("handler", "valid"),
+    [
+        (f"{{{HTTP}}}", True),
+        (f"{{tasks: [{{id: a, {HTTP}}}]}}", True),
+        (f"{{forEach: {{items: []}}, tasks: [{{id: a, {HTTP}}}]}}", True),
+        (f"{{id: a, {HTTP}}}", False),
+        ("{tasks: []}", False),
+        ("{type: http}", False),
+        ("alert", False),
+    ],
+)
+def test_an_editor_sees_into_the_handler_of_a_failure(handler: str, valid: bool) -> None:
+    text = flow(f"id: x, {HTTP}", more=f"  onFailure: {handler}\n")
+    assert valid == Draft202012Validator(document_schema("Workflow")).is_valid(value(text))
+    assert valid == (load(text.encode(), media="yaml").document is not None)

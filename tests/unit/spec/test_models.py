@@ -117,7 +117,6 @@ def test_a_task_by_reference_has_no_block() -> None:
         ),
         ("id: a, type: http, request: {url: 'https://x', paging: {}}", '"strategy" is required'),
         ("id: a, type: http, request: {url: 'https://x', auth: x}", '"auth" is the text "x", expected a mapping'),
-        (f"id: a, {CALL}, fallback: {{value: 1}}", '"fallback" is known, not available yet'),
         ("id: a, type: llm, prompt: x", 'the task type "llm" is known, not available yet'),
     ],
 )
@@ -149,13 +148,17 @@ def test_a_mistake_in_a_task_is_one_sentence(task: str, message: str) -> None:
         ),
         (HEAD + "  tasks: {a: 1}\n", ['"tasks" is a mapping, expected a list']),
         (
-            HEAD + "  concurrency: {}\n  tasks: [{id: a, switch: {}}]\n",
-            ['"concurrency" is known, not available yet', '"switch" is known, not available yet'],
+            HEAD + "  concurrency: {}\n  tasks: [{id: a, switch: {}}, {id: b, type: llm}]\n",
+            [
+                '"limit" is required',
+                '"cases" is required',
+                'the task type "llm" is known, not available yet',
+            ],
         ),
         (TASK_HEAD + "  description: x\n", ['"type" is required']),
         (
             TASK_HEAD + "  type: http\n  request: {url: 'https://x'}\n  fallback: {}\n",
-            ['"fallback" is known, not available yet'],
+            ['"fallback" is not a key of "spec".'],
         ),
     ],
 )
@@ -200,7 +203,8 @@ def test_a_registered_type_can_be_used_until_it_is_forgotten() -> None:
     register_type(kind)
     register_type(kind)
     try:
-        assert ("approval", "event", "http", "lambda", "nap", "transform", "wait") == known_types()
+        assert "nap" in known_types()
+        assert sorted(known_types()) == list(known_types())
         assert () == judge(text)
         with pytest.raises(ValueError, match="registered already"):
             register_type(TaskType("nap", lambda _: "read"))

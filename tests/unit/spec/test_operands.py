@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from millrace.engine.transforms import compile_transform
 from millrace.local.documents import files_in
+from millrace.services.transform_check import check_transform
 from millrace.spec import check_workflow
 from tests.corpus import ROOT, Case, examples, small
 from tests.unit.spec.builders import GET, HTTP, TASK_HEAD, flow, judge, task_document, workflow_of
@@ -211,7 +211,7 @@ def test_nothing_that_runs_is_found_at_fault(case: Case) -> None:
     workflow, source = workflow_of(case.source.decode())
     references = [task.task_ref for task in workflow.spec.tasks if task.task_ref is not None]
     tasks = {reference: named[reference.partition("@")[0]] for reference in references}
-    findings = check_workflow(workflow, source, tasks=tasks, check_transform=compile_transform)
+    findings = check_workflow(workflow, source, tasks=tasks, check_transform=check_transform)
     assert [] == [finding for finding in findings if finding.severity == "error"]
     assert [] == [finding for finding in findings if finding.code in ("constant-comparison", "unknown-field")]
 

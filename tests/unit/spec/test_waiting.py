@@ -4,8 +4,18 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from millrace.engine.rules import RULES
-from millrace.spec import behaviour_hash, dependencies, document_schema, find_type, format_source, load, references
+from millrace.spec import (
+    behaviour_hash,
+    dependencies,
+    document_schema,
+    find_type,
+    format_source,
+    known_types,
+    load,
+    references,
+)
 from millrace.spec.models import TRIGGER_RULES
+from millrace.spec.scopes import TASK_ROOTS, event_scope, task_scope
 from millrace.spec.sites import workflow_sites
 from millrace.spec.tasks.approval import Approval
 from millrace.spec.tasks.event import Event
@@ -115,7 +125,9 @@ def test_a_mistake_in_a_wait_is_one_sentence(task: str, message: str) -> None:
 
 def test_a_task_without_a_type_is_told_which_keys_name_one() -> None:
     fixes = [finding.fix for finding in judge(flow("id: a"))]
-    assert ["Add type (approval, event, http, lambda, transform, wait) or taskRef, or event, wait."] == fixes
+    assert [
+        f"Add type ({', '.join(known_types())}) or taskRef, or event, forEach, generate, switch, wait, workflowRef."
+    ] == fixes
 
 
 def test_only_the_key_of_a_wait_names_a_type() -> None:
@@ -190,6 +202,12 @@ def test_the_event_is_seen_nowhere_else() -> None:
     assert ["unknown-reference"] == [code for code, _ in said("id: a, event: {type: '{{event.id}}', timeout: 1d}")]
 
 
+def test_a_match_sees_the_event_beside_what_is_around_it() -> None:
+    scope = event_scope(task_scope({"properties": {"id": {}}}))
+    assert TASK_ROOTS | {"event"} == scope.roots
+    assert {("input",): frozenset({"id"})} == scope.declared
+
+
 def test_a_match_that_is_not_text_is_no_expression() -> None:
     workflow, _ = workflow_of(flow("id: a, event: {type: paid, match: true, timeout: 1d}"))
     assert () == workflow_sites(workflow).sites
@@ -235,7 +253,7 @@ def test_what_a_wait_is_given_has_a_fitting_type(task: str, found: list[tuple[st
     assert found == said(f"id: a, {task}", more=INPUT)
 
 
-ATTEMPTS = "has no effect: a task of type {} is waited for, not attempted"
+ATTEMPTS = "has no effect: a task of type {} is not attempted itself"
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ class Scope:
     it (``urgency`` for ``classification.urgency``). ``names`` gives further bare names and the path each stands for.
 
     ``declared`` tells, for a path such as ``("tasks",)`` or ``("tasks", "fetch", "output")``, the complete set of
-    names known below it; ``*`` as its last name stands for any. The hyphen rule stands on it. ``aliases`` maps other
-    spellings of roots to ours.
+    names known below it, as something with a hash; ``*`` as its last name stands for any. The hyphen rule stands on
+    it. ``aliases`` maps other spellings of roots to ours.
 
     Scopes compare and hash by content, and the hash is taken once: make one scope per place and keep it.
     """
@@ -26,7 +26,7 @@ class Scope:
     roots: frozenset[str]
     bare: str | None = None
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    declared: Mapping[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+    declared: Mapping[tuple[str, ...], Collection[str]] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=lambda: ALIASES)
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Scope:
         raise site.fault("unknown-root", f"{name} is not a name that can be used here", hint=hint, read=name)
 
 
-def declared_below(scope: Scope | None, prefix: tuple[str, ...] | None) -> frozenset[str] | None:
+def declared_below(scope: Scope | None, prefix: tuple[str, ...] | None) -> Collection[str] | None:
     """The complete set of names below ``prefix``, None where it is not declared."""
     if scope is None or prefix is None:
         return None

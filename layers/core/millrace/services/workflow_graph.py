@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from millrace.expr import ReadPath
 from millrace.services.caller import Caller
 from millrace.services.find_version import definitions_of, find_head, find_version
 from millrace.services.parsed_documents import workflow_of
 from millrace.services.platform import Platform
 from millrace.services.transform_check import check_transform
 from millrace.spec import Workflow
-from millrace.spec.dependencies import graphs_of
+from millrace.spec.dependencies import entries, graphs_of, state_reads
 from millrace.spec.sites import Sites, workflow_sites
 from millrace.spec.tree import Tree, tree_of
 
@@ -38,7 +39,7 @@ def graph_json(workflow: Workflow) -> dict[str, Any]:
     sites = workflow_sites(workflow, check_transform, tree)
     graphs = graphs_of(workflow, tree, sites)
     levels = [_levels(graph.needs) for graph in graphs]
-    reads = _reads(tree, sites)
+    reads = _reads(workflow, tree, sites)
     nodes = []
     for placed in tree.tasks:
         owner = tree.bodies[placed.body].owner
@@ -52,8 +53,9 @@ def graph_json(workflow: Workflow) -> dict[str, Any]:
                 "parent": None if owner is None else tree.label(owner),
             }
         )
+    ordered = [frozenset(need.task for need in placed.task.depends_on) for placed in tree.tasks]
     edges = [
-        _edge(tree, body.ids[before], body.ids[after], reads)
+        _edge(tree, body.ids[before], body.ids[after], reads, ordered[body.ids[after]])
         for body, graph in zip(tree.bodies, graphs, strict=True)
         for after, wanted in graph.needs.items()
         for before in wanted
@@ -90,28 +92,35 @@ def mermaid(graph: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _edge(tree: Tree, before: int, after: int, reads: Mapping[tuple[int, int], set[str]]) -> dict[str, Any]:
+def _edge(
+    tree: Tree, before: int, after: int, reads: Mapping[tuple[int, int], set[str]], ordered: Collection[str]
+) -> dict[str, Any]:
     read = reads.get((before, after), set())
-    ordered = any(need.task == tree.tasks[before].task.id for need in tree.tasks[after].task.depends_on)
-    why = (["data"] if read else []) + (["order"] if ordered else [])
-    return {"from": tree.label(before), "to": tree.label(after), "why": why or ["data"], "reads": sorted(read)}
+    why = (["data"] if read else []) + (["order"] if tree.tasks[before].task.id in ordered else [])
+    return {"from": tree.label(before), "to": tree.label(after), "why": why, "reads": sorted(read)}
 
 
-def _reads(tree: Tree, sites: Sites) -> dict[tuple[int, int], set[str]]:
-    """Which paths of one task are read by another of its body, or inside that."""
-    read = [(site.task, one.path) for site in sites.sites for one in site.expression.reads]
+def _reads(workflow: Workflow, tree: Tree, sites: Sites) -> dict[tuple[int, int], set[str]]:
+    """Which paths of one task are read by another of its body, or inside that, or through the state."""
+    state = state_reads(workflow, sites)
+    read = [(site.task, one.path) for site in sites.sites if site.task is not None for one in site.expression.reads]
     read += [(at, path) for at, _, path in sites.step_reads]
     found: dict[tuple[int, int], set[str]] = {}
     for at, path in read:
-        name = path.segments[0] if path.root == "tasks" and path.segments else None
-        place = tree.lookup(tree.tasks[at].body, name) if at is not None and isinstance(name, str) else None
-        if at is None or place is None:
-            continue
-        body, need = place
-        reader = tree.holder(at, body.index)
-        if reader is not None:
-            found.setdefault((need, reader), set()).add(str(path))
+        if path.root == "tasks":
+            _note(tree, at, tree.tasks[at].body, path, found)
+        for name in entries(path, state) if path.root == "state" else ():
+            for one in state[name]:
+                _note(tree, at, 0, one, found)
     return found
+
+
+def _note(tree: Tree, at: int, body: int, path: ReadPath, found: dict[tuple[int, int], set[str]]) -> None:
+    name = path.segments[0] if path.segments else None
+    place = tree.lookup(body, name) if isinstance(name, str) else None
+    reader = None if place is None else tree.holder(at, place[0].index)
+    if place is not None and reader is not None:
+        found.setdefault((place[1], reader), set()).add(str(path))
 
 
 def _levels(needs: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from millrace.expr import ReadPath
+from millrace.expr import Read, ReadPath
 from millrace.spec.models import Workflow, WorkflowTask
 from millrace.spec.sites import Sites, TransformCheck, workflow_sites
 from millrace.spec.tree import Body, Tree, tree_of
+
+MOST_THROUGH_STATE: Final = 200_000
+"""Reads of tasks through entries of `state`, every reader counted: a few texts can mean millions of them."""
 
 
 def dependencies(
@@ -35,10 +39,11 @@ def dependencies(
 @dataclass(frozen=True, slots=True)
 class Graph:
     """``needs`` of every id of a body; ``firm`` are those of them that always hold (read, or an unconditional
-    dependsOn)."""
+    dependsOn). ``whole`` says that none was left out because of their number."""
 
     needs: dict[str, tuple[str, ...]]
     firm: dict[str, frozenset[str]]
+    whole: bool = True
 
 
 def graphs_of(workflow: Workflow, tree: Tree, sites: Sites) -> tuple[Graph, ...]:
@@ -46,11 +51,15 @@ def graphs_of(workflow: Workflow, tree: Tree, sites: Sites) -> tuple[Graph, ...]
     read: list[set[int]] = [set() for _ in tree.tasks]
     firm: list[set[int]] = [set() for _ in tree.tasks]
     state = state_reads(workflow, sites)
+    left = MOST_THROUGH_STATE
     for at, path, guarded in _reads(sites):
-        body = tree.tasks[at].body
-        for one in _through_state(path, state):
-            # an expression of the state stands in the workflow's own scope, whoever reads it
-            _note(tree, at, 0 if one is not path else body, one, read, None if guarded else firm)
+        if path.root == "tasks":
+            _note(tree, at, tree.tasks[at].body, path, read, None if guarded else firm)
+        for name in entries(path, state) if path.root == "state" else ():
+            left -= len(state[name])
+            for one, loose in state[name].items() if left >= 0 else ():
+                # an expression of the state stands in the workflow's own scope, whoever reads it
+                _note(tree, at, 0, one, read, None if guarded or loose else firm)
     for placed in tree.tasks:
         for need in placed.task.depends_on:
             found = tree.bodies[placed.body].ids.get(need.task)
@@ -58,7 +67,7 @@ def graphs_of(workflow: Workflow, tree: Tree, sites: Sites) -> tuple[Graph, ...]
                 read[placed.index].add(found)
                 if need.condition is None:
                     firm[placed.index].add(found)
-    return tuple(_graph(tree, body, read, firm) for body in tree.bodies)
+    return tuple(_graph(tree, body, read, firm, whole=left >= 0) for body in tree.bodies)
 
 
 def _reads(sites: Sites) -> Iterator[tuple[int, ReadPath, bool]]:
@@ -67,43 +76,39 @@ def _reads(sites: Sites) -> Iterator[tuple[int, ReadPath, bool]]:
             for one in site.expression.reads:
                 yield site.task, one.path, one.guarded
     for at, _, path in sites.step_reads:
-        if at is not None:
-            yield at, path, False
+        yield at, path, False
 
 
-def state_reads(workflow: Workflow, sites: Sites) -> dict[str, tuple[ReadPath, ...]]:
-    """What each entry of `state` reads of tasks, directly and through other entries."""
-    direct: dict[str, list[ReadPath]] = {name: [] for name in workflow.spec.state}
+def state_reads(workflow: Workflow, sites: Sites) -> dict[str, dict[ReadPath, bool]]:
+    """What each entry of `state` reads of tasks, directly and through other entries, and whether only in a way that
+    lets it be missing."""
+    direct: dict[str, list[Read]] = {name: [] for name in workflow.spec.state}
     for site in sites.sites:
         if site.use == "state":
-            direct[str(site.path[2])] += [one.path for one in site.expression.reads]
-    return {name: tuple(_closure(name, direct)) for name in direct}
+            direct[str(site.path[2])] += site.expression.reads
+    return {name: _closure(name, direct) for name in direct}
 
 
-def _closure(name: str, direct: Mapping[str, list[ReadPath]]) -> Iterator[ReadPath]:
-    seen, stack = {name}, [name]
+def _closure(name: str, direct: Mapping[str, list[Read]]) -> dict[ReadPath, bool]:
+    found: dict[ReadPath, bool] = {}
+    seen, stack = {(name, False)}, [(name, False)]
     while stack:
-        for path in direct[stack.pop()]:
-            if path.root == "state":
-                inner = entries(path, direct)
-                stack += [entry for entry in inner if entry not in seen]
-                seen.update(inner)
-            elif path.root == "tasks":
-                yield path
+        entry, loose = stack.pop()
+        for read in direct[entry]:
+            guarded = loose or read.guarded
+            if read.path.root == "tasks":
+                found[read.path] = guarded and found.get(read.path, True)
+            for inner in entries(read.path, direct) if read.path.root == "state" else ():
+                if (inner, guarded) not in seen:
+                    seen.add((inner, guarded))
+                    stack.append((inner, guarded))
+    return found
 
 
 def entries(path: ReadPath, known: Iterable[str]) -> list[str]:
     """The entries of `state` that a path below it reads: one by name, or all of them."""
     head = path.segments[0] if path.segments else None
     return [name for name in known if head == name or not isinstance(head, str)]
-
-
-def _through_state(path: ReadPath, state: Mapping[str, tuple[ReadPath, ...]]) -> Iterator[ReadPath]:
-    if path.root == "tasks":
-        yield path
-    elif path.root == "state":
-        for name in entries(path, state):
-            yield from state[name]
 
 
 def _note(tree: Tree, at: int, body: int, path: ReadPath, read: list[set[int]], firm: list[set[int]] | None) -> None:
@@ -121,10 +126,16 @@ def _note(tree: Tree, at: int, body: int, path: ReadPath, read: list[set[int]], 
         firm[waiter].add(need)
 
 
-def _graph(tree: Tree, body: Body, read: list[set[int]], firm: list[set[int]]) -> Graph:
+def _graph(tree: Tree, body: Body, read: list[set[int]], firm: list[set[int]], *, whole: bool) -> Graph:
     needs: dict[str, tuple[str, ...]] = {}
     always: dict[str, frozenset[str]] = {}
     for name, index in body.ids.items():
         needs[name] = tuple(tree.tasks[need].task.id for need in sorted(read[index]))
         always[name] = frozenset(tree.tasks[need].task.id for need in firm[index])
-    return Graph(needs, always)
+    return Graph(needs, always, whole)
+
+
+def leaves(body: Body, graph: Graph) -> tuple[str, ...]:
+    """The ids of a body that no other task of it waits for: their outputs are the output of the body."""
+    waited = {need for needs in graph.needs.values() for need in needs}
+    return tuple(name for name in body.ids if name not in waited)

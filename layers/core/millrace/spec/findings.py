@@ -106,7 +106,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "not-boolean": ("error", "A condition whose value is not true or false."),
     "operand-type": ("error", "An operator or function is given what it can never take."),
     "plain-secret": ("warning", "A credential written into the document."),
-    "reserved-id": ("error", "A task id that the handlers at the end of a workflow have."),
+    "reserved-id": ("error", "A task id that a handler at the end of a workflow, or a fallback, has."),
     "secret-misplaced": ("error", "A secret read where it could be stored or shown."),
     "self-reference": ("error", "A task that waits for itself."),
     "syntax": ("error", "Text that is not YAML 1.2 or not JSON."),
@@ -118,7 +118,11 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "too-large": ("error", "A document with more bytes than the limit."),
     "too-many-nodes": ("error", "A document with more values than the limit, aliases expanded."),
     "too-many-levels": ("error", "Tasks stand inside tasks on more levels than a workflow may have."),
-    "too-many-tasks": ("error", "A workflow with more tasks than the limit."),
+    "too-many-tasks": ("error", "A workflow with more tasks, or more reads through `state`, than the limit."),
+    "too-many-instances": (
+        "error",
+        "A loop with more items, or more tasks in all of them, than an execution may have.",
+    ),
     "type-mismatch": ("error", "A value of another type than the schema declares."),
     "unknown-api-version": ("error", "An apiVersion that this release does not know."),
     "unknown-config": ("error", "A path into `config` that is not declared."),
@@ -132,7 +136,9 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "unknown-task": ("error", "A task id that the workflow does not have."),
     "unknown-task-ref": ("error", "A reusable task that does not exist."),
     "unknown-type": ("error", "A task type that does not exist."),
+    "unreachable-case": ("warning", "A case of a switch that is never chosen."),
     "unreachable-task": ("warning", "A task that can never run."),
+    "unused-output": ("hint", "A task that only computes something, which nobody reads."),
     "wrong-type": ("error", "A value of another type than its key takes."),
 }
 """Every code: its usual severity and what it means. docs/reference/findings.md is generated from this table."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
 from millrace.base.errors import ExpressionError, InvalidDocument
@@ -16,6 +17,7 @@ from millrace.expr import Expression, Scope, Template, compile_expression, compi
 from millrace.spec.dialect import is_dialect, normalise
 from millrace.spec.findings import Path, has_errors
 from millrace.spec.known import rename_aliases
+from millrace.spec.nesting import bare_places
 from millrace.spec.scopes import WORKFLOW_ROOTS
 from millrace.spec.sites import texts
 from millrace.spec.source import Media, Node, Source, parse_document
@@ -94,7 +96,7 @@ def _meaning(text: str, media: Media) -> Any:
 def canonical_value(source: Source) -> Any:
     """The document with canonical keys and expressions. Renames keys of ``source`` in place."""
     rename_aliases(source)
-    return _spelled(source.value, ())
+    return _spelled(source.value, (), frozenset(bare_places(source.value)))
 
 
 def _format_json(text: str) -> str:
@@ -103,7 +105,7 @@ def _format_json(text: str) -> str:
         source = _normalised(source)
         text = json.dumps(source.value)
     twice = has_errors(rename_aliases(source))
-    value = _as_written(text) if twice else _spelled(source.value, ())
+    value = _as_written(text) if twice else _spelled(source.value, (), frozenset(bare_places(source.value)))
     if isinstance(value, dict):
         value = _ordered(value, ROOT_ORDER)
         if isinstance(value.get("spec"), dict):
@@ -125,23 +127,14 @@ def _key_order(keys: list[str], order: tuple[str, ...]) -> list[str]:
     return sorted(keys, key=lambda key: rank.get(key, len(order)))
 
 
-def _spelled(value: Any, path: Path) -> Any:
+def _spelled(value: Any, path: Path, bare: Collection[Path]) -> Any:
     if path == _TESTS:
         return value  # mocks and expected values are data, whatever they look like
     if isinstance(value, dict):
-        return {name: _spelled(item, (*path, name)) for name, item in value.items()}
+        return {name: _spelled(item, (*path, name), bare) for name, item in value.items()}
     if isinstance(value, list):
-        return [_spelled(item, (*path, index)) for index, item in enumerate(value)]
-    return _respelled(value, bare=_bare(path)) if isinstance(value, str) else value
-
-
-def _bare(path: Path) -> bool:
-    """Whether a text at this place is an expression without braces."""
-    if path[-2:] == ("event", "match"):
-        return isinstance(path[-3], int) or path[-3] in ("spec", "task", "onFailure")
-    if path[-1:] == ("when",):
-        return path[-3:-2] == ("cases",) and path[-4:-3] == ("switch",)
-    return path[-1:] == ("condition",)
+        return [_spelled(item, (*path, index), bare) for index, item in enumerate(value)]
+    return _respelled(value, bare=path in bare) if isinstance(value, str) else value
 
 
 def _respelled(text: str, *, bare: bool) -> str:
@@ -177,10 +170,11 @@ def _rewrite_expressions(text: str) -> str:
     source = parse_document(text.encode(), media="yaml")
     lines = text.splitlines(keepends=True)
     edits = []
+    bare = frozenset(bare_places(source.value))
     for path, old in texts(source.value):
         if path[:2] == _TESTS:
             continue
-        new = _respelled(old, bare=_bare(path))
+        new = _respelled(old, bare=path in bare)
         if new != old:
             line, column = source.position(path)
             quoted = lines[line - 1][column - 1 : column] in ("'", '"')

@@ -66,8 +66,31 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
         _cases(definitions)
         _keep(definitions["WorkflowSpec"], KEPT_SPEC)
     _keep(holder)
+    if kind == "Workflow":
+        _inline(holder, definitions)
     _for_readers(schema)
     return {"$schema": DIALECT, "title": kind, **schema}
+
+
+def _inline(task: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """The places where a task stands without an id."""
+    properties = {key: shape for key, shape in task["properties"].items() if key != "id"}
+    without = {key: shape for key, shape in task.items() if key != "required"}
+    definitions["InlineTask"] = {**without, "properties": properties, "description": "A task without an id."}
+    inline = {"$ref": "#/$defs/InlineTask"}
+    stand_in = definitions["Fallback"]["properties"]["task"]
+    definitions["Fallback"]["properties"]["task"] = {
+        "anyOf": [{"type": "string"}, inline],
+        "description": stand_in["description"],
+    }
+    spec = definitions["WorkflowSpec"]["properties"]
+    several = {
+        "type": "object",
+        "properties": {"tasks": spec["tasks"]},
+        "required": ["tasks"],
+        "additionalProperties": False,
+    }
+    spec["onFailure"] = {"anyOf": [several, inline], "description": spec["onFailure"]["description"]}
 
 
 def _said(shape: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -78,11 +101,13 @@ def _said(shape: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 
 def _needs_keys(kind: TaskType, required: list[str]) -> dict[str, Any]:
-    """The keys of a type are there with it and nowhere else, but for a key that names its type by itself."""
-    beside = ["type"] if kind.named_by_key else []
-    others = [{"required": [key, *beside]} for key in kind.keys]
+    """The keys of a type are there with it and nowhere else; a key may name the type by itself."""
+    named: dict[str, Any] = {"properties": {"type": {"const": kind.name}}, "required": ["type"]}
+    if kind.naming_key is not None:
+        named = {"anyOf": [named, {"required": [kind.naming_key], "not": {"required": ["type"]}}]}
+    others = [{"required": [key]} for key in kind.keys]
     return {
-        "if": {"properties": {"type": {"const": kind.name}}, "required": ["type"]},
+        "if": named,
         "then": {"required": required},
         "else": {"not": others[0] if len(others) == 1 else {"anyOf": others}},
     }

@@ -86,7 +86,8 @@ def _drop(node: Node, key: str) -> None:
 
 
 def split_known(source: Source) -> tuple[Any, list[Finding]]:
-    """The value without the constructs that are known by name only, and a finding for each of them."""
+    """The value without the constructs that are known by name only, and a finding for each of them: at the type of a
+    task of which nothing is left, at the key otherwise."""
     findings: list[Finding] = []
     value = source.value
     if not isinstance(value, dict) or not isinstance(value.get("spec"), dict):
@@ -104,13 +105,13 @@ def split_known(source: Source) -> tuple[Any, list[Finding]]:
 
 def _split_tasks(spec: dict[str, Any], source: Source, findings: list[Finding]) -> dict[str, Any]:
     """``spec``, its lists of tasks copied, with what is not available taken out of every task, however deep."""
-    value = {"spec": copy.deepcopy(spec)}
-    for path in task_paths(value):
+    value: dict[str, Any] = {"spec": copy.deepcopy(spec)}
+    for path in reversed([*task_paths(value)]):  # those inside a task are there as long as it is
         *above, last = path
         holder: Any = value
         for part in above:
             holder = holder[part]
-        if holder[last] is not None and _judge_task(holder[last], path, source, findings):
+        if _judge_task(holder[last], path, source, findings):
             holder[last] = None
     return dict(value["spec"])
 

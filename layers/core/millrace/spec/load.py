@@ -68,7 +68,7 @@ def load_source(source: Source) -> Loaded:
     findings += rename_aliases(source)
     plain, known = split_known(source)
     findings += known
-    unavailable = _unavailable(plain, known)
+    unavailable = _unavailable(known)
     document = None
     try:
         document = KINDS[kind].model_validate(plain)
@@ -102,14 +102,8 @@ def _head(value: dict[str, Any], source: Source) -> list[Finding]:
     return findings
 
 
-def _unavailable(plain: Any, known: list[Finding]) -> list[Path]:
+def _unavailable(known: list[Finding]) -> list[Path]:
     """Paths about which the models have nothing to add."""
     paths = [finding.path for finding in known]
-    spec = plain.get("spec", {})
-    if spec is None and known:
-        paths.append(("spec",))
-    elif isinstance(spec, dict) and isinstance(spec.get("tasks"), list):
-        held = {path[:3] for path in paths if len(path) > 3}
-        gone = [("spec", "tasks", index) for index, task in enumerate(spec["tasks"]) if task is None]
-        paths += [path for path in gone if path in held]
-    return paths
+    gone = [finding.path[:-1] for finding in known if finding.path[-1] == "type" and finding.severity == "error"]
+    return [*paths, *gone]

@@ -27,6 +27,26 @@ def task_paths(value: Any) -> Iterator[Path]:
         stack.extend(reversed(_inside(task, path)))
 
 
+def bare_places(value: Any) -> Iterator[Path]:
+    """The places of a document that take an expression without braces: the conditions of its tasks, the cases of a
+    switch, the match of an event."""
+    tasks: list[Path] = [*task_paths(value)]
+    if isinstance(value, dict) and value.get("kind") == "WorkflowTask":
+        tasks = [("spec",)]
+    for path in tasks:
+        yield (*path, "condition")
+        yield (*path, "event", "match")
+        task = value
+        for part in path:
+            task = task.get(part) if isinstance(task, dict) else task[part]
+        held = task if isinstance(task, dict) else {}
+        for key, name, below in (("dependsOn", "condition", held), ("cases", "when", held.get("switch"))):
+            listed = below.get(key) if isinstance(below, dict) else None
+            inside = ("switch", key) if key == "cases" else (key,)
+            for index in range(len(listed)) if isinstance(listed, list) else ():
+                yield (*path, *inside, index, name)
+
+
 def _listed(tasks: Any, path: Path) -> list[tuple[Path, Any]]:
     if not isinstance(tasks, list):
         return []

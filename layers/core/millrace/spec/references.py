@@ -30,7 +30,7 @@ _ROOTS: dict[str, Kind] = {
 @dataclass(frozen=True, slots=True, order=True)
 class Reference:
     """``path`` is the task that refers (its id, those around it in front; "" for the workflow's output and state),
-    ``name`` what it refers to.
+    ``name`` what it refers to; a task is named in the same way.
 
     ``fields`` are the exact field paths read: below a task's ``tasks.<id>``, below a root otherwise. For a ``taskRef``
     or ``workflowRef``, whose name is the reference as written, they are the fields of its output that the workflow
@@ -64,15 +64,17 @@ def references(
         if kind is None:
             continue
         name, below = _split(path, kind)
-        found.setdefault((reader, kind, name), set()).add(below)
-        if kind == "task":
+        if kind == "task" and tree is not None:
+            place = tree.lookup(0 if task is None else tree.tasks[task].body, name)
+            name = name if place is None else names[place[1]]
             outputs.setdefault(name, set()).add(below)
+        found.setdefault((reader, kind, name), set()).add(below)
     for reader, block in holders:
         for secret in _secret_refs(block):
             found.setdefault((reader, "secret", secret), set())
     for placed in () if tree is None else tree.tasks:
-        user, label = placed.task, tree.label(placed.index) if tree is not None else ""
-        read = {below for below in outputs.get(user.id, ()) if below.startswith("output")}
+        user, label = placed.task, names[placed.index]
+        read = {below for below in outputs.get(label, ()) if below.startswith("output")}
         for name in task_refs(user):
             found.setdefault((label, "taskRef", name), set()).update(read)
         for name in workflow_refs(user):

@@ -19,13 +19,15 @@ Price = Literal["none", "request"]
 class InnerBody:
     """A list of tasks inside a task. ``name`` is its part of the task path (``0`` in ``route/0/pack``), empty for a
     body that runs once per item; ``path`` leads to it from the task, and to its only task where ``single``; ``roots``
-    are the names that its expressions see beside those of their surroundings."""
+    are the names that its expressions see beside those of their surroundings; ``named`` says that ``path`` leads to the
+    name of what the only task runs, with its input beside that."""
 
     name: str
     path: tuple[str | int, ...]
     tasks: tuple[Any, ...]
     roots: tuple[str, ...] = ()
     single: bool = False
+    named: bool = False
 
 
 def _no_schema(_block: Any) -> dict[str, Any] | None:

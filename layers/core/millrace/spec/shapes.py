@@ -7,21 +7,23 @@ more likely misspelt than meant. ``additionalProperties: true`` opens it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from millrace.expr import Segment
 
 _HOPS: Final = 32  # references followed in a row; schema_problems refuses rings
+_MOST_CHOICES: Final = 50  # every read below is followed through each
 OPEN: Final[dict[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A schema and the document that its references lead into."""
+    """A schema and the document that its references lead into. Where a schema is expected inside another one, a shape
+    may stand, with references of its own."""
 
     schema: Any
-    root: Any
+    root: Any = field(repr=False)
 
     @classmethod
     def of(cls, schema: Any) -> Shape:
@@ -40,6 +42,7 @@ class Verdict:
 
 
 _ARRAY: Final = frozenset({"array"})
+_HOLDING: Final = frozenset({"array", "object"})
 ANYTHING: Final = Shape(OPEN, OPEN)
 
 
@@ -59,6 +62,9 @@ def types_of(shape: Shape) -> frozenset[str] | None:
     if not isinstance(schema, dict):
         return None
     kinds = schema.get("type")
+    if kinds is None and isinstance(schema.get("anyOf"), list):
+        each = [types_of(Shape(branch, shape.root)) for branch in schema["anyOf"]]
+        return frozenset().union(*(one for one in each if one is not None)) if None not in each else None
     if isinstance(kinds, str):
         return frozenset({kinds})
     if isinstance(kinds, list):
@@ -68,6 +74,15 @@ def types_of(shape: Shape) -> frozenset[str] | None:
     if isinstance(schema.get("enum"), list):
         return frozenset(json_type(item) for item in schema["enum"])
     return None
+
+
+def values_of(shape: Shape) -> list[Any] | None:
+    """The values that a schema lists, None if it lists none."""
+    schema = _resolved(shape).schema
+    if not isinstance(schema, dict):
+        return None
+    listed = [schema["const"]] if "const" in schema else schema.get("enum")
+    return listed if isinstance(listed, list) else None
 
 
 def json_type(value: Any) -> str:
@@ -100,8 +115,41 @@ def _constant(value: Any) -> dict[str, Any]:
         properties = {key: _constant(item) for key, item in value.items()}
         return {"type": "object", "properties": properties, "additionalProperties": False}
     if isinstance(value, list):
-        return {"type": "array", "prefixItems": [_constant(item) for item in value]}
+        return {"type": "array", "prefixItems": [_constant(item) for item in value], "items": False}
     return {"type": json_type(value)}
+
+
+def either(shapes: Sequence[Shape]) -> Shape:
+    """The shape of a value that has one of several; of many different ones nothing is told."""
+    different = list({id(found.schema): found for found in map(_resolved, shapes)}.values())
+    if not 0 < len(different) <= _MOST_CHOICES or any(found.schema in (OPEN, True) for found in different):
+        return ANYTHING
+    return different[0] if len(different) == 1 else Shape.of({"anyOf": different})
+
+
+def items_of(shape: Shape) -> Shape:
+    """The shape of the items of an array; anything where it does not tell."""
+    shape = _resolved(shape)
+    schema = shape.schema
+    if not isinstance(schema, dict) or types_of(shape) != _ARRAY or "anyOf" in schema:
+        return ANYTHING
+    first, items = schema.get("prefixItems"), schema.get("items")
+    if isinstance(first, list) and items is False:
+        alike = {repr(one): Shape(one, shape.root) for one in first}
+        return either(list(alike.values()))
+    return Shape(items, shape.root) if isinstance(items, dict | Shape) and not first else ANYTHING
+
+
+def count_of(shape: Shape) -> tuple[int, bool] | None:
+    """How many items an array can have at most, and whether it always has that many; None where it does not tell."""
+    shape = _resolved(shape)
+    schema = shape.schema
+    if not isinstance(schema, dict) or types_of(shape) != _ARRAY:
+        return None
+    first, most = schema.get("prefixItems"), schema.get("maxItems")
+    if isinstance(first, list) and schema.get("items") is False:
+        return len(first), True
+    return (most, False) if isinstance(most, int) else None
 
 
 def _widened(kinds: frozenset[str]) -> frozenset[str]:
@@ -111,6 +159,9 @@ def _widened(kinds: frozenset[str]) -> frozenset[str]:
 def _resolved(shape: Shape) -> Shape:
     for _ in range(_HOPS):
         schema = shape.schema
+        if isinstance(schema, Shape):
+            shape = schema
+            continue
         reference = schema.get("$ref") if isinstance(schema, dict) else None
         if not isinstance(reference, str) or not reference.startswith("#"):
             return shape
@@ -136,20 +187,26 @@ def _step(shape: Shape, segment: Segment) -> Step:
 
 
 def _choices(shape: Shape, schema: Mapping[str, Any], segment: Segment) -> Step:
-    """A path exists if any branch has it. Branches that say nothing about names leave everything open."""
+    """A path exists if any branch has it. Branches that say nothing about names leave everything open, but for those
+    that nothing can be below."""
     known: list[str] = list(schema.get("properties", ()))
     if isinstance(segment, str) and segment in schema.get("properties", {}):
         return Shape(schema["properties"][segment], shape.root), (), ""
+    found: list[Shape] = []
     for key in ("anyOf", "oneOf", "allOf"):
         branches = schema.get(key)
         for branch in branches if isinstance(branches, list) else ():
             resolved = _resolved(Shape(branch, shape.root))
+            if key != "allOf" and disjoint(types_of(resolved), _HOLDING):
+                continue
             if not isinstance(resolved.schema, dict) or not resolved.schema.get("properties"):
                 return ANYTHING, (), ""
             below, names, _ = _step(resolved, segment)
             if below is not None:
-                return ANYTHING, (), ""
+                found.append(below)
             known += names
+    if found:
+        return either(found), (), ""
     if "if" in schema or "not" in schema or not known:
         return ANYTHING, (), ""
     return None, tuple(known), ""
@@ -169,7 +226,7 @@ def _plain(shape: Shape, schema: Mapping[str, Any], segment: Segment) -> Step:
     if isinstance(segment, int) and isinstance(fixed, list) and 0 <= segment < len(fixed):
         return Shape(fixed[segment], shape.root), (), ""
     items = schema.get("items")
-    if isinstance(items, dict) and kinds == _ARRAY:
+    if isinstance(items, dict | Shape) and kinds == _ARRAY:
         return Shape(items, shape.root), (), ""
     return ANYTHING, (), ""
 
@@ -180,7 +237,7 @@ def _field(shape: Shape, schema: Mapping[str, Any], name: str) -> Step:
     if name in declared:
         return Shape(declared[name], shape.root), (), ""
     others = schema.get("additionalProperties")
-    if isinstance(others, dict):
+    if isinstance(others, dict | Shape):
         return Shape(others, shape.root), (), ""
     if schema.get("patternProperties") or others is True or (others is None and not declared):
         return ANYTHING, (), ""

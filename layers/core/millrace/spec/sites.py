@@ -26,7 +26,8 @@ TransformCheck = Callable[[Sequence[dict[str, Any]], Scope], Any]
 @dataclass(frozen=True, slots=True)
 class Site:
     """One expression. ``task`` is the index of its task in the tree, None for the workflow's output and state;
-    ``whole`` says that it is the entire value at ``path``; ``text`` is the text there."""
+    ``whole`` says that it is the entire value at ``path``; ``text`` is the text there; ``inside`` is the path below
+    what it belongs to: the block of the task, or its input."""
 
     path: Path
     task: int | None
@@ -34,6 +35,7 @@ class Site:
     expression: Expression
     text: str
     whole: bool
+    inside: Path = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Sites:
 
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
-    step_reads: tuple[tuple[int | None, Path, ReadPath], ...]
+    step_reads: tuple[tuple[int, Path, ReadPath], ...]
     braced_keys: tuple[Path, ...] = ()
     strays: tuple[tuple[Path, Any], ...] = ()
 
@@ -72,8 +74,7 @@ def workflow_sites(
         collector.condition(task.condition, (*base, "condition"), index, "condition", scope)
         for at, need in enumerate(task.depends_on):
             collector.condition(need.condition, (*base, "dependsOn", at, "condition"), index, "edge", scope)
-        input_path = (*base[:-1], "input") if tree.bodies[placed.body].single and base[-1] == "workflow" else None
-        collector.template(task.input, input_path or (*base, "input"), index, "input", scope)
+        collector.template(task.input, placed.place("input"), index, "input", scope)
         collector.block(task, base, index, scope)
         collector.template(task.output, (*base, "output"), index, "output", with_output(scope))
         if task.concurrency is not None:
@@ -93,7 +94,7 @@ def body_scopes(workflow: Workflow, tree: Tree) -> tuple[Scope, ...]:
     spec = workflow.spec
     return tuple(
         workflow_scope(
-            frozenset(tree.ids(body.index)), spec.input, spec.config, state=spec.state, roots=tree.roots(body.index)
+            tree.visible[body.index], spec.input, spec.config, state=spec.state, roots=tree.roots(body.index)
         )
         for body in tree.bodies
     )
@@ -112,7 +113,7 @@ class _Collector:
         self._check = check_transform
         self._sites: list[Site] = []
         self._faults: list[Fault] = []
-        self._reads: list[tuple[int | None, Path, ReadPath]] = []
+        self._reads: list[tuple[int, Path, ReadPath]] = []
         self._keys: list[Path] = []
         self._strays: list[tuple[Path, Any]] = []
 
@@ -144,7 +145,7 @@ class _Collector:
                 continue
             for site in template.sites:
                 inner = site.expression
-                self._sites.append(Site(where, task, use, inner, text, _alone(text, inner)))
+                self._sites.append(Site(where, task, use, inner, text, _alone(text, inner), place))
 
     def block(self, holder: Any, base: Path, task: int, scope: Scope) -> None:
         kind = find_type(holder.type) if holder.type is not None else None

@@ -6,7 +6,7 @@ the handlers at the end. Ids are unique within a body, and an inner body sees th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from millrace.spec.findings import Path
@@ -16,13 +16,21 @@ from millrace.spec.registry import InnerBody, find_type
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A task: ``index`` in the tree, ``path`` in the document, ``body`` where it stands, ``inner`` those in it."""
+    """A task: ``index`` in the tree, ``path`` in the document, ``body`` where it stands, ``inner`` those in it;
+    ``named`` says that the document has only the name of what it runs at ``path``, with the input beside that."""
 
     index: int
     task: Task
     path: Path
     body: int
     inner: tuple[int, ...]
+    named: bool = False
+
+    def place(self, key: str) -> Path:
+        """Where a key of the task stands in the document."""
+        if not self.named:
+            return (*self.path, key)
+        return (*self.path[:-1], key) if key == "input" else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,32 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Visible(Collection[str]):
+    """The ids that can be read inside a body: its ``own``, and those ``above``. Bodies share what they see, since a set
+    for each would be quadratic in the tasks."""
+
+    own: frozenset[str]
+    above: Visible | None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.own or (self.above is not None and name in self.above)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.own
+        yield from self.above or ()
+
+    def __len__(self) -> int:
+        return len(self.own) + len(self.above or ())
+
+
+@dataclass(frozen=True, slots=True)
 class Tree:
-    """Tasks in document order, each before those inside it; the first body is the workflow's own."""
+    """Tasks in document order, each before those inside it; the first body is the workflow's own. ``visible`` are the
+    ids that can be read inside each body."""
 
     tasks: tuple[Placed, ...]
     bodies: tuple[Body, ...]
+    visible: tuple[Visible, ...]
 
     def around(self, body: int) -> Iterator[Body]:
         """The body, and those whose tasks it sees, from the inside."""
@@ -63,14 +92,6 @@ class Tree:
             if name in found.ids:
                 return found, found.ids[name]
         return None
-
-    def ids(self, body: int) -> dict[str, int]:
-        """Every id that can be read inside ``body``."""
-        found: dict[str, int] = {}
-        for one in self.around(body):
-            for name, index in one.ids.items():
-                found.setdefault(name, index)
-        return found
 
     def roots(self, body: int) -> tuple[str, ...]:
         """The names seen inside ``body`` beside those that every expression of a workflow sees."""
@@ -116,11 +137,10 @@ def bodies_of(task: Task) -> tuple[InnerBody, ...]:
     """The bodies inside a task: those of its type, and its fallback."""
     kind = find_type(task.type) if task.type is not None else None
     found = () if kind is None or task.block is None else kind.bodies(task.block)
-    inner = None if task.fallback is None else task.fallback.inner
-    if inner is None:
+    if task.fallback is None or (inner := task.fallback.inner) is None:
         return found
-    key = "workflow" if task.fallback is not None and task.fallback.workflow is not None else "task"
-    return (*found, InnerBody(FALLBACK, (FALLBACK, key), (inner,), ("error",), single=True))
+    key, named = ("workflow" if task.fallback.workflow is not None else "task"), task.fallback.named
+    return (*found, InnerBody(FALLBACK, (FALLBACK, key), (inner,), ("error",), single=True, named=named))
 
 
 class _Grower:
@@ -135,22 +155,24 @@ class _Grower:
         held = []
         for position, task in enumerate(inner.tasks):
             path = (*base, *inner.path) if inner.single else (*base, *inner.path, position)
-            at = self._task(task, path, index)
+            at = self._task(task, path, index, named=inner.named)
             held.append(at)
             ids.setdefault(task.id, at)
         known = {} if inner.single else ids
         self._bodies[index] = Body(index, owner, inner.name, sees, inner.roots, inner.single, tuple(held), known)
         return index
 
-    def _task(self, task: Task, path: Path, body: int) -> int:
+    def _task(self, task: Task, path: Path, body: int, *, named: bool) -> int:
         index = len(self._tasks)
         self._tasks.append(None)
         bodies = tuple(self.body(inner, path, index, body) for inner in bodies_of(task))
-        self._tasks[index] = Placed(index, task, path, body, bodies)
+        self._tasks[index] = Placed(index, task, path, body, bodies, named)
         return index
 
     def done(self) -> Tree:
-        return Tree(
-            tuple(placed for placed in self._tasks if placed is not None),
-            tuple(body for body in self._bodies if body is not None),
-        )
+        tasks = tuple(placed for placed in self._tasks if placed is not None)
+        bodies = tuple(body for body in self._bodies if body is not None)
+        visible: list[Visible] = []
+        for body in bodies:  # one that is seen by others stands before them
+            visible.append(Visible(frozenset(body.ids), None if body.sees is None else visible[body.sees]))
+        return Tree(tasks, bodies, tuple(visible))

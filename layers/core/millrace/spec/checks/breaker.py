@@ -28,7 +28,7 @@ def check_breaker(report: Report, holder: Task | WorkflowTaskSpec, work: Task | 
         return
     path = (*path, "circuitBreaker")
     kind = None if work.type is None else find_type(work.type)
-    if kind is not None and (kind.steps or kind.waits or kind.composes):
+    if kind is not None and kind.steps:  # of what waits or holds tasks, the checks of those say so
         message = f"circuitBreaker has no effect: a task of type {kind.name} is not attempted itself"
         report.add("no-effect", message, path, fix="Take it out.")
     threshold = 5 if breaker.failure_threshold is None else breaker.failure_threshold

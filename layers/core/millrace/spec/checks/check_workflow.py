@@ -10,10 +10,13 @@ from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.report import Report
+from millrace.spec.checks.sizes import check_sizes
 from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.structure import check_graph, check_ids, check_reachable
+from millrace.spec.checks.switches import check_switches
 from millrace.spec.checks.tasks import check_schema, check_tasks
 from millrace.spec.checks.testing import check_cases
+from millrace.spec.checks.use import check_use
 from millrace.spec.checks.waiting import check_waiting
 from millrace.spec.dependencies import graphs_of
 from millrace.spec.environment import Environments
@@ -21,6 +24,7 @@ from millrace.spec.findings import Finding, in_order
 from millrace.spec.input_check import validate_input
 from millrace.spec.models import Workflow, WorkflowTask
 from millrace.spec.outcomes import outcomes_of
+from millrace.spec.produced import Products
 from millrace.spec.sites import TransformCheck, workflow_sites
 from millrace.spec.source import Source
 from millrace.spec.tree import tree_of
@@ -52,21 +56,28 @@ def check_workflow(
     check_ids(report, tree)
     sites = workflow_sites(workflow, check_transform, tree)
     graphs = graphs_of(workflow, tree, sites)
-    environments = Environments(workflow, tree, graphs, tasks)
-    ids = [frozenset(tree.ids(body.index)) for body in tree.bodies]
-    own = {placed.index: environments.produced[placed.index] for placed in tree.tasks if placed.task.output is not None}
-    check_faults(report, sites)
-    check_sites(report, sites, lambda at: (environments.of(at), ids[0 if at is None else tree.tasks[at].body]), own)
-    check_operands(report, sites, environments.of, own)
-    check_strays(report, sites)
-    check_graph(report, tree, graphs)
-    check_state(report, workflow, sites)
     outcomes = outcomes_of(tree, graphs, sites)
+    products = Products(tree, graphs, outcomes, tasks)
+    environments = Environments(workflow, tree, products, sites)
+    check_faults(report, sites)
+    check_sites(
+        report,
+        sites,
+        lambda at: (environments.of(at), tree.visible[0 if at is None else tree.tasks[at].body]),
+        products.shapes,
+    )
+    check_operands(report, sites, environments.of, products.shapes)
+    check_strays(report, sites)
+    check_graph(report, tree, graphs, sites)
+    check_state(report, workflow, sites)
     check_reachable(report, tree, outcomes)
-    check_presence(report, tree, outcomes, sites)
+    check_presence(report, workflow, tree, outcomes, products, sites)
     check_tasks(report, tree, tasks, sites, environments)
     check_waiting(report, workflow, tree, tasks, graphs)
     check_composition(report, workflow, tree)
     check_breakers(report, tree, tasks)
     check_cases(report, workflow, tasks, graphs[0], outcomes[0])
+    check_sizes(report, tree, environments)
+    check_switches(report, tree, sites, environments)
+    check_use(report, workflow, tree, sites, graphs, tasks)
     return in_order(report.findings)

@@ -19,7 +19,7 @@ from millrace.spec.suggest import asking
 
 _NOTES: Final = {"alias": "alias-spelling"}
 _REASONS: Final = {"unknown-root": "unknown-reference", "ambiguous-hyphen": "ambiguous-hyphen"}
-_SECRET_PLACES: Final = frozenset({"headers", "auth", "query", "body", "form", "bodyText"})
+_SECRET_PLACES: Final = frozenset((key,) for key in ("headers", "auth", "query", "body", "form", "bodyText"))
 _UNKNOWN: Final = {
     "input": "unknown-input",
     "config": "unknown-config",
@@ -147,10 +147,8 @@ def _dotted(path: ReadPath, ids: Collection[str]) -> str:
 
 
 def _may_hold_secret(site: Site) -> bool:
-    if site.use != "block" or "request" not in site.path:
-        return False
-    at = site.path.index("request")
-    return len(site.path) > at + 1 and site.path[at + 1] in _SECRET_PLACES
+    above = site.path[: len(site.path) - len(site.inside)]
+    return site.use == "block" and above[-1] == "request" and site.inside[:1] in _SECRET_PLACES
 
 
 def _boolean(report: Report, site: Site, environment: Environment) -> None:

@@ -9,10 +9,10 @@ from millrace.spec.checks.operands import type_of
 from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment
 from millrace.spec.findings import Path, Severity
-from millrace.spec.models import Task
 from millrace.spec.shapes import disjoint, json_type
 from millrace.spec.sites import Site, Sites, texts
 from millrace.spec.suggest import asking
+from millrace.spec.tree import Placed
 
 _ARRAY: Final = frozenset({"array"})
 _OBJECT: Final = frozenset({"object"})
@@ -42,18 +42,17 @@ def _at(report: Report, path: Path) -> Any:
     return value
 
 
-def check_items(
-    report: Report, task: Task, base: Path, inputs: Mapping[Path, Site | None], environment: Environment
-) -> None:
+def check_items(report: Report, placed: Placed, inputs: Mapping[Path, Site | None], environment: Environment) -> None:
     """What a transform is given. ``inputs`` holds the expressions that are all of its input, at ``()``, or all of its
     items, at ``("items",)``."""
-    given, path = task.input, (*base, "input")
+    task = placed.task
+    given, path = task.input, placed.place("input")
     whole, items = inputs[()], inputs[("items",)]
     if whole is not None:
         _wants(report, whole, environment, _OBJECT, "input", "a transform needs a mapping with items")
     elif not isinstance(given, dict) or "items" not in given:
         message = "a transform works on input.items, which it is not given"
-        where = path if "input" in task.model_fields_set else base
+        where = path if "input" in task.model_fields_set else placed.path
         report.add("missing-input", message, where, fix="Add input: {items: …}, an array or an expression for one.")
     elif items is not None:
         _wants(report, items, environment, _ARRAY, "items", "a transform works on an array")

@@ -24,7 +24,7 @@ from millrace.spec.tasks.http import HttpRequest
 from millrace.spec.tree import Placed, Tree
 
 _ARRAY: Final = frozenset({"array"})
-_LISTS: Final = (("forEach", "items"), ("generate", "from"))
+_LISTS: Final[dict[str | None, Path]] = {"forEach": ("forEach", "items"), "generate": ("from",)}
 _WAITED: Final[dict[Path, frozenset[str]]] = {
     ("wait", "for"): frozenset({"string", "integer"}),
     ("wait", "until"): frozenset({"string"}),
@@ -63,13 +63,12 @@ def check_tasks(
         if site.task is None or not site.whole:
             continue
         placed = tree.tasks[site.task]
-        inside = site.path[len(placed.path) :]
         if site.use == "block":
             check_moment(report, site, environments.of(site.task))
-            if inside in _LISTS:
+            if site.inside == _LISTS.get(placed.task.type):
                 lists[site.task] = site
         elif site.use == "input":
-            inputs[(site.task, inside[1:])] = site
+            inputs[(site.task, site.inside)] = site
     for placed in tree.tasks:
         task, path, index = placed.task, placed.path, placed.index
         environment = environments.of(index)
@@ -77,7 +76,7 @@ def check_tasks(
         referred = None if task.task_ref is None else tasks.get(task.task_ref)
         if task.type == "transform" or (referred is not None and _bare_transform(referred)):
             places: tuple[Path, ...] = ((), ("items",))
-            check_items(report, task, path, {at: inputs.get((index, at)) for at in places}, environment)
+            check_items(report, placed, {at: inputs.get((index, at)) for at in places}, environment)
         if isinstance(task.block, ForEach):
             _items(report, lists.get(index), environment, "items", "forEach goes through an array")
             _literal(report, task.block.for_each.items, (*path, "forEach", "items"))
@@ -87,14 +86,9 @@ def check_tasks(
             for at, reference in enumerate(task.block.task_refs):
                 _known_ref(report, reference, (*path, "generate", "taskRefs", at), tasks)
         if task.task_ref is not None:
-            document = _known_ref(report, task.task_ref, _ref_path(placed), tasks)
+            document = _known_ref(report, task.task_ref, placed.place("taskRef"), tasks)
             if document is not None:
                 _inputs(report, placed, document, inputs, environment)
-
-
-def _ref_path(placed: Placed) -> Path:
-    """Where the reference is written: a fallback may name a reusable task by a text alone."""
-    return placed.path if placed.path[-2:] == ("fallback", "task") else (*placed.path, "taskRef")
 
 
 def _known_ref(report: Report, reference: str, path: Path, tasks: Mapping[str, WorkflowTask]) -> WorkflowTask | None:
@@ -131,7 +125,7 @@ def _bare_transform(document: WorkflowTask) -> bool:
 def check_moment(report: Report, site: Site, environment: Environment) -> None:
     """What a wait or event is given by one expression, as far as schemas tell its type."""
     wanted = _WAITED.get(site.path[-2:])
-    if wanted is None or "request" in site.path:
+    if wanted is None or len(site.inside) != 1:
         return
     found = type_of(site, environment)
     if disjoint(found, wanted):
@@ -149,7 +143,7 @@ def _inputs(
     """What a task gives to a reusable task, against the input schema of that."""
     schema = document.spec.input_schema
     task, index = placed.task, placed.index
-    base: Path = (*placed.path, "input")
+    base = placed.place("input")
     given = task.input
     if not isinstance(given, dict) or schema_problems(schema):
         return
@@ -158,7 +152,7 @@ def _inputs(
     for name in schema.get("required", ()):
         if name not in given:
             message = f'{document.metadata.name} requires the input "{name}"'
-            where = base if "input" in task.model_fields_set else base[:-1]
+            where = base if "input" in task.model_fields_set else placed.path
             report.add("missing-input", message, where, fix=f"Add {name} to input.")
     for name, value in given.items():
         path = (*base, name)
@@ -177,7 +171,7 @@ def _inputs(
             if disjoint(found, wanted):
                 message = f"{name} is {_words(found)}, and {document.metadata.name} takes {_words(wanted)}"
                 report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {_words(wanted)}.")
-        elif not _dynamic(value):
+        elif not dynamic(value):
             narrow = {key: item for key, item in schema.items() if key in ("$defs", "definitions")}
             checked = validate_input({**narrow, "properties": {name: declared[name]}}, {name: value})
             for wrong in checked.invalid_inputs:
@@ -188,9 +182,10 @@ def _words(kinds: frozenset[str] | None) -> str:
     return " or ".join(sorted(kinds or ()))
 
 
-def _dynamic(value: Any) -> bool:
+def dynamic(value: Any) -> bool:
+    """Whether a value holds a template."""
     if isinstance(value, dict):
-        return any(_dynamic(item) for item in value.values())
+        return any(dynamic(item) for item in value.values())
     if isinstance(value, list):
-        return any(_dynamic(item) for item in value)
+        return any(dynamic(item) for item in value)
     return isinstance(value, str) and "{{" in value

@@ -20,6 +20,7 @@ ON_FAILURE: Final = "onFailure"
 """The path of the task, or the beginning of the paths of the tasks, that run when the workflow has failed."""
 FINALLY: Final = "finally"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
+MOST_STATE: Final = 200  # entries; whoever reads one waits for all that it reads, through the others
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
 
 
@@ -85,7 +86,7 @@ class OnFailure(Model):
     @classmethod
     def _one_task(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         single = isinstance(data, dict) and data.keys() != {"tasks"}
-        made = handler({"tasks": [inline_task(data, ON_FAILURE)]} if single else data)
+        made = handler({"tasks": [Task.model_validate(inline_task(data, ON_FAILURE))]} if single else data)
         made._single = single
         return made
 
@@ -107,7 +108,7 @@ class WorkflowSpec(Model):
     """A JSON Schema (2020-12) of the input."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Constants, read as {{config.name}}."""
-    state: dict[str, Any] = Field(default_factory=dict)
+    state: dict[str, Any] = Field(default_factory=dict, max_length=MOST_STATE)
     """Values computed from inputs, constants and tasks, read as {{state.name}}."""
     tasks: Annotated[tuple[Task, ...], Many, Field(min_length=1)]
     """The tasks; their order is that of their dependencies, not of this list."""

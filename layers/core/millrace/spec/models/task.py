@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS
 from millrace.spec.models.blocks import BlockHolder, ModelType
@@ -138,15 +147,31 @@ class Fallback(Model):
     """A workflow; its output is the output."""
     input: dict[str, Any] | str | None = None
     """What the workflow, or the reusable task named by task, reads, as templates."""
+    _named: bool = PrivateAttr(default=False)
 
-    @model_validator(mode="before")
+    @property
+    def named(self) -> bool:
+        """Whether what stands in is written as a name alone, its input beside it."""
+        return self._named
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _given_input(cls, data: Any) -> Any:
+    def _by_name(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """The input beside the name of a reusable task is that task's."""
-        if isinstance(data, dict) and isinstance(data.get("task"), str) and "input" in data:
+        named = isinstance(data, dict) and isinstance(data.get("task"), str)
+        if named and "input" in data:
             inner = {"taskRef": data["task"], "input": data["input"]}
-            return {**{key: item for key, item in data.items() if key != "input"}, "task": inner}
-        return data
+            data = {**{key: item for key, item in data.items() if key != "input"}, "task": inner}
+        made = handler(data)
+        made._named = named or made.workflow is not None
+        return made
+
+    @field_validator("task", "workflow", mode="before")
+    @classmethod
+    def _not_null(cls, value: Any) -> Any:
+        if value is None:
+            raise refusal("a fallback that names nothing", "Name a task or a workflow, or give a value.")
+        return value
 
     @model_validator(mode="after")
     def _one(self) -> Fallback:

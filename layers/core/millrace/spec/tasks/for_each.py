@@ -87,16 +87,6 @@ def _bodies(block: ForEach) -> tuple[InnerBody, ...]:
     return (InnerBody("", ("tasks",), block.tasks, (each.as_, each.index)),)
 
 
-def _output_schema(_block: ForEach) -> dict[str, Any]:
-    entry = {
-        "type": "object",
-        "properties": {"status": {"type": "string"}, "output": {"type": "object"}, "error": {}},
-        "required": ["status"],
-        "additionalProperties": False,
-    }
-    return {"type": "array", "items": entry}
-
-
 FOR_EACH: Final = TaskType(
     name="forEach",
     effect=lambda _block: "pure",
@@ -105,6 +95,5 @@ FOR_EACH: Final = TaskType(
     named_by_key=True,
     bodies=_bodies,
     templates=lambda raw: {"forEach": {"items": (raw.get("forEach") or {}).get("items")}},
-    output_schema=_output_schema,
     composes=True,
 )
