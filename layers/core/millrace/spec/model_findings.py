@@ -91,7 +91,8 @@ def _bounded(code: str, context: Mapping[str, Any], path: Path, message: str) ->
     if code in ("too_short", "too_long"):
         least = code == "too_short"
         bound = context["min_length" if least else "max_length"]
-        return f"{label} has {context['actual_length']} entries", f"Give it at {'least' if least else 'most'} {bound}."
+        held = "too many" if context.get("actual_length") is None else context["actual_length"]
+        return f"{label} has {held} entries", f"Give it at {'least' if least else 'most'} {bound}."
     if code in ("string_too_short", "string_too_long"):
         least = code == "string_too_short"
         bound = context["min_length" if least else "max_length"]

@@ -57,7 +57,7 @@ def event_scope(scope: Scope) -> Scope:
 
 def assert_scope(ids: Collection[str], schema: Mapping[str, Any], config: Mapping[str, Any]) -> Scope:
     """The scope of what a test asserts: as the workflow's, and how the execution ended. Nobody has secrets there."""
-    scope = workflow_scope(ids, schema, config)
+    scope = workflow_scope(frozenset(ids), schema, config)
     return Scope((scope.roots - {"secrets"}) | {OUTPUT_ROOT, "status", "error"}, declared=scope.declared)
 
 

@@ -14,7 +14,7 @@ MOST_CASES: Final = 100
 Tasks = Annotated[tuple[Task, ...], Many, Field(min_length=1)]
 
 
-class Case(Model):
+class SwitchCase(Model):
     """One case: the tasks that run when it is the first one that holds."""
 
     match: Any = None
@@ -25,7 +25,7 @@ class Case(Model):
     """The tasks of the case."""
 
     @model_validator(mode="after")
-    def _one(self) -> Case:
+    def _one(self) -> SwitchCase:
         given = len({"match", "when"} & self.model_fields_set)
         if given != 1:
             raise refusal(
@@ -34,7 +34,7 @@ class Case(Model):
         return self
 
 
-class Default(Model):
+class SwitchDefault(Model):
     """What runs when no case holds."""
 
     tasks: Tasks
@@ -46,9 +46,9 @@ class Switch(Model):
 
     value: Any = None
     """What the cases judge, as a template; they see it as `value`."""
-    cases: Annotated[tuple[Case, ...], Many, Field(min_length=1, max_length=MOST_CASES)]
+    cases: Annotated[tuple[SwitchCase, ...], Many, Field(min_length=1, max_length=MOST_CASES)]
     """The cases; the first one that holds runs, and only that."""
-    default: Default | None = None
+    default: SwitchDefault | None = None
     """The tasks for all other values; left out, nothing runs then."""
 
 
