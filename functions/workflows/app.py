@@ -16,6 +16,7 @@ from millrace.api.starts import started
 from millrace.services.activate_definition import activate_definition
 from millrace.services.export_workflow import export_workflow
 from millrace.services.get_definition import get_definition, get_version
+from millrace.services.import_foreign import import_foreign
 from millrace.services.import_package import Order, import_package
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
@@ -55,14 +56,17 @@ def validate_workflow() -> Any:
     return answer(validate_document(current(), caller(), "workflow", request().raw, request().media))
 
 
-@app.post(f"{BASE}/import", responses=gives(pm.ImportReport), openapi_extensions=PACKAGE)
+@app.post(f"{BASE}/import", responses=gives(pm.ImportAnswer), openapi_extensions=PACKAGE)
 def import_workflow_package(
+    source: p.ImportSource = None,
     dry_run: p.DryRun = False,
     on_conflict: p.OnConflict = "fail",
     trusted: p.TrustedKey = None,
     signed: p.RequireSignature = False,
 ) -> Any:
-    """Publish what a package holds, once all of it has been checked."""
+    """Publish what a package holds, once all of it has been checked; or turn another engine's workflow into ours."""
+    if source is not None:
+        return answer(import_foreign(request().raw, request().media, source))
     order = Order(dry_run=dry_run, on_conflict=on_conflict, trusted=trusted, signed=signed)
     return answer(import_package(current(), caller(), request().raw, order))
 
