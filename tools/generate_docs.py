@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "layers" / "core"))
 
+from millrace.services.exporters import TABLE as ASL  # noqa: E402
 from millrace.services.importers.sources import SourceName, table  # noqa: E402
 from millrace.spec import CODES, document_schema  # noqa: E402
 from millrace.spec.json_schema import FILES  # noqa: E402
@@ -53,6 +54,7 @@ def documents() -> dict[Path, str]:
     }
     made[docs / "reference" / "findings.md"] = findings_page()
     made[docs / "reference" / "workflow.md"] = workflow_page()
+    made[docs / "reference" / "export-asl.md"] = exporter_page()
     for source, title in ENGINES.items():
         made[docs / "reference" / f"import-{source}.md"] = importer_page(source, title)
     return made
@@ -73,6 +75,34 @@ def importer_page(source: SourceName, title: str) -> str:
             f"| {title} | Millrace |",
             "| --- | --- |",
             *rows,
+            "",
+        ]
+    )
+
+
+def exporter_page() -> str:
+    """What becomes of our constructs in a state machine."""
+    rows = [f"| {_cell(ours)} | {_cell(theirs)} |" for ours, theirs in ASL.items()]
+    return "\n".join(
+        [
+            "# Exporting to Step Functions",
+            "",
+            GENERATED,
+            "",
+            "`millrace export WORKFLOW --to asl`, or `GET /api/v1/workflows/{name}/export?to=asl`, gives a state",
+            "machine in JSONPath that does what the workflow does. What is not in the table has no counterpart: then",
+            "nothing is exported, and the answer, 400 with `reasons`, lists everything that stands in the way, each",
+            "with its path.",
+            "",
+            "| Millrace | Step Functions |",
+            "| --- | --- |",
+            *rows,
+            "",
+            "The machine hands on one document, `{input, tasks: {<id>: {status, output}}}`; of an http task's output",
+            "it keeps `status` and `body`. Task ids become names of letters, digits and `_`. Every call needs an",
+            "EventBridge connection, which holds its secret: put its ARN in the place of `${ConnectionArn}`, or of",
+            "`${<Secret>ConnectionArn}` where the task names a secret, as `DefinitionSubstitutions` of AWS SAM does.",
+            "Waits of retries are rounded up to seconds.",
             "",
         ]
     )

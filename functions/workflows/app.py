@@ -14,6 +14,7 @@ from millrace.api.operations import DOCUMENT, PACKAGE, gives
 from millrace.api.publications import publication, published
 from millrace.api.starts import started
 from millrace.services.activate_definition import activate_definition
+from millrace.services.export_asl import export_asl
 from millrace.services.export_workflow import export_workflow
 from millrace.services.get_definition import get_definition, get_version
 from millrace.services.import_foreign import import_foreign
@@ -136,8 +137,13 @@ def get_workflow_statistics(
 
 
 @app.get(f"{ONE}/export", responses=gives(pm.WorkflowExport))
-def export_workflow_document(name: p.Name, shape: p.ExportFormat = "yaml", version: p.VersionQuery = None) -> Any:
-    """Export a workflow with everything it depends on."""
+def export_workflow_document(
+    name: p.Name, shape: p.ExportFormat = "yaml", version: p.VersionQuery = None, target: p.ExportTarget = None
+) -> Any:
+    """Export a workflow with everything it depends on, or turn it into one of another engine."""
+    if target is not None:
+        machine = export_asl(current(), caller(), name, version=version)
+        return download(machine.data, machine.media_type, machine.file_name)
     found = export_workflow(current(), caller(), name, shape=shape, version=version)
     return download(found.data, found.media_type, found.file_name)
 

@@ -53,3 +53,21 @@ def test_without_a_source_the_body_is_a_package() -> None:
 @pytest.mark.parametrize(("role", "expected"), [("viewer", 403), ("operator", 403), ("author", 200)])
 def test_whoever_may_publish_may_import(role: str, expected: int) -> None:
     assert expected == status(bring("asl", MACHINE, who=Who(roles=role)))
+
+
+def test_a_workflow_is_exported_as_a_state_machine_or_refused_with_every_reason() -> None:
+    handle("POST", W, body_of(bring("asl", MACHINE))["yaml"].encode(), headers=YAML)
+    machine = body_of(handle("GET", f"{W}/greet/export?to=asl"))
+    assert {"n": 1} == machine["States"]["a"]["Parameters"]["output"]
+    waiting = {"event": {"type": "x"}, "id": "a", "priority": 2}
+    document = {
+        "apiVersion": "workflow.io/v1",
+        "kind": "Workflow",
+        "metadata": {"name": "w"},
+        "spec": {"tasks": [waiting]},
+    }
+    handle("POST", W, json.dumps(document).encode())
+    refused = handle("GET", f"{W}/w/export?to=asl")
+    assert 400 == status(refused)
+    assert ["/spec/tasks/0/priority", "/spec/tasks/0/type"] == [one["path"] for one in body_of(refused)["reasons"]][:2]
+    assert 400 == status(handle("GET", f"{W}/w/export?to=airflow"))

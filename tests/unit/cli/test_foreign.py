@@ -52,3 +52,8 @@ def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
 )
 def test_from_names_the_action_wherever_it_stands(given: str, expected: str) -> None:
     assert expected.split() == spelled(given.split())
+
+
+def test_a_package_for_another_engine_is_refused() -> None:
+    done = millrace("export", "flow", "--to", "asl", "--format", "package", "-o", "x.zip")
+    assert (2, True) == (done.code, "a package is not for another engine" in done.err)

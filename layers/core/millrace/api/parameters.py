@@ -59,6 +59,9 @@ ExportFormat = Annotated[
     Literal["yaml", "json", "package"],
     Query(alias="format", description="yaml, a stream of sources; json, canonical documents; package, an archive."),
 ]
+ExportTarget = Annotated[
+    Literal["asl"] | None, Query(alias="to", description="Another engine, in place of a format: asl, a state machine.")
+]
 DryRun = Annotated[bool, Query(alias="dryRun", description="Say what would happen, and write nothing.")]
 OnConflict = Annotated[
     Literal["fail", "new-version", "skip"],
