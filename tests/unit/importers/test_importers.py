@@ -17,6 +17,7 @@ from millrace.local.listener import HOST, Listener, bind, port_of
 from millrace.services.caller import Caller
 from millrace.services.import_foreign import import_foreign
 from millrace.services.importers import convert
+from millrace.services.importers.order import START, Edge, merged, place
 from millrace.services.importers.scripts import Grammar, Part, Unknown, translated
 from millrace.services.importers.sources import SourceName, table
 from millrace.services.platform import Platform
@@ -413,3 +414,9 @@ def test_no_text_makes_an_importer_raise(source: SourceName, text: str) -> None:
     assert {"bad-expression", "unknown-reference", "syntax"}.isdisjoint(
         one["code"] for one in report["findings"] if one["severity"] == "error"
     )
+
+
+def test_a_way_that_is_always_open_needs_no_condition() -> None:
+    always = merged([START, Edge("a", "input.x")])
+    assert {"id": "b", "dependsOn": ["a"], "triggerRule": "none_failed"} == place({"id": "b"}, always)
+    assert {"id": "b", "condition": "false"} == place({"id": "b"}, merged([]))
