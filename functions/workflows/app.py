@@ -14,8 +14,10 @@ from millrace.api.operations import DOCUMENT, PACKAGE, gives
 from millrace.api.publications import publication, published
 from millrace.api.starts import started
 from millrace.services.activate_definition import activate_definition
+from millrace.services.export_asl import export_asl
 from millrace.services.export_workflow import export_workflow
 from millrace.services.get_definition import get_definition, get_version
+from millrace.services.import_foreign import import_foreign
 from millrace.services.import_package import Order, import_package
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
@@ -55,14 +57,17 @@ def validate_workflow() -> Any:
     return answer(validate_document(current(), caller(), "workflow", request().raw, request().media))
 
 
-@app.post(f"{BASE}/import", responses=gives(pm.ImportReport), openapi_extensions=PACKAGE)
+@app.post(f"{BASE}/import", responses=gives(pm.ImportAnswer), openapi_extensions=PACKAGE)
 def import_workflow_package(
+    source: p.ImportSource = None,
     dry_run: p.DryRun = False,
     on_conflict: p.OnConflict = "fail",
     trusted: p.TrustedKey = None,
     signed: p.RequireSignature = False,
 ) -> Any:
-    """Publish what a package holds, once all of it has been checked."""
+    """Publish what a package holds, once all of it has been checked; or turn another engine's workflow into ours."""
+    if source is not None:
+        return answer(import_foreign(request().raw, request().media, source))
     order = Order(dry_run=dry_run, on_conflict=on_conflict, trusted=trusted, signed=signed)
     return answer(import_package(current(), caller(), request().raw, order))
 
@@ -132,8 +137,13 @@ def get_workflow_statistics(
 
 
 @app.get(f"{ONE}/export", responses=gives(pm.WorkflowExport))
-def export_workflow_document(name: p.Name, shape: p.ExportFormat = "yaml", version: p.VersionQuery = None) -> Any:
-    """Export a workflow with everything it depends on."""
+def export_workflow_document(
+    name: p.Name, shape: p.ExportFormat = "yaml", version: p.VersionQuery = None, target: p.ExportTarget = None
+) -> Any:
+    """Export a workflow with everything it depends on, or turn it into one of another engine."""
+    if target is not None:
+        machine = export_asl(current(), caller(), name, version=version)
+        return download(machine.data, machine.media_type, machine.file_name)
     found = export_workflow(current(), caller(), name, shape=shape, version=version)
     return download(found.data, found.media_type, found.file_name)
 

@@ -466,3 +466,10 @@ def test_any_document_of_the_shape_is_judged_without_an_exception(top: dict[str,
     assert "dialect" in {finding.code for finding in loaded.findings}
     if not has_errors(loaded.findings):
         assert isinstance(loaded.document, Workflow)
+
+
+def test_a_comment_stays_beside_or_above_what_it_stood_by() -> None:
+    text = document(call(), more="# why\ntimeout: 5m  # long\n")
+    lines = format_source(text, "yaml").splitlines()
+    at = lines.index("  timeout: 5m  # long")
+    assert "  # why" == lines[at - 1]

@@ -68,7 +68,7 @@ PUBLIC: Final = frozenset({("GET", f"{API}/health")})
 
 
 PACKAGES: Final = frozenset({("POST", f"{API}/workflows/import")})
-"""What takes the bytes of a package in place of a JSON or YAML body."""
+"""What takes the bytes of a package in place of a JSON or YAML body, unless ``?from=`` names another engine."""
 
 
 def methods_of(path: str) -> frozenset[str]:

@@ -103,7 +103,7 @@ def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) ->
     request.caller = dataclasses.replace(request.caller, namespace=namespace)
     request.raw = raw_body(event)
     content_type = request.headers.get("content-type", "")
-    if (request.method, route.path) in PACKAGES:
+    if (request.method, route.path) in PACKAGES and "from" not in request.query:
         check_package_type(content_type)
     else:
         request.media = media_of(content_type)

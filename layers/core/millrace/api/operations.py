@@ -58,10 +58,15 @@ OPENAPI: Final[dict[str, Any]] = {
 PACKAGE: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "description": "A package, as `GET /workflows/{name}/export?format=package` gives it.",
+        "description": "A package, as `GET /workflows/{name}/export?format=package` gives it; with `from`, a "
+        "definition of another engine as YAML or JSON.",
         "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
-            for kind in ("application/octet-stream", "application/zip")
+            **{
+                kind: {"schema": {"type": "string", "format": "binary"}}
+                for kind in ("application/octet-stream", "application/zip")
+            },
+            "application/yaml": _TEXT,
+            "application/json": {"schema": {"type": "object"}},
         },
     }
 }

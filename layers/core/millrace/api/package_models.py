@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from millrace.api.models import Finding, Wire
 
@@ -101,3 +101,27 @@ class ImportReport(Wire):
     missing_secrets: list[MissingSecret]
     missing_env: list[str]
     findings: list[DefinitionFinding]
+
+
+class ForeignNote(Wire):
+    """Something that an imported workflow does not do as its source says."""
+
+    path: str = Field(description="A JSON Pointer into the document that was imported.")
+    level: Literal["unmapped", "changed"] = Field(description="Whether somebody has to act, or it works otherwise.")
+    message: str
+
+
+class ForeignImport(Wire):
+    """A workflow of another engine as one of ours; nothing was published."""
+
+    source: Literal["asl", "kestra", "n8n", "conductor"]
+    name: str
+    valid: bool = Field(description="Whether it could be published as it is.")
+    document: dict[str, Any]
+    yaml: str = Field(description="The same document as text.")
+    notes: list[ForeignNote]
+    findings: list[Finding] = Field(description="What our checks say; lines count in `yaml`.")
+
+
+class ImportAnswer(RootModel[ImportReport | ForeignImport]):
+    """A report for a package, a workflow for a definition of another engine."""

@@ -59,6 +59,9 @@ ExportFormat = Annotated[
     Literal["yaml", "json", "package"],
     Query(alias="format", description="yaml, a stream of sources; json, canonical documents; package, an archive."),
 ]
+ExportTarget = Annotated[
+    Literal["asl"] | None, Query(alias="to", description="Another engine, in place of a format: asl, a state machine.")
+]
 DryRun = Annotated[bool, Query(alias="dryRun", description="Say what would happen, and write nothing.")]
 OnConflict = Annotated[
     Literal["fail", "new-version", "skip"],
@@ -85,6 +88,10 @@ CheckResponses = Annotated[
     bool, Query(alias="checkResponses", description="Fail an attempt whose answer does not fit the document.")
 ]
 Overwrite = Annotated[bool, Query(description="Replace tasks that were edited since they were generated, too.")]
+ImportSource = Annotated[
+    Literal["asl", "kestra", "n8n", "conductor"] | None,
+    Query(alias="from", description="The engine whose definition the body is; left out, the body is a package."),
+]
 ImportLimit = Annotated[int, Query(alias="limit", description="Tasks published by one request.", ge=1, le=2000)]
 PAGE: Final = PAGE_DEFAULT
 WAIT_CAP_MS: Final = WAIT_CAP_S * 1000

@@ -25,6 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="yaml",
         help="sources, canonical documents, or an archive that can be imported (default: yaml)",
     )
+    parser.add_argument("--to", choices=["asl"], help="another engine in place of a format: asl, a state machine")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it; needed for a package")
     parser.add_argument(
         "--sign", type=Path, metavar="KEYFILE", help="package: an Ed25519 private key (PEM) to sign with"
@@ -35,9 +36,12 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
     packed = arguments.format == "package"
     if packed and arguments.output is None:
         raise InvalidRequest("a package is not text, so it is not printed", hint="Name a file: -o FILE.")
+    if arguments.to is not None and packed:
+        raise InvalidRequest("a package is not for another engine", hint="Take out --format or --to.")
     if arguments.sign is not None and not packed:
         raise InvalidRequest(f"{arguments.format} has no place for a signature", hint="Use --format package.")
-    query = {"format": arguments.format} | ({"version": arguments.version} if arguments.version else {})
+    shape = {"to": arguments.to} if arguments.to else {"format": arguments.format}
+    query = shape | ({"version": arguments.version} if arguments.version else {})
     with connect(settings_of(arguments)) as client:
         data = _fetch(client, arguments.workflow, query)
     if arguments.sign is not None:

@@ -27,7 +27,7 @@ VERBS: Final[Mapping[str, str]] = {
     "executions": "list, show and cancel executions",
     "breakers": "list, show, open, close and reset circuit breakers",
     "export": "write a workflow with everything it depends on",
-    "import": "take in what was exported",
+    "import": "take in packages, API descriptions and workflows of other engines",
     "secrets": "store, list and delete the secrets of this machine",
     "version": "print the version",
 }
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((word for word in given if not word.startswith("-")), None)
+    if verb == "import":
+        given = _module(verb).spelled(given)
     asked = parser(verb if verb in VERBS else "").parse_args(given)
     output = Output(as_json=asked.json)
     try:
