@@ -119,7 +119,7 @@ class State:
     ``unresolved`` holds values whose content lies in the blob store, by task path; ``contents`` hands over content that
     is at hand already, by hash. ``outcome`` says what came of the tasks once that is decided; then ``handlers`` runs,
     and ``handled`` says that nothing of it is left, ``mishap`` what failed in it first. ``tally`` counts what became
-    of the tasks that are gone, and their attempts."""
+    of the tasks that are gone, and their attempts; ``promised`` are those that open scopes have still to begin."""
 
     __slots__ = (
         "abort",
@@ -142,6 +142,7 @@ class State:
         "paused",
         "plan",
         "position",
+        "promised",
         "ready",
         "retries",
         "root",
@@ -189,6 +190,7 @@ class State:
         self.unresolved: dict[str, Value] = {}
         self.contents: dict[str, Any] = {}
         self.tally: dict[str, int] = {}
+        self.promised = 0
 
     @property
     def open(self) -> int:
@@ -238,12 +240,27 @@ class State:
         for owner in owners:
             del self.unresolved[owner]
             if owner == INPUT:
-                self.env["input"] = content
+                for frame in (self.root, *self.inner_frames()):
+                    frame.env["input"] = content
             elif owner.endswith(ITEMS):
-                self.opened[self.index[owner.removesuffix(ITEMS)]].resolve(content)
+                self._give_items(self.index[owner.removesuffix(ITEMS)], content)
             else:
                 at = self.index[owner]
                 self.frames[at].view[self.nodes[at].id]["output"] = content
+
+    def _give_items(self, index: int, content: Any) -> None:
+        """Items at hand: for the iterations of a loop that run, everything open inside them, and those that follow."""
+        opened = self.opened[index]
+        opened.content = content
+        for frame in self.inner_frames():
+            above = frame.within(index)
+            if above is not None:
+                frame.env[opened.item] = content[above.slot]
+
+    def inner_frames(self) -> list[Frame]:
+        """The frames that are open, but for the workflow's own."""
+        found = [frame for opened in self.opened.values() for frame in opened.frames.values()]
+        return found if self.handlers is None else [*found, self.handlers]
 
 
 def ready_key(priority: int, index: int) -> int:

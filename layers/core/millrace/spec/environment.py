@@ -144,7 +144,8 @@ class Environments:
         for one in self._tree.around(body.index):
             if one.owner is None and one.name:
                 found["execution"] = _ENDED
-            if one.owner is not None and isinstance(self._tree.tasks[one.owner].task.block, ForEach):
+            holder = None if one.owner is None else self._tree.tasks[one.owner].task.block
+            if isinstance(holder, ForEach) and not one.single:
                 found |= {one.roots[0]: ANYTHING, one.roots[1]: _INDEX}
         return found
 
