@@ -41,7 +41,15 @@ def make_plan(edges: Edges, *, type_: str = "noop") -> Plan:
         for need in needs:
             dependents[need].append(task)
     nodes = tuple(
-        Node(index=task, id=f"t{task}", type=type_, effect="write", needs=needs, dependents=tuple(dependents[task]))
+        Node(
+            index=task,
+            id=f"t{task}",
+            label=f"t{task}",
+            type=type_,
+            effect="write",
+            needs=needs,
+            dependents=tuple(dependents[task]),
+        )
         for task, needs in enumerate(edges)
     )
     leaves = tuple(node.id for node in nodes if not node.dependents)

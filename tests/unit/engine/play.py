@@ -12,6 +12,7 @@ from typing import Any
 
 from millrace.driver.values import ValueCodec
 from millrace.engine import events as ev
+from millrace.engine.commands import CancelChild, Effect, NotifyParent, StartChild
 from millrace.engine.evolve import evolve, fold
 from millrace.engine.plan import NO_RETRY, EdgeCondition, Node, Plan, RetryPolicy
 from millrace.engine.settle import settle
@@ -106,7 +107,9 @@ NEVER = object()
 
 class Play:
     """One execution. ``answers`` maps a task to what its attempts bring in order (the last one repeats); a task
-    that it does not name succeeds with its own name. ``lasting`` maps a task to how long an attempt takes (ms)."""
+    that it does not name succeeds with its own name. ``lasting`` maps a task to how long an attempt takes (ms).
+    ``children`` says what the executions that tasks start come to: an output, a Failure (one of kind workflow: it is
+    not even started), ``NEVER``, or ``CRASH`` (nothing comes of the order to start it)."""
 
     def __init__(
         self,
@@ -118,6 +121,8 @@ class Play:
         seed: int = 7,
         begin: int = BEGIN,
         begun: bool = True,
+        children: Mapping[str, Any] | None = None,
+        parent: ev.Parent | None = None,
     ) -> None:
         self.plan = plan
         self.state = State(plan)
@@ -131,8 +136,10 @@ class Play:
         self.settles = 0
         self.messages = 0
         self.fetched = 0
+        self.children = children or {}
+        self.effects: list[Effect] = []
         if begun:
-            self.take(start_event(self.codec, value, seed=seed, at=begin))
+            self.take(start_event(self.codec, value, seed=seed, at=begin, parent=parent))
 
     def take(self, event: ev.Event) -> None:
         self.events.append(event)
@@ -149,7 +156,8 @@ class Play:
                 ends = self.now + (self.lasting.get(start.path, 10) if took is None else took)  # type: ignore[union-attr]
                 heapq.heappush(self.flying, (ends, start.path, start.attempt))
             self.most = max(self.most, self.state.running)
-            if not settled.fetches:
+            acted = [self.act(effect) for effect in _first(settled.effects)]
+            if not settled.fetches and not any(acted):
                 return
             for value in settled.fetches:
                 self.fetched += 1
@@ -170,7 +178,10 @@ class Play:
         return self
 
     def land(self, path: str, attempt: int) -> None:
-        """An attempt ends as the script says."""
+        """An attempt ends as the script says; number 0 stands for the execution that a task has started."""
+        if not attempt:
+            self.return_child(path)
+            return
         answers = self.answers.get(path, [path])
         answer = answers[min(attempt, len(answers)) - 1]
         index = self.state.index.get(path)
@@ -187,6 +198,49 @@ class Play:
             value = self.codec.encode(answer)
             self.state.contents[value.sha256] = answer
             self.take(ev.AttemptFinished(at=self.now, path=path, attempt=attempt, output=value))
+
+    def act(self, effect: Effect) -> bool:
+        """Perform an effect as ``children`` says. Whether anything came of it."""
+        self.effects.append(effect)
+        if isinstance(effect, NotifyParent):
+            self.take(ev.ParentNotified(at=self.now, status=effect.status))
+        elif isinstance(effect, CancelChild):
+            self.take(ev.ChildCancelled(at=self.now, path=effect.path, child=effect.child))
+        elif not isinstance(effect, StartChild):
+            return False  # places under concurrency keys are given by `tests.unit.engine.test_slots`
+        else:
+            answer = self.children.get(effect.path, effect.path)
+            if answer is CRASH:
+                return False
+            if isinstance(answer, ev.Failure) and answer.kind == "workflow":
+                self.take(
+                    ev.ChildFinished(at=self.now, path=effect.path, child=effect.child, status="failed", failure=answer)
+                )
+            else:
+                self.take(ev.ChildStarted(at=self.now, path=effect.path, child=effect.child, workflow=effect.ref))
+                lasting = 10 if callable(self.lasting) else self.lasting.get(effect.path, 10)
+                heapq.heappush(self.flying, (self.now + lasting, effect.path, 0))
+        return True
+
+    def return_child(self, path: str) -> None:
+        """Another execution ends as the script says."""
+        answer = self.children.get(path, path)
+        index = self.state.index.get(path)
+        wait = None if index is None else self.state.tasks[index].wait
+        if answer is NEVER or wait is None:
+            return
+        failed = isinstance(answer, ev.Failure)
+        self.take(
+            ev.ChildFinished(
+                at=self.now,
+                path=path,
+                child=wait.child,
+                status="failed" if failed else "succeeded",
+                message=f"child-{wait.child}",
+                output=None if failed else self.codec.encode(answer),
+                failure=answer if failed else None,
+            )
+        )
 
     def cancel(self, reason: str = "") -> None:
         self.messages += 1
@@ -250,7 +304,9 @@ class Play:
         return fold(self.plan, self.events)
 
 
-def start_event(codec: ValueCodec, value: Any = None, *, seed: int = 7, at: int = BEGIN) -> ev.ExecutionStarted:
+def start_event(
+    codec: ValueCodec, value: Any = None, *, seed: int = 7, at: int = BEGIN, parent: ev.Parent | None = None
+) -> ev.ExecutionStarted:
     return ev.ExecutionStarted(
         at=at,
         tenant=SCOPE.tenant,
@@ -263,7 +319,16 @@ def start_event(codec: ValueCodec, value: Any = None, *, seed: int = 7, at: int 
         behaviour_hash="b",
         input=codec.encode(value),
         seed=seed,
+        parent=parent,
     )
+
+
+def _first(effects: list[Effect]) -> list[Effect]:
+    """One per task, as the driver begins them."""
+    places: dict[str, Effect] = {}
+    for effect in effects:
+        places.setdefault(getattr(effect, "path", ""), effect)
+    return list(places.values())
 
 
 def _decoded(data: bytes) -> Any:

@@ -196,11 +196,14 @@ class MissingInputsResult(Wire):
 
 
 class GraphNode(Wire):
+    """A task. One inside another has a path without positions, such as ``loop/ship``, and names that as its parent."""
+
     id: str
     type: str
     task_ref: str | None
     description: str
     layer: int
+    parent: str | None
 
 
 class GraphEdge(Wire):

@@ -95,11 +95,11 @@ class Session:
             self._pending.extend(settled.events)
             self._starts.extend(settled.starts)
             self._wanted = settled.effects
-            if len(self._attempts):
-                for event in settled.events:
-                    if type(event) is ev.TaskFinished:
-                        overdue = event.failure is not None and event.failure.code == "task-timeout"
-                        self._attempts.stop(event.path, overdue=overdue)
+            for event in settled.events:
+                if isinstance(event, ev.TaskFinished | ev.ScopeOpened):
+                    overdue = event.failure is not None and event.failure.code == "task-timeout"
+                    self._attempts.stop(event.path, overdue=overdue)
+                    self._commands.pop(event.path, None)
             if not settled.fetches:
                 return
             for value in settled.fetches:
@@ -311,8 +311,8 @@ class Session:
         now = self.world.clock.now()
         until = self._polled_at + self.world.poll_ms
         due = self.next_due()
-        if due is not None and not self.held:
-            until = min(until, due)
+        if due is not None and not self.held and not (due <= now and len(self._effects)):
+            until = min(until, due)  # what is due already waits for an effect
         if deadline is not None:
             until = min(until, deadline)
         timer = asyncio.get_running_loop().call_later(max(until - now, 0) / 1000, self._wake.set)

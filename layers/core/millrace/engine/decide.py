@@ -6,7 +6,7 @@ deadlines have passed; which retries are due; which ready tasks may start. Work 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -26,8 +26,8 @@ from millrace.engine.events import Failure
 from millrace.engine.frames import Frame, Opened
 from millrace.engine.heap import ascending
 from millrace.engine.plan import Node, Plan, SlotPlan
-from millrace.engine.ready import prepare, refused
-from millrace.engine.rendering import Rendered, rendered, scope_for, unresolved
+from millrace.engine.ready import prepare
+from millrace.engine.rendering import rendered, scope_for, unresolved
 from millrace.engine.retry import delay_ms, matches
 from millrace.engine.scopes import closed
 from millrace.engine.slots import DENIED, HELD, SHARED, held_around, no_place, place_of_execution, slot_effects
@@ -72,7 +72,8 @@ def decide(plan: Plan, state: State, now: int) -> list[Command]:
         return _abort(state, state.handlers)
     commands: list[Command] = []
     if state.ended:
-        commands.extend(_judge(state, index, now) for index in state.ended)
+        for index in state.ended:
+            commands.extend(_judge(state, index, now))
     if state.waiting or (state.waits and state.waits[0][0] <= now):
         commands.extend(_mapped(state, command) for command in ended_waits(state, now))
     if state.deadlines and state.deadlines[0][0] <= now:
@@ -171,14 +172,15 @@ def _stood_in(state: State, command: Command) -> Command:
     failure = command.failure
     if plan.value is None:
         return OpenScope(path=command.path, kind="fallback", failure=failure, input=command.input)
-    frame = state.frames[index]
-    env = scope_for(state, frame, state.nodes[index].state)
+    node, frame = state.nodes[index], state.frames[index]
+    missing = unresolved(node.reads, state, frame)
+    if missing is not None:
+        return missing
+    env = scope_for(state, frame, node.state)
     if isinstance(env, Failure):
         return command
     scope = {**env, "error": {**error_of(failure), "task": command.path}}
-    result = rendered(plan.value, state, scope, command.path, "fallback", frame=frame, reads=state.nodes[index].reads)
-    if isinstance(result, Fetch):
-        return result
+    result = rendered(plan.value, scope, command.path, "fallback")
     if isinstance(result, Failure):
         return msgspec.structs.replace(command, failure=result)
     return msgspec.structs.replace(
@@ -191,12 +193,14 @@ def _stood_in(state: State, command: Command) -> Command:
     )
 
 
-def _judge(state: State, index: int, now: int) -> Command:
+def _judge(state: State, index: int, now: int) -> Sequence[Command]:
     """What follows from an attempt, a scope or another execution that has ended."""
-    node, task, path = state.nodes[index], state.tasks[index], state.path(index)
     opened = state.opened.get(index)
-    if opened is not None:
-        return _scope_over(state, index, opened, now)
+    return (_attempt_over(state, index, now),) if opened is None else _scope_over(state, index, opened, now)
+
+
+def _attempt_over(state: State, index: int, now: int) -> Command:
+    node, task, path = state.nodes[index], state.tasks[index], state.path(index)
     if task.unknown:
         return _after_crash(path, node, task)
     failure = task.failure
@@ -256,20 +260,20 @@ def _after_crash(path: str, node: Node, task: TaskState) -> Command:
     return StartAttempt(path=path, attempt=task.attempt + 1, policy=("crash: the attempt before is unknown",))
 
 
-def _scope_over(state: State, index: int, opened: Opened, now: int) -> Command:
-    """What follows when everything inside a task is over."""
+def _scope_over(state: State, index: int, opened: Opened, now: int) -> Sequence[Command]:
+    """What follows when everything inside a task is over; what has to be fetched is asked for at once."""
     path, node = state.path(index), state.nodes[index]
     if opened.stopped:
         if _past_deadline(node, state.tasks[index], now):
-            return _late(path, node)
+            return (_late(path, node),)
         failure = Failure(kind="cancelled", code="cancelled", message="The tasks inside it were cancelled.")
-        return FinishTask(path=path, status=CANCELLED, failure=failure, replaceable=False)
+        return (FinishTask(path=path, status=CANCELLED, failure=failure, replaceable=False),)
     found = closed(state, opened)
-    if isinstance(found, Fetch):
+    if isinstance(found, list):
         return found
     output, failure_found = found
     if failure_found is not None:
-        return FinishTask(path=path, status=FAILED, failure=failure_found)
+        return (FinishTask(path=path, status=FAILED, failure=failure_found),)
     stands_in = opened.kind == "fallback"
     trail = (f"fallback: {path}/fallback",) if stands_in else ()
     done = FinishTask(
@@ -281,11 +285,11 @@ def _scope_over(state: State, index: int, opened: Opened, now: int) -> Command:
         policy=trail,
         failure=opened.failure,
     )
-    return done if stands_in else _mapped(state, done)
+    return (done if stands_in else _mapped(state, done),)
 
 
 def _success(state: State, index: int, path: str) -> Command:
-    node, task, frame = state.nodes[index], state.tasks[index], state.frames[index]
+    node, task = state.nodes[index], state.tasks[index]
     output = task.output
     if task.wait is not None and output is None:  # of a detached execution, which goes on without this one
         started = {"executionId": task.wait.child}
@@ -299,18 +303,11 @@ def _success(state: State, index: int, path: str) -> Command:
         return Fetch(output)
     else:
         produced = output.decoded()
-    env = scope_for(state, frame, node.state)
-    if isinstance(env, Failure):
-        return FinishTask(path=path, status=FAILED, failure=env)
-    scope = {**env, "output": produced}
-    result = rendered(node.output, state, scope, path, "output", frame=frame, reads=node.reads)
-    if isinstance(result, Rendered):
-        return FinishTask(path=path, status=SUCCEEDED, output=result.value, own_output=True)
-    return refused(path, result)
+    return _mapped(state, FinishTask(path=path, status=SUCCEEDED, output=produced, own_output=True))
 
 
 def _mapped(state: State, command: FinishTask | CancelChild | Fetch) -> Command:
-    """A wait or scope that is over, its output through the task's mapping."""
+    """A success, its output through the task's mapping."""
     if not isinstance(command, FinishTask):
         return command
     index = state.index[command.path]
@@ -324,29 +321,31 @@ def _mapped(state: State, command: FinishTask | CancelChild | Fetch) -> Command:
     if isinstance(env, Failure):
         return FinishTask(path=command.path, status=FAILED, failure=env)
     scope = {**env, "output": command.output}
-    result = rendered(node.output, state, scope, command.path, "output", frame=frame, reads=node.reads)
-    if isinstance(result, Rendered):
-        return msgspec.structs.replace(command, output=result.value)
-    return refused(command.path, result)
+    result = rendered(node.output, scope, command.path, "output")
+    if isinstance(result, Failure):
+        return FinishTask(path=command.path, status=FAILED, failure=result)
+    return msgspec.structs.replace(command, output=result.value)
 
 
 def _overdue(state: State, now: int) -> Iterator[Command]:
+    """The end of tasks whose time is over. Of a task that holds others, that of those which hold none: what is around
+    them is judged when they are over, since they may end by themselves at the very moment."""
     for at, index in ascending(state.deadlines):
         if at > now:
             return
         task = state.tasks[index]
         if task.status in DONE or index in state.ended or task.fallen:
             continue
-        path = state.path(index)
-        left = inside(state, index)
-        told = [command for inner in left if (command := _told(state, inner)) is not None]
-        if told:
-            yield from told
+        late = _late(state.path(index), state.nodes[index])
+        if index not in state.opened:
+            yield late
             continue
-        stopped = _late(path, state.nodes[index])
-        for inner in left:
-            yield FinishTask(path=state.path(inner), status=CANCELLED, failure=stopped.failure, replaceable=False)
-        yield stopped
+        left = [inner for inner in inside(state, index) if inner not in state.opened]
+        told = [command for inner in left if (command := _told(state, inner)) is not None]
+        yield from told or (
+            FinishTask(path=state.path(inner), status=CANCELLED, failure=late.failure, replaceable=False)
+            for inner in left
+        )
 
 
 def _late(path: str, node: Node) -> FinishTask:
@@ -382,6 +381,8 @@ def _starts(plan: Plan, state: State, now: int, *, running: int) -> Iterator[Com
             command = prepare(state, index, now)
             if type(command) is StartAttempt:
                 room -= 1
+            elif type(command) is FinishTask and state.nodes[index].scope is not None:
+                command = _mapped(state, command)  # nothing was there to be opened
             yield command
 
 

@@ -27,9 +27,7 @@ def concluded(plan: Plan, state: State) -> Command:
         env = scope_for(state, state.root, plan.output_state)
         if isinstance(env, Failure):
             return outcome(state, "failed", failure=env)
-        result = rendered(plan.output, state, env, "", "output", frame=state.root)
-        if isinstance(result, Fetch):
-            return result
+        result = rendered(plan.output, env, "", "output")
         if isinstance(result, Failure):
             return outcome(state, "failed", failure=result)
         return outcome(state, "succeeded", output=result.value)

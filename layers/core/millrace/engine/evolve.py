@@ -189,7 +189,8 @@ def _scope_opened(state: State, event: ev.ScopeOpened) -> None:
     if index is None:
         return
     task = state.tasks[index]
-    if task.status in DONE or index in state.opened or (event.kind == "fallback" and task.fallen):
+    stands_in = event.kind == "fallback"
+    if task.status in DONE or task.fallen or (index in state.opened and not stands_in):
         return
     if task.status == RUNNING:
         state.running -= 1
@@ -203,8 +204,9 @@ def _scope_opened(state: State, event: ev.ScopeOpened) -> None:
         timeout = state.nodes[index].timeout_ms
         if timeout is not None:
             heappush(state.deadlines, (event.at + timeout, index))
-    if event.kind == "fallback":
+    if stands_in:
         task.fallen = True
+        close_scope(state, index)
         leave_timers(state)
     leave_queue(state, task)
     open_scope(state, index, event)

@@ -55,6 +55,13 @@ class Frame:
         self.view: dict[str, dict[str, Any]] = {}
         self.env: dict[str, Any] = {}
 
+    def within(self, owner: int) -> Frame | None:
+        """The frame of ``owner`` that this one is, or stands in."""
+        at: Frame | None = self
+        while at is not None and at.owner != owner:
+            at = at.parent
+        return at
+
 
 class Opened:
     """The scope of one task: ``kind``, ``branch`` and ``count`` are those of its event. ``next`` is the slot of the
@@ -105,11 +112,10 @@ class Opened:
         self.closing = False
         self.stopped = False
 
-    def resolve(self, content: Any) -> None:
-        """Give the items to the frames that run and to those that follow."""
-        self.content = content
-        for slot, frame in self.frames.items():
-            frame.env[self.item] = content[slot]
+    @property
+    def ahead(self) -> int:
+        """How many tasks of frames follow that are not opened yet."""
+        return (self.count - self.next) * len(self.body.nodes)
 
     @property
     def over(self) -> bool:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace.base.errors import UserError
-from millrace.engine.commands import Command, Fetch, FinishTask, StartAttempt
+from millrace.engine.commands import Command, FinishTask, StartAttempt
 from millrace.engine.events import Failure, Skip
 from millrace.engine.frames import Frame
 from millrace.engine.plan import Node
-from millrace.engine.rendering import Rendered, failure_of, rendered, scope_for, truth, unresolved
+from millrace.engine.rendering import failure_of, rendered, scope_for, truth, unresolved
 from millrace.engine.rules import holds
 from millrace.engine.scopes import open_command
 from millrace.engine.slots import place_for
@@ -47,13 +47,13 @@ def prepare(state: State, index: int, now: int) -> Command:
 
 
 def _start(state: State, index: int, path: str, env: dict[str, Any], now: int) -> Command:
-    node, task, frame = state.nodes[index], state.tasks[index], state.frames[index]
+    node, task = state.nodes[index], state.tasks[index]
     scope: Mapping[str, Any] = env
     value: Any = None
     if node.input is not None:
-        result = rendered(node.input, state, scope, path, "input", frame=frame)
-        if not isinstance(result, Rendered):
-            return refused(path, result)
+        result = rendered(node.input, scope, path, "input")
+        if isinstance(result, Failure):
+            return FinishTask(path=path, status=FAILED, failure=result)
         value = result.value
     if node.own_scope:
         scope = {**scope, "input": value}
@@ -61,9 +61,9 @@ def _start(state: State, index: int, path: str, env: dict[str, Any], now: int) -
         return _compute(node, path, value, scope, env)
     config: Any = None
     if node.config is not None:
-        result = rendered(node.config, state, scope, path, "config", frame=frame)
-        if not isinstance(result, Rendered):
-            return refused(path, result)
+        result = rendered(node.config, scope, path, "config")
+        if isinstance(result, Failure):
+            return FinishTask(path=path, status=FAILED, failure=result)
         config = result.value
     if node.scope is not None:
         return open_command(state, node.scope, path, config, env)
@@ -78,11 +78,6 @@ def _start(state: State, index: int, path: str, env: dict[str, Any], now: int) -
         queued_at=task.ready_at if queued else 0,
         queued_why="parallelLimit" if queued else "",
     )
-
-
-def refused(path: str, result: Failure | Fetch) -> Command:
-    """What follows when a template gave no value."""
-    return result if isinstance(result, Fetch) else FinishTask(path=path, status=FAILED, failure=result)
 
 
 def _compute(node: Node, path: str, value: Any, scope: Mapping[str, Any], env: Mapping[str, Any]) -> Command:

@@ -12,6 +12,7 @@ from millrace.engine.events import Failure
 from millrace.engine.frames import Frame
 from millrace.engine.state import INPUT, ITEMS, State
 from millrace.expr import Expression, Template
+from millrace.spec.models import FALLBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +74,15 @@ def _owner(frame: Frame, name: str) -> str:
     """The path of the task that ``name`` means in a frame."""
     at: Frame | None = frame
     while at is not None:
-        if name in at.body.index and at.body.nodes[at.body.index[name]].label:
-            return at.prefix + at.body.nodes[at.body.index[name]].label
+        label = at.body.nodes[at.body.index[name]].label if name in at.body.index else ""
+        if label and at.body.name != FALLBACK:  # a task without an id of its own is read by nobody
+            return at.prefix + label
         at = at.parent
     return ""
 
 
-def rendered(
-    template: Template,
-    state: State,
-    scope: Mapping[str, Any],
-    path: str,
-    place: str,
-    *,
-    frame: Frame,
-    reads: tuple[str, ...] = (),
-) -> Rendered | Failure | Fetch:
-    """A template's value, or why there is none, or what has to be fetched first."""
-    missing = unresolved(reads, state, frame)
-    if missing is not None:
-        return missing
+def rendered(template: Template, scope: Mapping[str, Any], path: str, place: str) -> Rendered | Failure:
+    """A template's value, or why there is none. Everything that it reads is at hand."""
     try:
         return Rendered(template.render(scope))
     except ExpressionError as error:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace.base.errors import ExpressionError
-from millrace.base.limits import ITERATIONS, TASK_INSTANCES
+from millrace.base.limits import ITERATIONS, TASK_INSTANCES, VALUE_BYTES
 from millrace.engine.commands import Command, Fetch, FinishTask, OpenScope
 from millrace.engine.events import Failure
 from millrace.engine.frames import Ended, Opened, Result
 from millrace.engine.generated import judged
 from millrace.engine.plan import ScopePlan
 from millrace.engine.state import FAILED, SUCCEEDED, State
+from millrace.engine.unfolding import error_of
 from millrace.engine.values import Value
 from millrace.expr import Scope, compile_expression
 
@@ -24,13 +25,36 @@ _SAME = compile_expression("a == b", scope=Scope(frozenset({"a", "b"})))
 def open_command(state: State, plan: ScopePlan, path: str, config: Any, env: Mapping[str, Any]) -> Command:
     """What a task that holds tasks does when its turn has come; ``config`` is its rendered block."""
     if plan.kind == "switch":
-        return _switch(state, plan, path, config["value"], env)
-    if plan.kind == "forEach":
-        return _for_each(state, plan, path, config["forEach"]["items"])
-    return _generate(state, plan, path, config["from"])
+        command = _switch(plan, path, config["value"], env)
+    elif plan.kind == "forEach":
+        command = _for_each(path, config["forEach"]["items"])
+    else:
+        command = _generate(plan, path, config["from"])
+    if isinstance(command, OpenScope) and not fits(state, command):
+        return _too_many(path, f"{_total(state, command)} tasks in one execution, and it may have {TASK_INSTANCES}")
+    return command
 
 
-def _switch(state: State, plan: ScopePlan, path: str, value: Any, env: Mapping[str, Any]) -> Command:
+def fits(state: State, command: OpenScope) -> bool:
+    """Whether an execution may have as many tasks as it would have then. A fallback may always stand in: there is one
+    per task at most."""
+    return command.kind == "fallback" or _total(state, command) <= TASK_INSTANCES
+
+
+def _total(state: State, command: OpenScope) -> int:
+    """How many tasks there were so far, will be in what is open, and would be in this."""
+    plan = state.nodes[state.index[command.path]].scope
+    assert plan is not None  # only a task that holds tasks opens them
+    if command.tasks is not None:
+        more = len(command.tasks)
+    elif command.kind == "forEach":
+        more = command.count * len(plan.bodies[0].nodes)
+    else:
+        more = next(len(body.nodes) for body in plan.bodies if body.name == command.branch)
+    return len(state.tasks) + state.promised + more
+
+
+def _switch(plan: ScopePlan, path: str, value: Any, env: Mapping[str, Any]) -> Command:
     scope = {**env, "value": value}
     branch = "default"
     for at, case in enumerate(plan.cases):
@@ -47,37 +71,28 @@ def _switch(state: State, plan: ScopePlan, path: str, value: Any, env: Mapping[s
         if held:
             branch = str(at)
             break
-    body = next((body for body in plan.bodies if body.name == branch), None)
-    if body is None:
+    if all(body.name != branch for body in plan.bodies):
         return FinishTask(path=path, status=SUCCEEDED, output={}, own_output=True)
-    return _within(state, path, len(body.nodes)) or OpenScope(path=path, kind="switch", branch=branch)
+    return OpenScope(path=path, kind="switch", branch=branch)
 
 
-def _for_each(state: State, plan: ScopePlan, path: str, items: Any) -> Command:
+def _for_each(path: str, items: Any) -> Command:
     if not isinstance(items, list):
         return _failed(path, "not-an-array", f"forEach was given {type(items).__name__}, not an array.")
     if not items:
         return FinishTask(path=path, status=SUCCEEDED, output=[], own_output=True)
     if len(items) > ITERATIONS:
         return _too_many(path, f"{len(items)} items, and a forEach takes {ITERATIONS}")
-    opened = OpenScope(path=path, kind="forEach", count=len(items), items=items)
-    return _within(state, path, len(items) * len(plan.bodies[0].nodes)) or opened
+    return OpenScope(path=path, kind="forEach", count=len(items), items=items)
 
 
-def _generate(state: State, plan: ScopePlan, path: str, documents: Any) -> Command:
+def _generate(plan: ScopePlan, path: str, documents: Any) -> Command:
     found = judged(plan, documents)
     if isinstance(found, Failure):
         return FinishTask(path=path, status=FAILED, failure=found)
     if not found:
         return FinishTask(path=path, status=SUCCEEDED, output=[], own_output=True)
-    return _within(state, path, len(found)) or OpenScope(path=path, kind="generate", tasks=found)
-
-
-def _within(state: State, path: str, more: int) -> FinishTask | None:
-    """The refusal of more tasks than an execution may have."""
-    if len(state.tasks) + more <= TASK_INSTANCES:
-        return None
-    return _too_many(path, f"{len(state.tasks) + more} tasks in one execution, and it may have {TASK_INSTANCES}")
+    return OpenScope(path=path, kind="generate", tasks=found)
 
 
 def _too_many(path: str, what: str) -> FinishTask:
@@ -95,19 +110,37 @@ def _failed(path: str, code: str, message: str) -> FinishTask:
     return FinishTask(path=path, status=FAILED, failure=failure)
 
 
-def closed(state: State, opened: Opened) -> tuple[Any, Failure | None] | Fetch:
-    """The output of a task whose scope is over, or its failure; or what has to be fetched to tell."""
+def closed(state: State, opened: Opened) -> tuple[Any, Failure | None] | list[Fetch]:
+    """The output of a task whose scope is over, or its failure; or everything that has to be fetched to tell."""
     if opened.failures > opened.allowed:
         return None, _why(opened)
+    values = [
+        ended.output
+        for result in opened.results.values()
+        for ended in result.tasks.values()
+        if ended.status == SUCCEEDED and ended.output is not None
+    ]
+    if sum(value.size for value in values) > VALUE_BYTES:  # told before they are fetched into memory
+        return None, _too_large(opened.path)
+    missing = [Fetch(value) for value in values if value.blob and value.sha256 not in state.contents]
+    if missing:
+        return missing
     if opened.kind == "forEach":
-        return _each(state, opened)
+        return _each(state, opened), None
     result = opened.results[0]
     if opened.kind == "generate":
-        return _all(state, opened, result)
+        return _all(state, opened, result), None
     outputs = _outputs(state, result)
-    if isinstance(outputs, Fetch):
-        return outputs
     return (next(iter(outputs.values()), None) if opened.kind == "fallback" else outputs), None
+
+
+def _too_large(path: str) -> Failure:
+    return Failure(
+        kind="too-large",
+        code="too-large",
+        message=f"The outputs inside task {path!r} have more than the {VALUE_BYTES:,} bytes one value may have.",
+        hint="Give the tasks inside it an output mapping that keeps less.",
+    )
 
 
 def _why(opened: Opened) -> Failure:
@@ -124,56 +157,37 @@ def _why(opened: Opened) -> Failure:
     return Failure(kind=cause.kind, code=cause.code, message=said, hint=cause.hint, details=details)
 
 
-def _each(state: State, opened: Opened) -> tuple[Any, Failure | None] | Fetch:
-    output: list[Any] = []
+def _each(state: State, opened: Opened) -> list[dict[str, Any]]:
+    output = []
     for slot in range(opened.count):
         result = opened.results[slot]
-        found = _outputs(state, result)
-        if isinstance(found, Fetch):
-            return found
-        entry: dict[str, Any] = {"status": FAILED if result.path else SUCCEEDED, "output": found}
+        entry: dict[str, Any] = {"status": FAILED if result.path else SUCCEEDED, "output": _outputs(state, result)}
         if result.failure is not None:
-            entry["error"] = {**_said(result.failure), "task": result.path}
+            entry["error"] = {**error_of(result.failure), "task": result.path}
         output.append(entry)
-    return output, None
+    return output
 
 
-def _all(state: State, opened: Opened, result: Result) -> tuple[Any, Failure | None] | Fetch:
-    output: list[Any] = []
+def _all(state: State, opened: Opened, result: Result) -> list[dict[str, Any]]:
+    output = []
     for name in opened.body.index:
         ended = result.tasks[name]
         entry: dict[str, Any] = {"id": name, "status": ended.status}
         if ended.status == SUCCEEDED:
-            content = _content(state, ended)
-            if isinstance(content, Fetch):
-                return content
-            entry["output"] = content
+            entry["output"] = _content(state, ended)
         if ended.failure is not None:
-            entry["error"] = _said(ended.failure)
+            entry["error"] = error_of(ended.failure)
         output.append(entry)
-    return output, None
+    return output
 
 
-def _outputs(state: State, result: Result) -> dict[str, Any] | Fetch:
+def _outputs(state: State, result: Result) -> dict[str, Any]:
     """The outputs of the leaves that succeeded, by id."""
-    found: dict[str, Any] = {}
-    for name, ended in result.tasks.items():
-        if ended.status == SUCCEEDED:
-            content = _content(state, ended)
-            if isinstance(content, Fetch):
-                return content
-            found[name] = content
-    return found
+    return {name: _content(state, ended) for name, ended in result.tasks.items() if ended.status == SUCCEEDED}
 
 
 def _content(state: State, ended: Ended) -> Any:
     value: Value | None = ended.output
     if value is None:
         return None
-    if value.sha256 in state.contents:
-        return state.contents[value.sha256]
-    return Fetch(value) if value.blob else value.decoded()
-
-
-def _said(failure: Failure) -> dict[str, str]:
-    return {"kind": failure.kind, "code": failure.code, "message": failure.message}
+    return state.contents[value.sha256] if value.sha256 in state.contents else value.decoded()

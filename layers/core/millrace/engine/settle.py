@@ -23,6 +23,7 @@ from millrace.engine.decide import decide
 from millrace.engine.evolve import evolve
 from millrace.engine.plan import Plan
 from millrace.engine.record import Encode, record
+from millrace.engine.scopes import fits
 from millrace.engine.state import DONE, FAILED, State
 from millrace.engine.values import Value
 
@@ -68,11 +69,16 @@ def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow |
 
 def _stands(state: State, command: Command) -> bool:
     """Whether what is to be done has not become void by what was done just before: a task may be over twice, by itself
-    and with the one around it."""
-    if type(command) is not FinishTask:
+    and with the one around it; the end of one inside may have begun others; and others may have taken the room."""
+    if not isinstance(command, FinishTask | OpenScope):
         return True
     index = state.index.get(command.path)
-    return index is not None and state.tasks[index].status not in DONE
+    if index is None or state.tasks[index].status in DONE:
+        return False
+    opened = state.opened.get(index)
+    if opened is not None and opened.frames:
+        return False
+    return isinstance(command, FinishTask) or fits(state, command)
 
 
 def _carry_out(state: State, command: Command, now: int, encode: Encode, settled: Settled) -> None:

@@ -123,7 +123,7 @@ def freeze(state: State) -> bytes:
             tasks=state.tasks[: len(state.plan.nodes)],
             size=len(state.tasks),
             scopes=[_scope(index, opened) for index, opened in state.opened.items()],
-            frames=[_frame(state, frame) for frame in _frames(state)],
+            frames=[_frame(state, frame) for frame in state.inner_frames()],
             running=state.running,
             filled=state.filled,
             failed=state.failed,
@@ -150,11 +150,6 @@ def _scope(index: int, opened: Opened) -> _Scope:
         failure=opened.failure,
     )
     return _Scope(index, event, opened.next, opened.results, opened.failures, opened.closing, opened.stopped)
-
-
-def _frames(state: State) -> list[Frame]:
-    found = [frame for opened in state.opened.values() for frame in opened.frames.values()]
-    return found if state.handlers is None else [*found, state.handlers]
 
 
 def _frame(state: State, frame: Frame) -> _Frame:
@@ -231,6 +226,7 @@ def _opened(state: State, scopes: dict[int, _Scope], index: int) -> Opened:
     opened = state.opened[index] = scope_from(state, index, held.event)
     opened.next, opened.results = held.next, held.results
     opened.failures, opened.closing, opened.stopped = held.failures, held.closing, held.stopped
+    state.promised += opened.ahead
     if held.event.items is not None:
         opened.content = state.content(opened.path + ITEMS, held.event.items)
     return opened
@@ -268,7 +264,7 @@ def _rebuild(state: State, frame: Frame) -> None:
             if task.wait.due is not None:
                 state.waits.append((task.wait.due, index))
             if task.wait.kind == "child":
-                if not task.wait.started:
+                if not (task.wait.started or task.wait.cancelled):
                     state.children[index] = None
             elif task.wait.kind != "time":
                 state.waiting[index] = None
@@ -288,7 +284,7 @@ def equal(one: State, other: State) -> list[str]:
             "opened": {at: _shape(one) for at, one in state.opened.items()},
             "children": sorted(state.children),
             "ends": (state.outcome, state.abort, state.notified, state.handled, state.mishap),
-            "tally": state.tally,
+            "tally": (state.tally, state.promised),
             "slots": (state.slot, state.wanted, state.releases),
             "ready": sorted(key & INDEX_MASK for key in state.ready if _still(state, key & INDEX_MASK, READY)),
             "ended": sorted(state.ended),
@@ -298,15 +294,16 @@ def equal(one: State, other: State) -> list[str]:
             "open": state.open,
             "failed": state.failed,
             "paused": state.paused,
+            "deadlines": sorted({(at, i) for at, i in state.deadlines if _timed(state.tasks[i])}),
             "waiting": sorted(state.waiting),
             "waits": sorted((due, index) for due, index in state.waits if _still(state, index, WAITING)),
             "signals": msgspec.json.decode(msgspec.json.encode({k: v for k, v in state.signals.items() if v})),
             "seen": state.seen,
-            "views": {frame.prefix: frame.view for frame in (state.root, *_frames(state))},
+            "views": {frame.prefix: frame.view for frame in (state.root, *state.inner_frames())},
             "unresolved": set(state.unresolved),
             "envs": {
                 frame.prefix: {key: value for key, value in frame.env.items() if key != "tasks"}
-                for frame in (state.root, *_frames(state))
+                for frame in (state.root, *state.inner_frames())
             },
         }
 
@@ -316,6 +313,10 @@ def equal(one: State, other: State) -> list[str]:
 
 def _shape(opened: Opened) -> tuple[Any, ...]:
     return (opened.next, sorted(opened.frames), opened.results, opened.failures, opened.closing, opened.stopped)
+
+
+def _timed(task: TaskState) -> bool:
+    return task.status not in DONE and not task.fallen
 
 
 def _still(state: State, index: int, status: str) -> bool:

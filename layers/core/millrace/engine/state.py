@@ -122,8 +122,9 @@ class State:
     ``unresolved`` holds values whose content lies in the blob store, by task path; ``contents`` hands over content that
     is at hand already, by hash. ``outcome`` says what came of the tasks once that is decided; then ``handlers`` runs,
     and ``handled`` says that nothing of it is left, ``mishap`` what failed in it first. ``tally`` counts what became
-    of the tasks that are gone, and their attempts. ``slot`` is the place of the execution itself; ``wanted`` are the
-    places that are to be taken, ``releases`` those to be given up, by task path."""
+    of the tasks that are gone, and their attempts; ``promised`` are those that open scopes have still to begin.
+    ``slot`` is the place of the execution itself; ``wanted`` are the places that are to be taken, ``releases`` those
+    to be given up, by task path."""
 
     __slots__ = (
         "abort",
@@ -146,6 +147,7 @@ class State:
         "paused",
         "plan",
         "position",
+        "promised",
         "ready",
         "releases",
         "retries",
@@ -196,6 +198,7 @@ class State:
         self.unresolved: dict[str, Value] = {}
         self.contents: dict[str, Any] = {}
         self.tally: dict[str, int] = {}
+        self.promised = 0
         self.slot: Slot | None = None
         self.wanted: dict[str, Slot] = {}
         self.releases: dict[str, Slot] = {}
@@ -248,12 +251,27 @@ class State:
         for owner in owners:
             del self.unresolved[owner]
             if owner == INPUT:
-                self.env["input"] = content
+                for frame in (self.root, *self.inner_frames()):
+                    frame.env["input"] = content
             elif owner.endswith(ITEMS):
-                self.opened[self.index[owner.removesuffix(ITEMS)]].resolve(content)
+                self._give_items(self.index[owner.removesuffix(ITEMS)], content)
             else:
                 at = self.index[owner]
                 self.frames[at].view[self.nodes[at].id]["output"] = content
+
+    def _give_items(self, index: int, content: Any) -> None:
+        """Items at hand: for the iterations of a loop that run, everything open inside them, and those that follow."""
+        opened = self.opened[index]
+        opened.content = content
+        for frame in self.inner_frames():
+            above = frame.within(index)
+            if above is not None:
+                frame.env[opened.item] = content[above.slot]
+
+    def inner_frames(self) -> list[Frame]:
+        """The frames that are open, but for the workflow's own."""
+        found = [frame for opened in self.opened.values() for frame in opened.frames.values()]
+        return found if self.handlers is None else [*found, self.handlers]
 
 
 AGEING_MS: Final = 1_000

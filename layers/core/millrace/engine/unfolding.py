@@ -120,6 +120,7 @@ def open_scope(state: State, index: int, event: ScopeOpened) -> None:
     """Begin what a task runs: as many frames as may run at once."""
     opened = scope_from(state, index, event)
     state.opened[index] = opened
+    state.promised += opened.ahead
     if event.items is not None:
         opened.content = state.content(event.path + ITEMS, event.items)
     while len(opened.frames) < opened.window and opened.next < opened.count:
@@ -156,6 +157,7 @@ def _body(node: Node, event: ScopeOpened) -> Body:
 def _open_next(state: State, index: int, opened: Opened, at: int) -> None:
     slot = opened.next
     opened.next += 1
+    state.promised -= len(opened.body.nodes)
     frame = new_frame(state, index, opened, slot, len(state.tasks))
     opened.frames[slot] = frame
     begin(state, frame, at)
@@ -246,6 +248,7 @@ def close_scope(state: State, index: int) -> None:
     opened = state.opened.pop(index, None)
     if opened is None:
         return
+    state.promised -= opened.ahead
     state.unresolved.pop(opened.path + ITEMS, None)
     for result in opened.results.values():
         for ended in result.tasks.values():

@@ -115,7 +115,7 @@ def _by_message(state: State, index: int, taken: set[str]) -> FinishTask | Fetch
         return _approval(path, wait, held)
     signals = state.signals.get(held.signal, [])
     scope: Mapping[str, Any] = frame.env
-    if signals and node.state:
+    if signals and wait.match is not None:
         missing = unresolved(node.reads, state, frame)
         if missing is not None:
             return missing
