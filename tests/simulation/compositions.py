@@ -102,11 +102,14 @@ def choice(rng: random.Random, name: str, value: str = "{{input.n}}") -> Documen
     return {"id": name, "switch": body}
 
 
-def stand_in(rng: random.Random, name: str) -> Document:
+def instead(rng: random.Random) -> Document:
     inline = call("x", "{{error.kind}}")
     del inline["id"]
-    instead = rng.choice(({"value": {"body": "instead"}}, {"task": inline}, {"workflow": "leaf"}))
-    return call(name, "bad", fallback=instead)
+    return rng.choice(({"value": {"body": "instead"}}, {"task": inline}, {"workflow": "leaf"}))
+
+
+def stand_in(rng: random.Random, name: str) -> Document:
+    return call(name, "bad", fallback=instead(rng))
 
 
 def below(rng: random.Random, name: str) -> Document:
@@ -134,6 +137,8 @@ def random_workflow(rng: random.Random) -> Document:
             task = {**task, "dependsOn": [rng.choice(tasks)["id"]]}
         if rng.random() < 0.3:
             task = {**task, "continueOnError": True}
+        if rng.random() < 0.2 and "fallback" not in task:
+            task = {**task, "fallback": instead(rng)}
         if rng.random() < 0.1 and "timeout" not in task and "workflowRef" not in task:
             task = {**task, "timeout": rng.choice(("2s", "15s"))}
         tasks.append(task)

@@ -185,9 +185,9 @@ def _judge_children(world: NestedWorld, events: list[ev.Event], logs: dict[str, 
                 yield f"N5 {path} gave {given}, its execution {end}"
         elif stopped and not told[path]:
             heard = any(isinstance(e, ev.CancelRequested) for e in below)
-            over = any(isinstance(e, ev.OutcomeDecided) for e in below)
-            if not heard and not over:
-                yield f"N6 {path} was stopped, and {wait.child[-4:]} was not told"
+            late = any(isinstance(e, ev.OutcomeDecided) and e.at > done.at for e in below)
+            if late and not heard:
+                yield f"N6 {path} was stopped, and {wait.child[-4:]} went on"
 
 
 def _judge_end(plan: Plan, events: list[ev.Event]) -> Iterator[str]:

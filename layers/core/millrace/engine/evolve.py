@@ -189,8 +189,9 @@ def _scope_opened(state: State, event: ev.ScopeOpened) -> None:
     if index is None:
         return
     task = state.tasks[index]
-    if task.status in DONE or index in state.opened or (event.kind == "fallback" and task.fallen):
+    if task.status in DONE or (task.fallen if event.kind == "fallback" else index in state.opened):
         return
+    close_scope(state, index)  # a fallback comes after what the task held itself
     if task.status == RUNNING:
         state.running -= 1
     state.ended.pop(index, None)

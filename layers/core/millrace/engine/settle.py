@@ -68,11 +68,14 @@ def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow |
 
 def _stands(state: State, command: Command) -> bool:
     """Whether what is to be done has not become void by what was done just before: a task may be over twice, by itself
-    and with the one around it."""
-    if type(command) is not FinishTask:
+    and with the one around it; and inside a task that is to end, the end of one iteration may have begun the next."""
+    if type(command) is not FinishTask and type(command) is not OpenScope:
         return True
     index = state.index.get(command.path)
-    return index is not None and state.tasks[index].status not in DONE
+    if index is None or state.tasks[index].status in DONE:
+        return False
+    opened = state.opened.get(index)
+    return opened is None or not opened.frames
 
 
 def _carry_out(state: State, command: Command, now: int, encode: Encode, settled: Settled) -> None:
