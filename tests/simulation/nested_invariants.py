@@ -11,22 +11,21 @@ N7 tasks of `finally` are over exactly once in an execution that reached them, a
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from millrace.driver.values import load_value
 from millrace.engine import events as ev
-from millrace.engine.plan import Body, Node, Plan
+from millrace.engine.plan import Node, Plan
 from millrace.store.runlog import read_segments
+from tests.plan_tree import SLOT, tree_of
 
 from .invariants import SCOPE, judge_log
 
 if TYPE_CHECKING:
     from .nested import NestedWorld
 
-SLOT = re.compile(r"\[(\d+)\]")
 STOPPED = ("cancelled", "timeout")
 
 
@@ -59,26 +58,11 @@ def _events(world: NestedWorld, execution: str) -> list[ev.Event]:
     return [event for segment in read_segments(world.store, SCOPE, execution) for event in segment.events]
 
 
-def _nodes(body: Body, prefix: str) -> Iterator[tuple[str, Node]]:
-    """Every task of a plan by its path without positions, generated ones aside."""
-    for node in body.nodes:
-        path = prefix + node.label
-        yield path, node
-        if node.scope is not None:
-            for inner in node.scope.bodies:
-                yield from _nodes(inner, f"{path}/{inner.name}" if node.scope.kind == "switch" else path)
-        if node.fallback is not None and node.fallback.body is not None:
-            yield from _nodes(node.fallback.body, path)
-
-
 def _loops(plan: Plan, events: list[ev.Event]) -> Iterator[tuple[ev.ScopeOpened, Node]]:
-    nodes = dict(_nodes(plan, ""))
-    for body in (plan.on_failure, plan.at_end):
-        if body is not None:
-            nodes |= dict(_nodes(body, body.name))
+    tree = tree_of(plan)
     for event in events:
         if isinstance(event, ev.ScopeOpened) and event.kind == "forEach":
-            yield event, nodes[SLOT.sub("", event.path)]
+            yield event, tree[SLOT.sub("", event.path)][1]
 
 
 def _judge_loops(world: NestedWorld, plan: Plan, events: list[ev.Event]) -> Iterator[str]:
