@@ -2,7 +2,7 @@
 
 ``metadata.annotations.corpus`` says how each is run: ``input``, the ``status`` it ends with, ``act`` (cancel, signal or
 approve) once task ``after`` has a retry scheduled or waits and the execution is parked, ``parks`` when it must have
-parked.
+parked, ``shared`` which workflows of the folder `shared` it starts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ they show stands in this folder without the time."""
 
 @dataclass(frozen=True)
 class Case:
-    """One workflow of the corpus; ``tasks`` are the reusable tasks it may name."""
+    """One workflow of the corpus; ``tasks`` are the reusable tasks it may name, ``shared`` the workflows, in the order
+    in which they have to be published."""
 
     name: str
     source: bytes
@@ -37,6 +38,7 @@ class Case:
     act: str = ""
     after: str = ""
     parks: bool = False
+    shared: tuple[bytes, ...] = ()
 
     @property
     def workflow(self) -> str:
@@ -51,6 +53,9 @@ def small() -> list[Case]:
     for path in sorted((ROOT / "tests" / "corpus").glob("*.yaml")):
         source = path.read_bytes()
         notes = yaml.safe_load(source)["metadata"]["annotations"]["corpus"]
+        notes["shared"] = tuple(
+            (path.parent / "shared" / f"{name}.yaml").read_bytes() for name in notes.pop("shared", ())
+        )
         cases.append(Case(path.stem, source, **notes))
     return cases
 
@@ -69,5 +74,9 @@ def examples() -> list[Case]:
                 continue
             given = json.loads((beside / "input.json").read_text())
             status = json.loads((beside / "expected.json").read_text())["status"]
-            cases.append(Case(f"example-{beside.name}", document.text, tasks, given, status))
+            if (beside / "workflow.yaml") != document.file:
+                continue
+            shared = tuple(one.text for one in documents if one.kind == "Workflow" and one.file.parent == beside)
+            others = tuple(text for text in shared if text != document.text)
+            cases.append(Case(f"example-{beside.name}", document.text, tasks, given, status, shared=others))
     return cases

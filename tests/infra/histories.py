@@ -17,6 +17,7 @@ from millrace.engine.values import Value
 from millrace.ports.documents import TenantScope
 from millrace.services.platform import Platform
 from millrace.store.runlog import read_segments
+from tests.plan_tree import SLOT, tree_of
 
 FIELDS = frozenset(
     {"at", "started_at", "ready_at", "queued_at", "due", "usage", "exchange", "env", "execution", "seed"}
@@ -42,7 +43,10 @@ def comparable(
     `FIELDS`, and the fields named by ``without``."""
     found: History = defaultdict(list)
     assert isinstance(events[0], ev.ExecutionStarted)
-    execution = events[0].execution
+    known = {child: f"child of {path}" for path, child in children(events).items()}
+    known |= {events[0].execution: "id"}
+    if events[0].parent is not None:
+        known[events[0].parent.execution] = "parent"
     for event in events:
         body: dict[str, Any] = {"type": type(event).__name__}
         for name in event.__struct_fields__:
@@ -53,7 +57,7 @@ def comparable(
                 value = [value.kind, value.code, value.message, value.retryable]
             elif name in FIELDS or name in without or _waits_for_breaker(event, name):
                 continue
-            body[name] = _stable(value, execution)
+            body[name] = _stable(value, known)
         found[getattr(event, "path", "")].append(body)
     return dict(found)
 
@@ -63,10 +67,17 @@ def _waits_for_breaker(event: ev.Event, name: str) -> bool:
     return name == "delay_ms" and isinstance(event, ev.RetryScheduled) and event.why.startswith("circuit_open/")
 
 
-def _stable(value: Any, execution: str) -> Any:
-    """JSON without addresses, times, keys and the execution's id."""
-    plain = msgspec.to_builtins(value, str_keys=True, enc_hook=repr)
-    return _strip(json.loads(ADDRESS.sub("demo", json.dumps(plain, sort_keys=True)).replace(execution, "id")))
+def children(events: list[ev.Event]) -> dict[str, str]:
+    """The executions that one started, by the path of the task."""
+    return {event.path: event.child for event in events if isinstance(event, ev.ChildStarted)}
+
+
+def _stable(value: Any, known: dict[str, str]) -> Any:
+    """JSON without addresses, times and keys, in which executions are named by what they are to this one."""
+    plain = ADDRESS.sub("demo", json.dumps(msgspec.to_builtins(value, str_keys=True, enc_hook=repr), sort_keys=True))
+    for execution, name in known.items():
+        plain = plain.replace(execution, name)
+    return _strip(json.loads(plain))
 
 
 def _strip(value: Any) -> Any:
@@ -78,19 +89,23 @@ def _strip(value: Any) -> Any:
 
 
 def misordered(plan: Plan, events: list[ev.Event]) -> list[str]:
-    """Dependencies that were not over before what needs them began: ``first -> second`` each."""
+    """Dependencies that were not over before what needs them began, in every body: ``first -> second`` each."""
     ended: dict[str, int] = {}
     begun: dict[str, int] = {}
     for position, event in enumerate(events):
         path = getattr(event, "path", "")
-        if isinstance(event, ev.AttemptStarted | ev.TaskFinished):
+        if isinstance(event, ev.AttemptStarted | ev.WaitStarted | ev.ScopeOpened | ev.TaskFinished):
             begun.setdefault(path, position)
         if isinstance(event, ev.TaskFinished):
             ended[path] = position
+    tree = tree_of(plan)
     wrong = []
-    for node in plan.nodes:
-        for need in node.needs if node.trigger_rule not in EARLY else ():
-            before = plan.nodes[need].id
-            if node.id in begun and ended.get(before, len(events)) >= begun[node.id]:
-                wrong.append(f"{before} -> {node.id}")
+    for path, began in begun.items():
+        body, node = tree.get(SLOT.sub("", path), (None, None))
+        if body is None or node is None or node.trigger_rule in EARLY:
+            continue
+        for need in node.needs:
+            before = path.removesuffix(node.label) + body.nodes[need].label
+            if ended.get(before, len(events)) >= began:
+                wrong.append(f"{before} -> {path}")
     return wrong

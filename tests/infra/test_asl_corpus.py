@@ -86,7 +86,7 @@ def test_a_long_wait_parks_in_both_worlds(both: Both, name: str) -> None:
     assert 0 < both.cloud.invocations[both.aws[name].execution, "park"]
 
 
-@pytest.mark.parametrize("name", [case.name for case in CASES if not case.parks])
+@pytest.mark.parametrize("name", [case.name for case in CASES if not case.parks and not case.shared])
 def test_what_need_not_wait_costs_one_invocation_and_no_standard_transition(both: Both, name: str) -> None:
     execution = both.aws[name].execution
     assert {"short": 3, "standard": 0} == both.cloud.transitions(execution)

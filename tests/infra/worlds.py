@@ -48,7 +48,7 @@ from millrace.wiring.local import demo_environment
 from millrace.wiring.settings import Settings
 from tests.conformance.documents.cloud import CREDENTIALS, REGION, TABLES, make_tables
 from tests.corpus import Case
-from tests.infra.histories import History, comparable, read_history
+from tests.infra.histories import History, children, comparable, read_history
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLER = Caller(tenant="acme", principal="ann", roles=frozenset({"admin"}))
@@ -74,7 +74,12 @@ class Ran:
 
     @cached_property
     def history(self) -> History:
-        return comparable(self.platform, CALLER.scope, self.events)
+        """Its own, and those of the executions that it started, below the paths of their tasks."""
+        found = comparable(self.platform, CALLER.scope, self.events)
+        for path, child in children(self.events).items():
+            below = Ran(self.platform, child, parked=False).history
+            found |= {f"{path}>{inner}": events for inner, events in below.items()}
+        return found
 
 
 @contextmanager
@@ -329,7 +334,8 @@ def _nothing(_: object) -> None:
 def publish(platform: Platform, case: Case) -> None:
     for task in case.tasks:
         publish_definition(platform, CALLER, "task", Publication(task, "yaml"))
-    publish_definition(platform, CALLER, "workflow", Publication(case.source, "yaml"))
+    for source in (*case.shared, case.source):
+        publish_definition(platform, CALLER, "workflow", Publication(source, "yaml"))
 
 
 def start(platform: Platform, case: Case) -> str:
@@ -349,8 +355,16 @@ def finish(platform: Platform, case: Case, execution: str) -> Ran:
             )
         else:
             signal_execution(platform, CALLER, execution, "paid", payload={"amount": 7}, message_id="m-1")
-    until(lambda: _actor(platform, execution).done, "the execution does not end")
+    until(lambda: _over(platform, execution), "the execution does not end")
     return Ran(platform, execution, bool(_actor(platform, execution).park_id))
+
+
+def _over(platform: Platform, execution: str) -> bool:
+    """Whether it has ended, and all that it started."""
+    if not _actor(platform, execution).done:
+        return False
+    started = children(read_history(platform, CALLER.scope, execution))
+    return all(_over(platform, child) for child in started.values())
 
 
 def result(ran: Ran) -> dict[str, Any]:

@@ -64,11 +64,11 @@ def judge_end(world: World) -> list[str]:
     """Everything that can be judged when the world has come to rest."""
     violations = list(world.record.violations)
     for execution in world.record.started:
-        violations.extend(_judge_log(world, execution))
+        violations.extend(judge_log(world, execution))
     return violations
 
 
-def _judge_log(world: World, execution: str) -> list[str]:
+def judge_log(world: World, execution: str) -> list[str]:
     found: list[str] = []
     name = execution[-4:]
     results: set[str] = set()

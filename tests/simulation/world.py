@@ -198,6 +198,9 @@ class World:
 
     # clients
 
+    def input_of(self, number: int) -> Any:
+        return {"n": number}
+
     async def client(self, plan: Plan, number: int) -> None:
         """Start one execution, then perhaps signal or cancel it; try again as a client would."""
         await asyncio.sleep(self.rng.random() * 3)
@@ -214,7 +217,7 @@ class World:
             version="1.0.0",
             content_hash=name,
             behaviour_hash=name,
-            input=inline_value({"n": number}),
+            input=inline_value(self.input_of(number)),
             principal="simulated",
             seed=self.seed,
         )

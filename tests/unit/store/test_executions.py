@@ -144,9 +144,9 @@ def test_an_execution_that_has_ended_or_never_was_cannot_stall() -> None:
 def test_a_message_is_stored_and_counted_together_and_once() -> None:
     documents = made()
     message = Message("m1", "signal", name="go", payload={"n": 1}, principal="ann", at=5)
-    documents.write(SCOPE, message_puts("01x", message))
+    documents.write(SCOPE, message_puts("01x", message, 5))
     with pytest.raises(ConditionRefused):
-        documents.write(SCOPE, message_puts("01x", message))
+        documents.write(SCOPE, message_puts("01x", message, 5))
     (row,) = documents.query(SCOPE, Table.HISTORY, inbox_partition("01x")).rows
     assert (message, 1) == (message_of(row.item), read_actor(documents, SCOPE, "01x").inbox_seq)  # type: ignore[union-attr]
 
@@ -156,7 +156,7 @@ def test_no_message_is_taken_for_an_execution_that_has_ended_or_is_not_there(sta
     documents = made()
     documents.write(SCOPE, [Update(actor_key("01x"), set={"done": True})])
     with pytest.raises(ConditionRefused):
-        documents.write(SCOPE, message_puts("01x" if state == "ended" else "02x", Message("m", "cancel")))
+        documents.write(SCOPE, message_puts("01x" if state == "ended" else "02x", Message("m", "cancel"), 5))
 
 
 def test_live_executions_of_every_tenant_are_found_by_their_time() -> None:

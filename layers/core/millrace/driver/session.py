@@ -66,6 +66,7 @@ class Session:
         self._actor_sets: dict[str, int] = {}
         self._to_delete: list[str] = []
         self._polled_at: Millis = world.clock.now()
+        self._decided_at = 0
         self._snapshots = Snapshots(world, scope, execution, actor.snapshot, self._note_snapshot)
 
     def _note_snapshot(self, position: int) -> None:
@@ -87,8 +88,9 @@ class Session:
             for result in self._take_results():
                 self._absorb(result)
             for event in self._effects.take():
-                self._fold(event)
-            now = self.world.clock.now()
+                if self.state.finished is None:  # another may have told what it would have, and nothing follows the end
+                    self._fold(event)
+            now = self._decided_at = self.world.clock.now()
             allow = None if deadline is None else partial(self._fits, now=now, deadline=deadline)
             settled = settle(self.plan, self.state, now, encode=self._codec.encode, allow=allow)
             self.held = settled.held
@@ -311,8 +313,8 @@ class Session:
         now = self.world.clock.now()
         until = self._polled_at + self.world.poll_ms
         due = self.next_due()
-        if due is not None and not self.held and not (due <= now and len(self._effects)):
-            until = min(until, due)  # what is due already waits for an effect
+        if due is not None and due > self._decided_at and not self.held:
+            until = min(until, due)  # what was due before waits for something that is under way
         if deadline is not None:
             until = min(until, deadline)
         timer = asyncio.get_running_loop().call_later(max(until - now, 0) / 1000, self._wake.set)

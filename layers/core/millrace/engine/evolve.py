@@ -192,6 +192,7 @@ def _scope_opened(state: State, event: ev.ScopeOpened) -> None:
     stands_in = event.kind == "fallback"
     if task.status in DONE or task.fallen or (index in state.opened and not stands_in):
         return
+    close_scope(state, index)  # a fallback comes after what the task held itself
     if task.status == RUNNING:
         state.running -= 1
     state.ended.pop(index, None)

@@ -25,7 +25,7 @@ def send_message(platform: Platform, caller: Caller, execution: str, message: Me
                 hint=f"GET /api/v1/executions/{execution} shows how.",
             )
         try:
-            platform.documents.write(caller.scope, message_puts(execution, message))
+            platform.documents.write(caller.scope, message_puts(execution, message, platform.clock.now()))
             break
         except ConditionRefused:
             if _is_there(platform, caller, execution, message.id):

@@ -210,12 +210,14 @@ class Message:
     decision: str = ""
 
 
-def message_puts(execution: str, message: Message) -> list[Put | Update]:
-    """The two writes of one send: the message if its id is new, and the count that tells the driver."""
+def message_puts(execution: str, message: Message, now: int) -> list[Put | Update]:
+    """The two writes of one send at ``now`` (ms): the message if its id is new, and the count that tells the driver.
+    The reconciler looks soon, in case whoever should be woken is not."""
     body = msgspec.json.encode(message)
     put = Put(Item(Key(Table.HISTORY, inbox_partition(execution), message.id), {"body": body}), when=ABSENT)
     open_ = (Check("exists"), Check("missing", "done"), Check("missing", "closing"))
-    count = Update(actor_key(execution), add={"inboxSeq": 1}, when=open_)
+    soon = {Index.LIVE: live_index(execution, now + CHECK_GRACE_MS)}
+    count = Update(actor_key(execution), add={"inboxSeq": 1}, indexes=soon, when=open_)
     return [put, count]
 
 
