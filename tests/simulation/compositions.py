@@ -70,7 +70,6 @@ CHILDREN = [
 def loop(rng: random.Random, name: str) -> Document:
     """Items of which some fail, a window, a tolerance; inside calls, waits, a choice or another loop."""
     row = "{{row.bad ? 'bad' : 'good'}}/{{row.n}}"
-    pause = rng.choice(("2s", "30s"))
     inner: list[list[Document]] = [
         [call("one", row), call("two", "{{tasks.one.output.body}}")],
         [
