@@ -265,3 +265,8 @@ def test_a_task_of_low_priority_is_overtaken_for_as_long_as_stated_and_no_longer
     ready = next(event.at for event in done.of(ev.TaskFinished, "gate"))
     assert 9 * AGEING_MS <= started - ready <= 10 * AGEING_MS + 500
     assert 59 == len(order(done, ev.AttemptStarted)) - 2
+
+
+def test_a_task_that_waits_for_others_begins_after_them_when_the_place_is_given() -> None:
+    done = played([one("a"), one("b", dependsOn=["a"])], **limited("all"))
+    assert ["a", "b"] == order(done, ev.AttemptStarted)
