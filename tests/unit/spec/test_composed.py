@@ -2,7 +2,7 @@
 
 import pytest
 
-from millrace.spec import load
+from millrace.spec import dependencies, load
 from millrace.spec.models.document import MOST_STATE
 from millrace.spec.tasks.for_each import Each, ForEach
 from millrace.spec.tasks.generate import Generate
@@ -279,3 +279,31 @@ def test_the_state_has_so_many_entries() -> None:
 )
 def test_what_cannot_be_meant_is_found_in_composed_tasks(task: str, codes: list[str]) -> None:
     assert codes == [one.code for one in judge(flow(task)) if one.code != "no-timeout"]
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "found"),
+    [
+        ("{limit: 1}", []),
+        ("{key: 'k-{{input.x}}-{{config.a}}', limit: 1, onLimit: cancel}", []),
+        ("{key: '{{tasks.c.output.status}}', limit: 1}", ["unknown-reference"]),
+        ("{key: '{{state.s}}', limit: 1}", ["unknown-reference"]),
+        ("{key: '{{secrets.s}}', limit: 1}", ["secret-misplaced"]),
+        ("{limit: 0}", ["bad-value"]),
+        ("{limit: 1001}", ["bad-value"]),
+        ("{limit: 1, onLimit: wait}", ["bad-value"]),
+        ("{key: k}", ["missing-key"]),
+    ],
+)
+def test_the_place_of_a_workflow_is_named_before_its_first_task(concurrency: str, found: list[str]) -> None:
+    more = f"  concurrency: {concurrency}\n  config: {{a: 1}}\n  state: {{s: '{{{{input.x}}}}'}}\n"
+    text = flow(CALL, more=more)
+    assert found == [finding.code for finding in judge(text) if finding.severity == "error"]
+
+
+def test_a_task_waits_for_what_the_key_of_its_place_reads() -> None:
+    later = f"id: d, {HTTP}, concurrency: {{key: '{{{{tasks.c.output.status}}}}', limit: 2}}"
+    text = flow(CALL, later)
+    assert [] == errors(text)
+    workflow, _ = workflow_of(text)
+    assert ("c",) == dependencies(workflow)["d"]

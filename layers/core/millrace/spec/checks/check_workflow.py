@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from millrace.spec.checks.breaker import check_breakers
-from millrace.spec.checks.composition import check_composition, check_state
+from millrace.spec.checks.composition import check_composition, check_keys, check_state
 from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
@@ -75,6 +75,7 @@ def check_workflow(
     check_tasks(report, tree, tasks, sites, environments)
     check_waiting(report, workflow, tree, tasks, graphs)
     check_composition(report, workflow, tree)
+    check_keys(report, sites)
     check_breakers(report, tree, tasks)
     check_cases(report, workflow, tasks, graphs[0], outcomes[0])
     check_sizes(report, tree, environments)

@@ -39,3 +39,15 @@ def check_composition(report: Report, workflow: Workflow, tree: Tree) -> None:
             if name == workflow.metadata.name and task.condition is None and placed.body == 0:
                 message = "the workflow starts itself, without a condition that ends it"
                 report.add("endless-recursion", message, (*path, "workflowRef"), fix="Give the task a condition.")
+
+
+def check_keys(report: Report, sites: Sites) -> None:
+    """The place of an execution is asked for before its first task, so its key reads no task."""
+    for site in sites.sites:
+        if site.use != "concurrency" or site.task is not None:
+            continue
+        for read in site.expression.reads:
+            if read.path.root in ("tasks", "state"):
+                message = f"{read.path} is read before the first task has begun"
+                fix = "Read input, config or trigger in the key of a workflow."
+                report.add_at(site, read.offset, "unknown-reference", message, fix=fix)
