@@ -198,10 +198,10 @@ def _section(kind: type[msgspec.Struct]) -> list[str]:
 
 
 def field_words(kind: type) -> dict[str, str]:
-    """The string below each field, of a class and those above it that stand in the same module."""
+    """The string below each field, of a class and those of ours above it."""
     found: dict[str, str] = {}
     for one in reversed(kind.__mro__):
-        if one.__module__ != kind.__module__:
+        if not one.__module__.startswith("millrace."):
             continue
         body = ast.parse(inspect.getsource(one)).body[0]
         assert isinstance(body, ast.ClassDef)

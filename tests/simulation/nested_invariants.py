@@ -117,9 +117,7 @@ def _judge_output(
         if len(ends) != len(body.nodes):
             yield f"N2 {opened.path}[{slot}] is not over"
             return
-        failed = any(
-            ends[one.label].status == "failed" and not one.continue_on_error for one in body.nodes
-        )
+        failed = any(ends[one.label].status == "failed" and not one.continue_on_error for one in body.nodes)
         leaves = {
             name: _content(world, produced.get(ends[label].path))
             for name in body.leaves

@@ -24,13 +24,15 @@ class SlotLeases:
         slot = order.slot
         place = Place(started.namespace, slot.key)
         holder = Holder(started.execution, order.path, slot.at)
-        documents = self._platform().documents
-        return take(documents, scope, place, holder, limit=slot.limit, wait=slot.on_limit == "queue")
+        platform = self._platform()
+        wait, now = slot.on_limit == "queue", platform.clock.now()
+        return take(platform.documents, scope, place, holder, limit=slot.limit, wait=wait, now=now)
 
     def release(self, scope: TenantScope, started: ExecutionStarted, order: ReleaseSlot) -> None:
         """Give a place up, and wake whoever has it now. Raises StoreUnavailable."""
         platform = self._platform()
         place = Place(started.namespace, order.slot.key)
-        for execution in leave(platform.documents, scope, place, Holder(started.execution, order.path, order.slot.at)):
+        holder = Holder(started.execution, order.path, order.slot.at)
+        for execution in leave(platform.documents, scope, place, holder, now=platform.clock.now()):
             actor = read_actor(platform.documents, scope, execution)
             platform.orchestrator.wake(scope, execution, "" if actor is None else actor.token)

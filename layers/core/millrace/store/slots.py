@@ -74,8 +74,10 @@ class _Head:
     holders: dict[str, Any]
 
 
-def take(documents: Documents, scope: TenantScope, place: Place, holder: Holder, *, limit: int, wait: bool) -> Answer:
-    """Take a place; without one, stand in line if ``wait``. Raises StoreUnavailable."""
+def take(
+    documents: Documents, scope: TenantScope, place: Place, holder: Holder, *, limit: int, wait: bool, now: int
+) -> Answer:
+    """Take a place at ``now`` (ms); without one, stand in line if ``wait``. Raises StoreUnavailable."""
     own = Key(Table.HISTORY, place.line, holder.sort)
     standing = False
     for _ in range(TRIES):
@@ -85,7 +87,7 @@ def take(documents: Documents, scope: TenantScope, place: Place, holder: Holder,
         first = _first(documents, scope, place)
         free = len(head.holders) < limit
         if free and first is not None and first.id != holder.id:
-            give(documents, scope, place)  # somebody freed it and was stopped before giving it away
+            give(documents, scope, place, now=now)  # somebody freed it and was stopped before giving it away
             continue
         if free:
             ops: list[Op] = [_held(place, head, holder), Delete(own)]
@@ -102,7 +104,7 @@ def take(documents: Documents, scope: TenantScope, place: Place, holder: Holder,
     raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
 
 
-def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder) -> list[str]:
+def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder, *, now: int) -> list[str]:
     """Give a place up, or leave the line. Answers the executions that were given one. Raises StoreUnavailable."""
     for _ in range(TRIES):
         head = _read(documents, scope, place)
@@ -111,11 +113,11 @@ def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder
             rest = {name: one for name, one in head.holders.items() if name != holder.id}
             ops.insert(0, _headed(place, head, rest))
         if _write(documents, scope, ops):
-            return give(documents, scope, place)
+            return give(documents, scope, place, now=now)
     raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
 
 
-def give(documents: Documents, scope: TenantScope, place: Place) -> list[str]:
+def give(documents: Documents, scope: TenantScope, place: Place, *, now: int) -> list[str]:
     """Give free places to those in line, in order, each with the message that says so. Answers whose they are now.
     Raises StoreUnavailable."""
     given: list[str] = []
@@ -133,7 +135,7 @@ def give(documents: Documents, scope: TenantScope, place: Place) -> list[str]:
             continue
         message = Message(id=f"slot-{waiter.sort}", kind="slot", name=waiter.path, payload={"key": place.key})
         ops: list[Op] = [_held(place, head, waiter), Delete(key, when=(Check("exists"),))]
-        ops += message_puts(waiter.execution, message)
+        ops += message_puts(waiter.execution, message, now)
         if _write(documents, scope, ops):
             given.append(waiter.execution)
     return given
