@@ -49,9 +49,9 @@ def list_all_executions(
 
 
 @app.get(ONE, responses=gives(m.Execution))
-def read_execution(execution: p.ExecutionPath) -> Any:
-    """Read an execution: status, output, and every task."""
-    return answer(get_execution(current(), caller(), execution))
+def read_execution(execution: p.ExecutionPath, tasks: p.TasksShown = "some") -> Any:
+    """Read an execution: status, output, and its tasks; of long loops the latest, unless all are asked for."""
+    return answer(get_execution(current(), caller(), execution, whole=tasks == "all"))
 
 
 @app.get(f"{ONE}/events", responses=gives(m.ExecutionEvents))

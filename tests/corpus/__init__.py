@@ -53,9 +53,8 @@ def small() -> list[Case]:
     for path in sorted((ROOT / "tests" / "corpus").glob("*.yaml")):
         source = path.read_bytes()
         notes = yaml.safe_load(source)["metadata"]["annotations"]["corpus"]
-        notes["shared"] = tuple(
-            (path.parent / "shared" / f"{name}.yaml").read_bytes() for name in notes.pop("shared", ())
-        )
+        shared = (path.parent / "shared" / f"{name}.yaml" for name in notes.pop("shared", ()))
+        notes["shared"] = tuple(other.read_bytes() for other in shared)
         cases.append(Case(path.stem, source, **notes))
     return cases
 

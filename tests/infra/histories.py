@@ -43,7 +43,8 @@ def comparable(
     `FIELDS`, and the fields named by ``without``."""
     found: History = defaultdict(list)
     assert isinstance(events[0], ev.ExecutionStarted)
-    known = {child: f"child of {path}" for path, child in children(events).items()}
+    named = ev.WaitStarted | ev.ChildStarted | ev.ChildFinished
+    known = {event.child: f"child of {event.path}" for event in events if isinstance(event, named) and event.child}
     known |= {events[0].execution: "id"}
     if events[0].parent is not None:
         known[events[0].parent.execution] = "parent"

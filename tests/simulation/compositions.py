@@ -69,14 +69,11 @@ CHILDREN = [
 
 def loop(rng: random.Random, name: str) -> Document:
     """Items of which some fail, a window, a tolerance; inside calls, waits, a choice or another loop."""
+    pause = {"for": rng.choice(("2s", "30s"))}
     row = "{{row.bad ? 'bad' : 'good'}}/{{row.n}}"
     inner: list[list[Document]] = [
         [call("one", row), call("two", "{{tasks.one.output.body}}")],
-        [
-            call("one"),
-            {"id": "rest", "wait": {"for": rng.choice(("2s", "30s"))}, "dependsOn": ["one"]},
-            call("two", row),
-        ],
+        [call("one"), {"id": "rest", "wait": pause, "dependsOn": ["one"]}, call("two", row)],
         [{"id": "paid", "event": {"type": "go", "timeout": "9s"}, "continueOnError": True}, call("one", row)],
         [choice(rng, "route", "{{row.n}}")],
         [

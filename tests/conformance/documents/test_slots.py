@@ -23,7 +23,7 @@ def begin(documents: Documents, scope: TenantScope, *numbers: int) -> None:
 
 
 def ask(documents: Documents, scope: TenantScope, number: int, *, limit: int = 1, wait: bool = True) -> str:
-    return take(documents, scope, PLACE, holder(number), limit=limit, wait=wait, now=AT)
+    return take(documents, scope, PLACE, holder(number), limit=limit, wait=wait, now=5)
 
 
 def holders(documents: Documents, scope: TenantScope) -> set[str]:
@@ -46,7 +46,7 @@ def test_who_may_not_wait_is_refused_and_stands_in_no_line(documents: Documents,
     begin(documents, scope, 1, 2)
     ask(documents, scope, 1)
     assert "full" == ask(documents, scope, 2, wait=False)
-    assert [] == leave(documents, scope, PLACE, holder(1), AT)
+    assert [] == leave(documents, scope, PLACE, holder(1), now=5)
     assert "granted" == ask(documents, scope, 2, wait=False)
 
 
@@ -54,19 +54,19 @@ def test_a_place_goes_to_who_has_waited_longest_with_a_message(documents: Docume
     begin(documents, scope, 1, 2, 3)
     ask(documents, scope, 1)
     assert ["queued", "queued", "queued"] == [ask(documents, scope, number) for number in (3, 2, 2)]
-    assert ["x002"] == leave(documents, scope, PLACE, holder(1), AT)
+    assert ["x002"] == leave(documents, scope, PLACE, holder(1), now=5)
     assert [("slot", {"key": "db"})] == told(documents, scope, 2)
     assert [] == told(documents, scope, 3)
     assert 1 == read_actor(documents, scope, "x002").inbox_seq  # type: ignore[union-attr]
-    assert ["x003"] == leave(documents, scope, PLACE, holder(2), AT)
+    assert ["x003"] == leave(documents, scope, PLACE, holder(2), now=5)
 
 
 def test_who_leaves_the_line_gets_no_place(documents: Documents, scope: TenantScope) -> None:
     begin(documents, scope, 1, 2, 3)
     for number in (1, 2, 3):
         ask(documents, scope, number)
-    assert [] == leave(documents, scope, PLACE, holder(2), AT)
-    assert ["x003"] == leave(documents, scope, PLACE, holder(1), AT)
+    assert [] == leave(documents, scope, PLACE, holder(2), now=5)
+    assert ["x003"] == leave(documents, scope, PLACE, holder(1), now=5)
 
 
 def test_a_waiter_that_is_over_is_passed_over(documents: Documents, scope: TenantScope) -> None:
@@ -74,7 +74,7 @@ def test_a_waiter_that_is_over_is_passed_over(documents: Documents, scope: Tenan
     for number in (1, 2, 3):
         ask(documents, scope, number)
     documents.write(scope, [Update(actor_key("x002"), set={"done": True})])
-    assert ["x003"] == leave(documents, scope, PLACE, holder(1), AT)
+    assert ["x003"] == leave(documents, scope, PLACE, holder(1), now=5)
 
 
 def test_a_place_of_an_execution_that_is_over_is_free(documents: Documents, scope: TenantScope) -> None:
@@ -99,14 +99,14 @@ def test_a_place_that_was_freed_and_not_given_away_goes_to_the_first_in_line(
 
 def test_tasks_of_one_execution_hold_places_of_their_own(documents: Documents, scope: TenantScope) -> None:
     begin(documents, scope, 1)
-    answers = [take(documents, scope, PLACE, holder(1, path), limit=2, wait=False, now=AT) for path in ("a", "b", "c")]
+    answers = [take(documents, scope, PLACE, holder(1, path), limit=2, wait=False, now=5) for path in ("a", "b", "c")]
     assert ["granted", "granted", "full"] == answers
 
 
 def test_keys_of_other_namespaces_are_other_places(documents: Documents, scope: TenantScope) -> None:
     begin(documents, scope, 1, 2)
     ask(documents, scope, 1)
-    assert "granted" == take(documents, scope, Place("other", "db"), holder(2), limit=1, wait=True, now=AT)
+    assert "granted" == take(documents, scope, Place("other", "db"), holder(2), limit=1, wait=True, now=5)
 
 
 def test_many_at_once_never_hold_more_than_the_limit_and_all_get_their_turn(
@@ -120,5 +120,5 @@ def test_many_at_once_never_hold_more_than_the_limit_and_all_get_their_turn(
         while held := holders(documents, scope):
             assert len(held) <= 3
             served |= held
-            list(pool.map(lambda name: leave(documents, scope, PLACE, holder(int(name[1:])), AT), held))
+            list(pool.map(lambda name: leave(documents, scope, PLACE, holder(int(name[1:])), now=5), held))
     assert CALLERS == len(served)

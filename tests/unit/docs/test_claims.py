@@ -109,8 +109,8 @@ def stored_name(name: str) -> str:
 
 
 def test_there_are_as_many_kinds_of_event_as_the_page_says() -> None:
-    assert 13 == len(typing.get_args(events.AnyEvent))
-    assert "The events are thirteen" in ARCHITECTURE
+    assert 23 == len(typing.get_args(events.AnyEvent))
+    assert "The events are twenty-three" in ARCHITECTURE
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,12 @@ def test_there_are_as_many_kinds_of_event_as_the_page_says() -> None:
         ("architecture.md", "item of at most {} KiB", limits.SEGMENT_BYTES // limits.KIB),
         ("architecture.md", "Up to {} KiB it stays inline", limits.INLINE_VALUE_BYTES // limits.KIB),
         ("architecture.md", "depth over {} are refused", limits.JSON_DEPTH),
+        ("reference/control-flow.md", "| bodies inside bodies | {} |", limits.BODIES_DEEP),
+        ("reference/control-flow.md", "| items of one `forEach` | {:,} |", limits.ITERATIONS),
+        ("reference/control-flow.md", "together | {:,} |", limits.TASK_INSTANCES),
+        ("reference/control-flow.md", "at most 500; {} KiB |", limits.GENERATED_BYTES // limits.KIB),
+        ("reference/control-flow.md", "| executions above an execution | {} |", limits.HOPS),
+        ("reference/control-flow.md", "no more than {} that are over", limits.TASKS_SHOWN),
         ("glossary.md", "value over {} KiB", limits.INLINE_VALUE_BYTES // limits.KIB),
         ("reference/api.md", "More than {} s is taken", limits.WAIT_CAP_S),
         ("decisions/0009-list-indexes.md", "shard 0 to {} |", LIST_SHARDS - 1),

@@ -24,6 +24,10 @@ Limit = Annotated[int, Query(description="Items a page.", ge=1, le=PAGE_LIMIT)]
 Cursor = Annotated[str | None, Query(description="The cursor of the page before.", max_length=2048)]
 Activate = Annotated[bool, Query(description="Whether new starts get the version.")]
 Message = Annotated[str, Query(description="Why it was published.", max_length=512)]
+TasksShown = Annotated[
+    Literal["some", "all"],
+    Query(description="all for every task; otherwise long loops show what is not over, and the latest 500 others."),
+]
 Wait = Annotated[str | None, Query(description="How long to wait, such as 10s; at most 20s.", max_length=32)]
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", description="The same key again gives the same answer, once done.")

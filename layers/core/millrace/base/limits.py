@@ -36,6 +36,7 @@ SNAPSHOT_BYTES: Final = 1 * MIB
 TASKS_PER_WORKFLOW: Final = 10_000
 TASK_ID_CHARS: Final = 128
 BODIES_DEEP: Final = 8  # tasks inside tasks; a path stays readable, and an index key within its limit
+TASKS_SHOWN: Final = 500  # of those inside loops, in the answer to one request, unless all are asked for
 TASK_INSTANCES: Final = 200_000  # of one execution, those of all iterations together
 ITERATIONS: Final = 50_000  # of one forEach
 GENERATED_BYTES: Final = 60 * KIB  # the tasks of one generate; below what is kept in an event, since they are the plan

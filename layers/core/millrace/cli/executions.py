@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             output.say(f"{plain(answer['id'])} {what}")
             output.data(answer)
             return Exit.OK
-        _, execution = client.call("GET", path)
+        _, execution = client.call("GET", path, query={"tasks": "all"} if output.as_json else {})
         output.data(execution)
         shapes.print_execution(output, execution)
         return Exit.OK

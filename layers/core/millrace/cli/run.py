@@ -75,6 +75,8 @@ def start_and_follow(
         output.data(execution)
         return Exit.OK
     execution = _follow(client, identifier, output, timeout, stop or threading.Event())
+    if output.as_json and "tasksLeftOut" in execution:
+        execution = client.call("GET", f"/executions/{segment(identifier)}", query={"tasks": "all"})[1]
     output.data(execution)
     if not shapes.is_over(execution):
         output.warn(f"{identifier} still runs; see `millrace executions show {identifier}`")
@@ -90,11 +92,13 @@ def _follow(
     pause = _FIRST_WAIT_S
     with progress(output) as shown:
         while True:
+            asked = time.monotonic()
             execution: dict[str, Any] = client.call("GET", f"/executions/{segment(identifier)}")[1]
+            took = time.monotonic() - asked
             shown.show(execution)
             if shapes.is_over(execution) or (deadline is not None and time.monotonic() >= deadline):
                 return execution
-            if stop.wait(pause):
+            if stop.wait(max(pause, 2 * took)):  # a long history is not read without a break
                 return execution
             pause = min(_WAIT_S, pause * 1.5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +11,10 @@ from millrace.cli.output import Output, plain
 OVER: Final = frozenset({"succeeded", "failed", "cancelled", "stalled"})
 """A stalled execution goes on only when somebody looks after it, so nobody should wait for it."""
 EXECUTION_COLUMNS: Final = ("ID", "WORKFLOW", "VERSION", "STATUS", "STARTED", "TOOK")
+QUIET: Final = frozenset({"succeeded", "skipped", "cancelled"})
+"""What tasks inside loops are only counted as."""
+LOOP_ROWS: Final = 5
+"""How many tasks of one loop are shown by name, per status."""
 TASK_COLUMNS: Final = ("TASK", "STATUS", "ATTEMPTS", "TOOK")
 
 
@@ -43,15 +48,30 @@ def execution_row(execution: Mapping[str, Any]) -> list[str]:
 
 
 def task_rows(execution: Mapping[str, Any]) -> list[list[str]]:
-    """One row per task instance, in the order the API gives."""
-    rows = []
+    """One row per task instance, in the order the API gives. Tasks inside loops are counted in the row of their loop;
+    those that run, wait or have failed have rows too, a few per loop and status."""
+    rows: list[list[str]] = []
+    shown: Counter[tuple[str, str]] = Counter()
     for path, task in (execution.get("tasks") or {}).items():
-        cause = (task.get("skip") or {}).get("reason") or (task.get("error") or {}).get("code")
+        loop, inside, _ = path.partition("[")
         status = str(task.get("status", ""))
-        count = int(task.get("attempts") or 0)
-        attempts = f"{count} ({count - 1} retried)" if count > 1 else str(count)
-        rows.append([path, f"{status} ({cause})" if cause else status, attempts, duration(task.get("durationMs"))])
+        if inside:
+            shown[loop, status] += 1
+            if status in QUIET or shown[loop, status] > LOOP_ROWS:
+                continue
+        rows.append(_task_row(path, task))
     return rows
+
+
+def _task_row(path: str, task: Mapping[str, Any]) -> list[str]:
+    cause = (task.get("skip") or {}).get("reason") or (task.get("error") or {}).get("code")
+    status = str(task.get("status", ""))
+    count = int(task.get("attempts") or 0)
+    attempts = f"{count} ({count - 1} retried)" if count > 1 else str(count)
+    inside = [f"{count} {name}" for name, count in sorted((task.get("inside") or {}).items())]
+    notes = [*([str(cause)] if cause else []), *([f"inside: {', '.join(inside)}"] if inside else [])]
+    shown = f"{status} ({'; '.join(notes)})" if notes else status
+    return [path, shown, attempts, duration(task.get("durationMs"))]
 
 
 def print_execution(output: Output, execution: Mapping[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from millrace.base.errors import Corrupt
+from millrace.base.limits import TASKS_SHOWN
 from millrace.engine import events as ev
 from millrace.engine.values import Value
 from millrace.services.times import rfc3339
@@ -13,18 +15,22 @@ from millrace.services.times import rfc3339
 Content = Callable[[Value], Any]
 
 
-def view(events: Iterable[ev.Event], content: Content) -> dict[str, Any]:
+def view(events: Iterable[ev.Event], content: Content, *, whole: bool = True) -> dict[str, Any]:
     """An execution as JSON: ``status``, ``output`` or ``failedTask``, ``errorMessage`` and ``partialOutput``, and
-    ``tasks`` by path. Raises Corrupt for a log without its start."""
-    viewer = _Viewer(content)
+    ``tasks`` by path. Unless ``whole``, of the tasks inside loops those that are not over and the latest others, up to
+    a limit; ``tasksLeftOut`` counts the rest. Raises Corrupt for a log without its start."""
+    viewer = _Viewer(content, TASKS_SHOWN if not whole else None)
     for event in events:
         viewer.take(event)
     return viewer.result()
 
 
 class _Viewer:
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, shown: int | None) -> None:
         self._content = content
+        self._shown = shown
+        self._over: dict[str, deque[str]] = {"succeeded": deque(), "failed": deque()}
+        self._left_out = 0
         self._body: dict[str, Any] | None = None
         self._tasks: dict[str, dict[str, Any]] = {}
         self._outputs: dict[str, Value | None] = {}
@@ -177,6 +183,21 @@ class _Viewer:
             task["skip"] = {"reason": event.skip.reason, "origin": event.skip.origin}
         if event.degraded:
             task["degraded"] = True
+        loop, inside, _ = event.path.partition("[")
+        if inside:
+            counts = self._task(loop).setdefault("inside", {})
+            counts[event.status] = counts.get(event.status, 0) + 1
+            if self._shown is not None:
+                self._forget(event.path, "failed" if event.status == "failed" else "succeeded")
+
+    def _forget(self, path: str, kind: str) -> None:
+        """Let go of the task of a loop that was over first, those that succeeded before those that failed."""
+        self._over[kind].append(path)
+        if sum(len(paths) for paths in self._over.values()) > (self._shown or 0):
+            oldest = (self._over["succeeded"] or self._over["failed"]).popleft()
+            del self._tasks[oldest]
+            self._outputs.pop(oldest, None)
+            self._left_out += 1
 
     def _finished(self, event: ev.ExecutionFinished) -> None:
         assert self._body is not None  # a log begins with its start
@@ -201,6 +222,11 @@ class _Viewer:
         for task in self._tasks.values():
             task.pop("_started", None)
         self._body["tasks"] = self._tasks
+        if self._left_out:
+            self._body["tasksLeftOut"] = {
+                "count": self._left_out,
+                "hint": "Ask with ?tasks=all for every task, or read the events.",
+            }
         return self._body
 
 

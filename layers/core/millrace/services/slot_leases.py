@@ -33,6 +33,6 @@ class SlotLeases:
         platform = self._platform()
         place = Place(started.namespace, order.slot.key)
         holder = Holder(started.execution, order.path, order.slot.at)
-        for execution in leave(platform.documents, scope, place, holder, platform.clock.now()):
+        for execution in leave(platform.documents, scope, place, holder, now=platform.clock.now()):
             actor = read_actor(platform.documents, scope, execution)
             platform.orchestrator.wake(scope, execution, "" if actor is None else actor.token)

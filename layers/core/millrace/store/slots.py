@@ -77,7 +77,7 @@ class _Head:
 def take(
     documents: Documents, scope: TenantScope, place: Place, holder: Holder, *, limit: int, wait: bool, now: int
 ) -> Answer:
-    """Take a place; without one, stand in line if ``wait``. Raises StoreUnavailable."""
+    """Take a place at ``now`` (ms); without one, stand in line if ``wait``. Raises StoreUnavailable."""
     own = Key(Table.HISTORY, place.line, holder.sort)
     standing = False
     for _ in range(TRIES):
@@ -87,7 +87,7 @@ def take(
         first = _first(documents, scope, place)
         free = len(head.holders) < limit
         if free and first is not None and first.id != holder.id:
-            give(documents, scope, place, now)  # somebody freed it and was stopped before giving it away
+            give(documents, scope, place, now=now)  # somebody freed it and was stopped before giving it away
             continue
         if free:
             ops: list[Op] = [_held(place, head, holder), Delete(own)]
@@ -104,7 +104,7 @@ def take(
     raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
 
 
-def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder, now: int) -> list[str]:
+def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder, *, now: int) -> list[str]:
     """Give a place up, or leave the line. Answers the executions that were given one. Raises StoreUnavailable."""
     for _ in range(TRIES):
         head = _read(documents, scope, place)
@@ -113,11 +113,11 @@ def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder
             rest = {name: one for name, one in head.holders.items() if name != holder.id}
             ops.insert(0, _headed(place, head, rest))
         if _write(documents, scope, ops):
-            return give(documents, scope, place, now)
+            return give(documents, scope, place, now=now)
     raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
 
 
-def give(documents: Documents, scope: TenantScope, place: Place, now: int) -> list[str]:
+def give(documents: Documents, scope: TenantScope, place: Place, *, now: int) -> list[str]:
     """Give free places to those in line, in order, each with the message that says so. Answers whose they are now.
     Raises StoreUnavailable."""
     given: list[str] = []
