@@ -15,7 +15,7 @@ from millrace.services.send_message import send_message
 from millrace.store.executions import Message
 
 from .families import Family
-from .runs import CALLER, NEVER, Script, call, workflow
+from .runs import CALLER, NEVER, SCOPE, Script, call, workflow
 
 CALL = {"id": "c", "workflowRef": "child"}
 BAD = Failure("http", "500", "it broke", False)
@@ -286,3 +286,15 @@ def test_a_process_may_die_at_any_step_of_a_cancel_and_all_executions_stop() -> 
         assert {"cancelled"} == {family.read(one)["status"] for one in family.members()}, step
         step += 1
     assert step > 10
+
+
+def test_an_output_that_was_deleted_before_it_was_read_fails_the_task_and_holds_up_nothing() -> None:
+    family = Family(Script({"inner": ["x" * 70_000]}))
+    parent = family.family([CALL], [call("inner")])
+    family.drive(parent)
+    child = child_of(family, parent)
+    family.drive(child)
+    family.blobs.delete_prefix(SCOPE, ("execution", child))
+    family.settle()
+    error = family.read(parent)["tasks"]["c"]["error"]
+    assert ("workflow", "output-missing") == (error["kind"], error["code"])
