@@ -41,6 +41,24 @@ def _crashed(local: Local, execution: str) -> None:
     local.crash(execution, 1.0)
 
 
+def _with_child(local: Local, execution: str) -> None:
+    """The workflow that a task starts, published in time; the one started runs before this one goes on."""
+    local.publish(workflow("other", [call("inner")], output={"got": "{{input.n}}"}, input={"type": "object"}))
+    local.drive(execution)
+    for _, other in list(local.orchestrator.started):
+        if other != execution:
+            local.finish(other)
+
+
+def loop(name: str, items: Any, *tasks: Any, **more: Any) -> dict[str, Any]:
+    block = {key: more.pop(key) for key in ("as", "index", "maxParallel", "tolerate") if key in more}
+    return {"id": name, "forEach": {"items": items, **block}, "tasks": list(tasks), **more}
+
+
+def _stand_in(**more: Any) -> dict[str, Any]:
+    return {key: value for key, value in call("x", **more).items() if key != "id"}
+
+
 def scenarios() -> dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]]:
     """By name: tasks, the rest of the workflow's spec, and the script: ``answers``, ``lasting``, ``before``."""
     limit = transform("keep", "{{tasks.fetch.output.body}}", {"filter": "item > 1"}, {"limit": 5})
@@ -91,6 +109,67 @@ def scenarios() -> dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[st
             [call("a"), call("b", dependsOn=[{"task": "a", "condition": "input.who == 'nobody'"}]), call("c", "a")],
             {},
             {"answers": {"a": [FATAL]}},
+        ),
+        "loop": (
+            [loop("each", ["p", "q", "r", "s"], call("a", input={"v": "{{item}}/{{index}}"}, retry=RETRY),
+                  call("b", "a"), maxParallel=2, tolerate={"failures": "50%"}), call("last", "each")],
+            {},
+            {"answers": {"each[1]/a": [BAD, "ok"], "each[2]/a": [FATAL], "each[3]/b": [["é" * 40_000]]},
+             "lasting": {"each[0]/a": 0.5}},
+        ),
+        "loops-in-loops": (
+            [loop("out", [[1, 2], [3]], loop("in", "{{row}}", call("a"), index="j", **{"as": "cell"}), **{"as": "row"}),
+             loop("bad", [1, 2, 3], call("a"), maxParallel=1, continueOnError=True)],
+            {"parallelLimit": 2},
+            {"answers": {"bad[0]/a": [FATAL]}},
+        ),
+        "switch": (
+            [{"id": "route", "switch": {"value": "{{input.who}}", "cases": [
+                {"match": "Bob", "tasks": [call("a")]},
+                {"when": "value.startsWith('A')", "tasks": [call("b"), call("c", "b")]}]}},
+             {"id": "none", "switch": {"value": 1, "cases": [{"match": 2, "tasks": [call("d")]}]}}],
+            {},
+            {},
+        ),
+        "generate": (
+            [call("plan"), {"id": "gen", "generate": {"from": "{{tasks.plan.output.body}}"}}],
+            {},
+            {"answers": {"plan": [{"body": [call("x"), transform("y", "{{[tasks.x.output]}}", {"limit": 1})]}]}},
+        ),
+        "fallbacks": (
+            [call("a", fallback={"value": {"code": "{{error.code}}"}}), call("b", fallback={"task": _stand_in()}),
+             loop("l", [1, 2], call("c"), fallback={"task": _stand_in()}), call("d", "a", "b", "l")],
+            {},
+            {"answers": {"a": [FATAL], "b": [BAD], "l[1]/c": [FATAL]}},
+        ),
+        "handlers": (
+            [call("a"), call("b", "a")],
+            {"onFailure": _stand_in(input={"of": "{{error.task}}"}), "finally": [call("clean"), call("tell", "clean")]},
+            {"answers": {"b": [FATAL]}},
+        ),
+        "handlers-after-timeout": (
+            [loop("l", [1, 2], call("a"))],
+            {"timeout": "5s", "finally": [call("clean", input={"was": "{{execution.status}}"})]},
+            {"answers": {"l[1]/a": [NEVER]}},
+        ),
+        "loop-timeout": (
+            [loop("out", [1, 2], loop("in", [1, 2], call("a"), index="j", **{"as": "cell"}), timeout="2s",
+                  fallback={"value": "late"}), call("z", "out")],
+            {},
+            {"answers": {"out[0]/in[1]/a": [NEVER]}},
+        ),
+        "state": (
+            [call("a"), call("b"), call("c", condition="state.both")],
+            {"state": {"both": "{{state.one && size(tasks.b.output) > 0}}", "one": "{{size(tasks.a.output) > 0}}"},
+             "output": {"both": "{{state.both}}"}},
+            {},
+        ),
+        "children": (
+            [{"id": "c", "workflowRef": "other", "input": {"n": 7}}, call("d", "c"),
+             {"id": "e", "workflowRef": "other", "detached": True},
+             {"id": "f", "workflowRef": "nobody", "fallback": {"value": "nobody there"}}],
+            {},
+            {"before": _with_child},
         ),
     }  # fmt: skip
 

@@ -21,7 +21,7 @@ from millrace.engine.compile import compile_plan
 from millrace.engine.decide import decide
 from millrace.engine.evolve import evolve
 from millrace.engine.plan import Plan
-from millrace.engine.record import record
+from millrace.engine.record import Recordable, record
 from millrace.engine.state import State
 from millrace.engine.values import Value
 from millrace.ports.documents import Item
@@ -31,7 +31,17 @@ from millrace.store.runlog import Segment, decode_segment
 
 from .record import HISTORIES, segment_key
 
-OUTSIDE = (ev.ExecutionStarted, ev.AttemptFinished, ev.AttemptUnknown, ev.SignalReceived, ev.CancelRequested)
+OUTSIDE = (
+    ev.ExecutionStarted,
+    ev.AttemptFinished,
+    ev.AttemptUnknown,
+    ev.SignalReceived,
+    ev.CancelRequested,
+    ev.ChildStarted,
+    ev.ChildFinished,
+    ev.ChildCancelled,
+    ev.ParentNotified,
+)
 
 
 def histories() -> list[Path]:
@@ -76,15 +86,13 @@ def wanted(plan: Plan, state: State, now: int, history: dict[str, Any]) -> list[
 
 def agrees(event: ev.Event, commands: list[Command], state: State) -> bool:
     """Whether a recorded decision is among those of today. What came from outside agrees with everything."""
-    if isinstance(
-        event, ev.ExecutionStarted | ev.AttemptFinished | ev.AttemptUnknown | ev.SignalReceived | ev.CancelRequested
-    ):
+    if isinstance(event, OUTSIDE):
         return True
     codec = ValueCodec(state.started.execution if state.started else "")
     made = [
         record(state, command, now=event.at, encode=codec.encode)
         for command in commands
-        if not isinstance(command, Fetch)
+        if isinstance(command, Recordable)
     ]
     return event in made
 

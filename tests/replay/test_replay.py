@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from millrace.base.errors import Corrupt
+from millrace.engine.events import TaskFinished
 from millrace.engine.evolve import evolve
 from millrace.engine.snapshot import equal, freeze, thaw
 from millrace.engine.state import State
@@ -41,7 +42,11 @@ def test_a_history_amounts_to_what_it_did(path: Path) -> None:
     assert state.finished is not None
     assert history["expected"]["status"] == state.finished.status
     told = {name: task["status"] for name, task in history["expected"]["tasks"].items()}
-    assert told == {path: state.tasks[index].status for path, index in state.index.items() if path in told}
+    ended = {event.path: event.status for event in events(history) if isinstance(event, TaskFinished)}
+    assert told == {path: ended[path] for path in told}
+    assert {path: ended[path] for path in state.index} == {
+        path: state.tasks[at].status for path, at in state.index.items()
+    }
     assert (0, 0) == (state.running, state.open)
 
 

@@ -56,6 +56,17 @@ def test_wherever_a_run_is_cut_off_the_rest_comes_to_the_same(
         assert whole.output() == again.output()
 
 
+def test_what_stands_in_reads_a_task_of_its_own_name_after_a_take_over() -> None:
+    reads = "{{size(tasks.fallback.output)}}"
+    whole = played(
+        work("fallback"), work("b", "fallback", fallback={"task": bare(reads=reads)}),
+        answers={"fallback": [BIG], "b": [BAD]},
+    )  # fmt: skip
+    opened = next(at for at, event in enumerate(whole.events) if isinstance(event, ev.ScopeOpened))
+    again = resumed(whole, opened + 1)
+    assert 70_000 == again.of(ev.AttemptStarted, "b/fallback")[0].config.decoded()["body"]["read"]
+
+
 def test_an_event_that_is_matched_against_a_large_output_waits_until_that_is_at_hand() -> None:
     event = {"id": "e", "event": {"type": "paid", "match": "event.data == size(tasks.big.output)"}}
     whole = Play(flow(work("big"), event), answers={"big": [BIG]}).run()

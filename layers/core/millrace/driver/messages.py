@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from millrace.base.errors import BlobMissing
 from millrace.base.limits import TRANSACTION_OPS
 from millrace.driver.values import ValueCodec, load_value
 from millrace.driver.world import DriverWorld
@@ -52,7 +53,11 @@ async def whole(world: DriverWorld, scope: TenantScope, message: Message) -> Mes
     if blob is None:
         return message
     value = Value(sha256=blob["sha256"], size=blob["size"], blob=tuple(blob["key"]))
-    content = await world.io.call(load_value, world.blobs, scope, value)
+    try:
+        content = await world.io.call(load_value, world.blobs, scope, value)
+    except BlobMissing:  # it was deleted before it was read here: a message that is never taken would hold up the rest
+        gone = {"kind": "workflow", "code": "output-missing", "message": "its output is not stored any more"}
+        return replace(message, payload={"child": message.payload["child"], "status": "failed", "failure": gone})
     return replace(message, payload={**message.payload, "output": content})
 
 

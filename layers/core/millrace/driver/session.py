@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Coroutine
 from functools import partial
 
+import msgspec
+
 from millrace.base.errors import ConditionRefused, Corrupt, FenceLost
 from millrace.base.ids import Millis
 from millrace.driver.attempts import Attempts, Result
@@ -24,6 +26,7 @@ from millrace.engine.commands import Effect, StartAttempt
 from millrace.engine.evolve import evolve
 from millrace.engine.settle import settle
 from millrace.engine.state import State, next_due
+from millrace.engine.values import Value
 from millrace.ports.documents import AnyOf, Check, Condition, Index, Op, TenantScope, Update
 from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, live_index, read_actor
 
@@ -50,6 +53,7 @@ class Session:
         self._journal = Journal(world, scope, execution)
         self._journal.position = state.position
         self._codec = ValueCodec(execution)
+        self._writing: dict[tuple[str, ...], bytes] = {}
         self._wake = asyncio.Event()
         self._poke = poke
         poke.listener = self._wake.set
@@ -106,11 +110,18 @@ class Session:
                 return
             for value in settled.fetches:
                 try:
-                    content = await self.world.io.call(load_value, self.world.blobs, self.scope, value)
+                    content = await self._content(value)
                 except Corrupt:
                     await self._keep()
                     raise
                 self.state.resolve(value, content)
+
+    async def _content(self, value: Value) -> object:
+        """The content of a blob, which may not have been written yet."""
+        data = self._codec.blobs.get(value.blob) or self._writing.get(value.blob)
+        if data is not None:
+            return msgspec.json.decode(data)
+        return await self.world.io.call(load_value, self.world.blobs, self.scope, value)
 
     async def _keep(self) -> None:
         """Make durable what has been folded, and start nothing more: results outlive a driver that must give up."""
@@ -162,6 +173,7 @@ class Session:
         events, self._pending = self._pending, []
         starts, self._starts = self._starts, []
         blobs, self._codec.blobs = self._codec.blobs, {}
+        self._writing = blobs
         extra = self._extra_ops(events) if events else []
         deletes, self._to_delete = self._to_delete, []
         commit = self._commit(events, starts, blobs, extra, deletes, effects)
