@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import millrace.spec
-from millrace.spec import behaviour_hash, content_hash, document_schema, findings_text, load, sarif
+from millrace.spec import Finding, behaviour_hash, content_hash, document_schema, findings_text, load, sarif
 from millrace.spec.shapes import Shape, disjoint, follow, types_of
 from millrace.spec.suggest import nearest
 from tests.unit.spec.builders import GET, HEAD, HTTP, TASK_HEAD, flow, judge, loop
@@ -308,3 +308,9 @@ def test_an_editor_sees_into_the_handler_of_a_failure(handler: str, valid: bool)
     text = flow(f"id: x, {HTTP}", more=f"  onFailure: {handler}\n")
     assert valid == Draft202012Validator(document_schema("Workflow")).is_valid(value(text))
     assert valid == (load(text.encode(), media="yaml").document is not None)
+
+
+def test_a_finding_without_a_fix_is_shown_without_one() -> None:
+    assert "f.yaml:1:2: hint: said [tag]\nf.yaml: 1 hint\n" == findings_text(
+        [Finding("tag", "hint", "said", (), 1, 2)], "f.yaml"
+    )

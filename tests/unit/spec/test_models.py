@@ -1,7 +1,7 @@
 """What the models take, refuse and say."""
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 
 from millrace.spec import (
     Workflow,
@@ -9,11 +9,12 @@ from millrace.spec import (
     find_type,
     known_types,
     load,
+    parse_document,
     reference_name,
     register_type,
     unregister_type,
 )
-from millrace.spec.model_findings import described
+from millrace.spec.model_findings import described, model_findings
 from millrace.spec.registry import TaskType
 from millrace.spec.tasks import HTTP
 from millrace.spec.tasks.http import HttpRequest
@@ -270,3 +271,15 @@ def test_a_document_of_another_kind_is_another_model() -> None:
     assert isinstance(
         load(TASK_HEAD.encode() + b"  type: http\n  request: {url: 'https://x'}\n", media="yaml").document, WorkflowTask
     )
+
+
+def test_a_mistake_of_a_kind_without_words_of_its_own_is_said_in_those_of_the_models() -> None:
+    class Even(BaseModel):
+        number: int = Field(multiple_of=2)
+
+    source = parse_document(b"number: 3\n", media="yaml")
+    with pytest.raises(ValidationError) as caught:
+        Even.model_validate(source.value)
+    found = model_findings(caught.value, source, {}, ())
+    assert ['"number": input should be a multiple of 2'] == [finding.message for finding in found]
+    assert ['See docs/reference/workflow.md for what "number" takes.'] == [finding.fix for finding in found]

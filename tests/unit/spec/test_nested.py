@@ -242,12 +242,14 @@ def test_a_dependency_through_the_state_is_firm_unless_it_may_be_missing() -> No
         reads("b", "state.loose"),
         reads("d", "state.both"),
         reads("e", "state.later"),
+        reads("f", "state.asking"),
     )
     state = (
         "  state:\n"
         "    firm: '{{tasks.off.output.status}}'\n"
         "    loose: '{{tasks.off.output?.status ?? 1}}'\n"
         "    both: '{{tasks.off.output?.status ?? 1}}{{state.loose}}{{tasks.off.output?.status ?? state.firm}}'\n"
+        "    asking: '{{state.firm ?? 1}}'\n"
         "    later: '{{state.loose}}{{state.both}}{{state.later ?? 1}}'\n"
     )
     found = [one.path for one in judge(flow(*text, more=state)) if one.code == "unreachable-task"]

@@ -515,6 +515,15 @@ def test_a_default_behind_a_case_that_always_holds_is_never_chosen() -> None:
         ),
         (
             loop(
+                "a",
+                loop("b", CALL, each="items: '{{input.three}}', as: x, index: y")
+                + ", fallback: {task: {generate: {from: [], max: 500}}}",
+                each="items: '{{config.big}}'",
+            ),
+            [("error", "the loop has 1060501 tasks in all, more than 200000")],
+        ),
+        (
+            loop(
                 "a", f"{CALL}, fallback: {{task: {{generate: {{from: [], max: 500}}}}}}", each="items: '{{config.big}}'"
             ),
             [("error", "the loop has 1054201 tasks in all, more than 200000")],

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from millrace.expr import Scope
+from millrace.spec.tree import Visible
 
 WORKFLOW_ROOTS: Final = frozenset({"input", "tasks", "config", "state", "trigger", "execution", "env", "secrets"})
 TASK_ROOTS: Final = frozenset({"input", "execution", "env", "secrets"})
@@ -16,7 +17,7 @@ TASK_FIELDS: Final = frozenset({"output", "status", "error", "attempts", "durati
 
 
 def workflow_scope(
-    ids: Collection[str],
+    ids: Iterable[str],
     schema: Mapping[str, Any],
     config: Mapping[str, Any],
     *,
@@ -24,9 +25,9 @@ def workflow_scope(
     roots: Iterable[str] = (),
 ) -> Scope:
     """The scope of a workflow's expressions; what is declared settles how a hyphen reads. ``roots`` are the names that
-    a body of tasks adds; ``ids`` has a hash."""
+    a body of tasks adds."""
     known: dict[tuple[str, ...], Collection[str]] = {
-        ("tasks",): ids,
+        ("tasks",): ids if isinstance(ids, Visible) else frozenset(ids),
         ("tasks", "*"): TASK_FIELDS,
         ("config",): frozenset(config),
         ("state",): frozenset(state),
@@ -55,7 +56,7 @@ def event_scope(scope: Scope) -> Scope:
     return with_roots(scope, EVENT_ROOT)
 
 
-def assert_scope(ids: Collection[str], schema: Mapping[str, Any], config: Mapping[str, Any]) -> Scope:
+def assert_scope(ids: Iterable[str], schema: Mapping[str, Any], config: Mapping[str, Any]) -> Scope:
     """The scope of what a test asserts: as the workflow's, and how the execution ended. Nobody has secrets there."""
     scope = workflow_scope(frozenset(ids), schema, config)
     return Scope((scope.roots - {"secrets"}) | {OUTPUT_ROOT, "status", "error"}, declared=scope.declared)
