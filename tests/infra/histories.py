@@ -24,8 +24,11 @@ FIELDS = frozenset(
     | {"message", "traceparent", "region"}
 )
 """Fields of events that hold times, measurements and ids (``message`` is the id of an inbox message)."""
-KEYS = frozenset({"durationMs", "until", "at", "date", "receipt", "idempotency-key", "DEMO_URL", "DEPLOYMENT_API_URL"})
-"""Keys inside values that hold the same."""
+KEYS = frozenset(
+    {"durationMs", "until", "at", "date", "receipt", "idempotency-key", "DEMO_URL", "DEPLOYMENT_API_URL"}
+    | {"content-length"}
+)
+"""Keys inside values that hold the same; the length of a body follows from the digits of its receipt."""
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 
 History = dict[str, list[Any]]
