@@ -14,6 +14,7 @@ from millrace.engine.events import ExecutionStarted, Source
 from millrace.engine.values import inline_value
 from millrace.ports.documents import Index, Table, TenantScope, Update
 from millrace.store.executions import (
+    CHECK_GRACE_MS,
     Actor,
     Message,
     actor_key,
@@ -149,6 +150,15 @@ def test_a_message_is_stored_and_counted_together_and_once() -> None:
         documents.write(SCOPE, message_puts("01x", message, 5))
     (row,) = documents.query(SCOPE, Table.HISTORY, inbox_partition("01x")).rows
     assert (message, 1) == (message_of(row.item), read_actor(documents, SCOPE, "01x").inbox_seq)  # type: ignore[union-attr]
+
+
+def test_an_execution_with_a_new_message_is_looked_at_soon() -> None:
+    documents = made()
+    later = {Index.LIVE: live_index("01x", 10**14)}
+    documents.write(SCOPE, [Update(actor_key("01x"), set={"token": "t"}, indexes=later)])
+    assert [] == list(live_executions(documents, until=AT + CHECK_GRACE_MS))
+    documents.write(SCOPE, message_puts("01x", Message("m1", "signal", name="go"), AT))
+    assert ["01x"] == [name for _, name, _ in live_executions(documents, until=AT + CHECK_GRACE_MS)]
 
 
 @pytest.mark.parametrize("state", ["ended", "absent"])
