@@ -98,7 +98,14 @@ def window_without_end() -> Iterator[None]:
 
 @contextmanager
 def end_over_what_runs() -> Iterator[None]:
-    """A task that is out of time ends, though what it held has just begun something new."""
+    """A task that is out of time ends, whatever still runs inside it."""
+    real = decide._overdue
+
+    def overdue(state: Any, now: int) -> Any:
+        yield from real(state, now)
+        for due, index in sorted(state.deadlines):
+            if due <= now and index in state.opened and not state.tasks[index].fallen:
+                yield decide._late(state.path(index), state.nodes[index])
 
     def stands(state: Any, command: Any) -> bool:
         if type(command) is OpenScope or not hasattr(command, "replaceable"):
@@ -106,7 +113,7 @@ def end_over_what_runs() -> Iterator[None]:
         index = state.index.get(command.path)
         return index is not None and state.tasks[index].status not in settle.DONE
 
-    with mock.patch.object(settle, "_stands", stands):
+    with mock.patch.object(settle, "_stands", stands), mock.patch.object(decide, "_overdue", overdue):
         yield
 
 

@@ -32,7 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("snippets")
     settings = {"MILLRACE_LAMBDA_FUNCTIONS": FUNCTIONS_SETTING}
     with Server(folder / "data", "--load", str(ROOT / "docs" / "examples"), env=settings) as running:
-        wait_until_published(lambda: [item["name"] for item in running.call("GET", "/workflows?limit=100").json()["items"]])
+        listed = "/workflows?limit=100"
+        wait_until_published(lambda: [item["name"] for item in running.call("GET", listed).json()["items"]])
         yield running
 
 
