@@ -52,7 +52,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     put_secrets(FileSecrets(data), "default")
     settings = {"MILLRACE_LAMBDA_FUNCTIONS": FUNCTIONS_SETTING}
     with Server(data, "--load", str(FOLDER), env=settings) as running:
-        wait_until_published(lambda: [item["name"] for item in running.call("GET", "/workflows?limit=100").json()["items"]])
+        wait_until_published(
+            lambda: [item["name"] for item in running.call("GET", "/workflows?limit=100").json()["items"]]
+        )
         yield running
 
 
