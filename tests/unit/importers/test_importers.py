@@ -32,7 +32,7 @@ from tests.unit.importers.cases import CASES, Case
 
 SOURCES: tuple[SourceName, ...] = get_args(SourceName)
 ANYBODY = Caller(tenant="importers", principal="test")
-REASONS = {"not-available-yet", "unknown-task-ref", "secret-misplaced", "bad-value"}
+REASONS = {"unknown-output", "unknown-task-ref", "secret-misplaced", "bad-value"}
 """Why a workflow made from one of the definitions may not be published as it is."""
 
 

@@ -224,7 +224,7 @@ class _Canvas:
     def _policies(self, task: Task, node: dict[str, Any]) -> None:
         if isinstance(node.get("notes"), str) and node["notes"]:
             task.setdefault("description", node["notes"])
-        if truth(node.get("continueOnFail")) or node.get("onError") in _CONTINUES:
+        if truth(node.get("continueOnFail")) or text(node.get("onError")) in _CONTINUES:
             task["continueOnError"] = True
         if truth(node.get("retryOnFail")) and "wait" not in task and "event" not in task:
             pause = number(node.get("waitBetweenTries", 1000))
