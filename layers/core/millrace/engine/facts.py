@@ -27,11 +27,10 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Skip(msgspec.Struct, frozen=True):
-    """``reason`` is condition_false, upstream_skipped, upstream_failed or trigger_rule; ``origin`` the task where
-    it began, through any number of hops."""
+    """Why a task was skipped, and where that began, through any number of hops."""
 
     reason: str
-    """condition_false, upstream_skipped, upstream_failed or trigger_rule."""
+    """condition_false, upstream_skipped, upstream_failed, trigger_rule or concurrency_limit."""
     origin: str
     """The task where it began."""
 

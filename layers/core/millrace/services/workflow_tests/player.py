@@ -156,11 +156,11 @@ class Player:
             for start in settled.starts:
                 self._start(start, kinds[start.path].task_type)
             self._messages.note(settled.events, self._now)
+            before = len(self._played.events)
             for effect in settled.effects:
                 self._act(effect)
             for value in settled.fetches:
                 self._state.resolve(value, self._played.content(value))
-            before = len(self._played.events)
             if self._state.finished is None:
                 self._receive()
             if not settled.fetches and len(self._played.events) == before:

@@ -102,6 +102,8 @@ def _values(events: Sequence[ev.Event]) -> list[Value]:
                 found[value.sha256] = value
             case ev.AttemptFinished(output=Value() as value) | ev.ExecutionFinished(output=Value() as value):
                 found[value.sha256] = value
+            case ev.ChildFinished(output=Value() as value):
+                found[value.sha256] = value
             case _:
                 pass
     return list(found.values())
@@ -183,6 +185,11 @@ class _Recorded:
         for event in events:
             if isinstance(event, ev.AttemptFinished | ev.AttemptUnknown):
                 self._ends.setdefault((event.path, event.attempt), event)
+            elif isinstance(event, ev.ChildFinished):  # another execution answers like one attempt
+                end = ev.AttemptFinished(
+                    at=event.at, path=event.path, attempt=1, output=event.output, failure=event.failure
+                )
+                self._ends.setdefault((event.path, 1), end)
 
     def __call__(self, call: Call, *, config: Any, now: int, limit: int) -> Landing:
         del config

@@ -6,7 +6,7 @@ Mocks and expected values are data: nothing in them is a template.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -17,14 +17,19 @@ from millrace.spec.suggest import asking, nearest
 
 EndStatus = Literal["succeeded", "failed", "cancelled", "timedOut", "waiting"]
 TaskStatus = Literal["succeeded", "failed", "skipped", "cancelled", "waiting", "pending"]
-SkipReason = Literal["condition_false", "upstream_skipped", "upstream_failed", "trigger_rule"]
+SkipReason = Literal["condition_false", "upstream_skipped", "upstream_failed", "trigger_rule", "concurrency_limit"]
 TaskPath = Annotated[str, Field(min_length=1, max_length=512)]
 
 
+INNER_KINDS: Final = ("workflow", "input", "generate", "concurrency", "recursion", "rejected", "cancelled")
+"""Kinds of failures that no attempt has: those of other executions, and of what the engine itself refuses."""
+
+
 def _kind(value: str) -> str:
-    if value not in FAILURE_KINDS:
-        known = ", ".join(FAILURE_KINDS)
-        raise refusal(f'"{value}" is not a kind of failure.{asking(nearest(value, FAILURE_KINDS))}', f"Use {known}.")
+    kinds = (*FAILURE_KINDS, *INNER_KINDS)
+    if value not in kinds:
+        known = ", ".join(kinds)
+        raise refusal(f'"{value}" is not a kind of failure.{asking(nearest(value, kinds))}', f"Use {known}.")
     return value
 
 
