@@ -20,7 +20,7 @@ from tests.infra.worlds import CALLER, Cloud, Ran, cloud, demo_service, finish, 
 
 pytestmark = pytest.mark.timeout(300)  # the first test of the module runs the whole corpus in both worlds
 CASES = [*small(), *examples()]
-THREADS = 6
+THREADS = 4
 BY_NAME = {case.name: case for case in CASES}
 
 
@@ -46,12 +46,22 @@ def run_all(platform: Platform) -> dict[str, Ran]:
         return {name: ran.result() for name, ran in waiting.items()}
 
 
+def outpaced(aws: Cloud, case: Case, ran: Ran) -> bool:
+    """Whether the machine was too slow for many at once: a wait was over before it could park, or a short execution
+    outlived its deadline. Such a case runs once more, alone."""
+    if case.shared:
+        return False
+    return not ran.parked if case.parks else bool(aws.transitions(ran.execution)["standard"])
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     with demo_service() as demo, local_platform(tmp_path_factory.mktemp("local"), demo) as platform:
         local = run_all(platform)
         with demo_service() as other, cloud(other) as aws:
             ran = run_all(aws.platform)
+            aws.settle()
+            ran |= {case.name: run(aws.platform, case) for case in CASES if outpaced(aws, case, ran[case.name])}
             aws.settle()
             _print_costs(aws, ran)
             yield Both(local, ran, aws)
