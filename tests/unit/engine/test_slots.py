@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.engine import events as ev
-from millrace.engine.commands import AcquireSlot, ReleaseSlot
+from millrace.engine.commands import AcquireSlot, ReleaseSlot, StartChild
 from millrace.engine.compile import compile_plan
 from millrace.engine.evolve import fold
 from millrace.engine.settle import settle
@@ -270,3 +270,11 @@ def test_a_task_of_low_priority_is_overtaken_for_as_long_as_stated_and_no_longer
 def test_a_task_that_waits_for_others_begins_after_them_when_the_place_is_given() -> None:
     done = played([one("a"), one("b", dependsOn=["a"])], **limited("all"))
     assert ["a", "b"] == order(done, ev.AttemptStarted)
+
+
+def test_an_execution_that_a_task_starts_shares_the_places_of_the_task_and_of_what_is_around_it() -> None:
+    kid = {"id": "kid", "workflowRef": "other", **limited()}
+    loop = {"id": "loop", **limited("outer"), "forEach": {"items": [1]}, "tasks": [kid]}
+    done = played([loop, {"id": "alone", "workflowRef": "other", "detached": True, **limited("own")}], **limited("all"))
+    starts = {effect.path: effect.slots for effect in done.effects if isinstance(effect, StartChild)}
+    assert {"loop[0]/kid": ("all", "k", "outer"), "alone": ()} == starts

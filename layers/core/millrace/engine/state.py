@@ -214,11 +214,6 @@ class State:
         return self.root.failed
 
     @property
-    def env(self) -> dict[str, Any]:
-        """What the expressions of the workflow's own tasks see."""
-        return self.root.env
-
-    @property
     def view(self) -> dict[str, dict[str, Any]]:
         """What they see under ``tasks``."""
         return self.root.view
