@@ -48,7 +48,7 @@ DEFAULT_ATTEMPT_TIMEOUT_MS: Final = 60 * 1000
 SLEEP_IN_DRIVER_MS: Final = 10 * 1000  # longer waits park
 BREAKER_WINDOW_MS: Final = 10 * 60 * 1000  # counts are kept by the second, within one item
 BREAKER_PROBES: Final = 10
-RETRY_TOKENS: Final = 500  # a retry takes 5 of them, or 10 after a timeout
+RETRY_TOKENS: Final = 5_000  # a retry takes 5 of them, or 10 after a timeout
 UNKNOWN_ATTEMPTS: Final = 3  # the same attempt found unknown this often fails as driver_crash
 
 EXPRESSION_CHARS: Final = 16 * KIB

@@ -4,7 +4,7 @@ A bucket of tokens, as the standard retry mode of the AWS SDKs has it (botocore'
 takes 5 or 10 after a timeout, its success gives them back, any other success gives 1) and gRPC under the name of
 retry throttling (proposal A6). Theirs is one per process; this one is shared: every process writes what it took and
 gave back at most once a second, and reads when it wants to take. A host that answers costs nothing at all: a full
-bucket takes no tokens in, so nothing is read or written.
+bucket takes no tokens in, so nothing is read or written. Since all executions share it, ours holds ten times as many.
 """
 
 from __future__ import annotations
