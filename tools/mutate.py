@@ -34,7 +34,10 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     "transforms": ("engine/transforms/*.py", ["tests/unit/transforms"]),
     "spec": ("spec/**/*.py", ["tests/unit/spec"]),
     "driver": ("driver/*.py", ["tests/unit/driver", "tests/simulation/test_crash_points.py"]),
-    "store": ("store/*.py", ["tests/unit/store", "tests/unit/services", "tests/unit/statistics"]),
+    "store": (
+        "store/*.py",
+        ["tests/unit/store", "tests/unit/services", "tests/unit/statistics", "tests/conformance/documents"],
+    ),
 }
 """Modules, and the tests that are to notice when one of them is broken, cheapest first."""
 COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
