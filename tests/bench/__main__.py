@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from . import attempts, aws, engine, guards, imports, logs, nested, paths
+from . import attempts, aws, engine, growth, guards, imports, logs, nested, paths
 
 
 def main() -> int:
@@ -29,6 +29,7 @@ def main() -> int:
     everything: dict[str, list[dict[str, Any]]] = {}
     for title, measure in (
         ("engine: decide and evolve against a bare heap-and-counter pass", engine.rows),
+        ("engine: cost per task against that of an earlier commit", growth.rows),
         ("engine: tasks inside tasks against a flat workflow", nested.rows),
         ("executions that start executions, on the memory store", nested.child_rows),
         ("local path, synchronous=FULL", lambda: [*paths.rows("FULL"), paths.makespan("FULL")]),

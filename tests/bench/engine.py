@@ -13,7 +13,7 @@ from millrace.engine.settle import settle
 from millrace.engine.state import State
 from millrace.engine.values import inline_value
 
-from .graphs import Edges, chain, fan_out, layered, make_plan
+from .graphs import SHAPES, Edges, make_plan
 
 SIZES = (10, 1_000, 10_000)
 
@@ -92,12 +92,8 @@ def best(measure: object, times: int) -> float:
 def rows() -> list[dict[str, object]]:
     out: list[dict[str, object]] = []
     for size in SIZES:
-        shapes = {
-            "chain": chain(size),
-            "fan-out": fan_out(size),
-            "layered": layered(size, 3 * size if size > 10 else 12),
-        }
-        for shape, edges in shapes.items():
+        for shape, edges_of in SHAPES.items():
+            edges = edges_of(size)
             plan = make_plan(edges)
             times = 3 if size > 1_000 else 20
             bare = best(lambda edges=edges: floor_s(edges), times)

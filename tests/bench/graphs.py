@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from millrace.engine.plan import Node, Plan
 
@@ -34,21 +35,29 @@ def layered(count: int, edges: int, *, seed: int = 7) -> Edges:
     return [tuple(sorted(above)) for above in needs]
 
 
+SHAPES: dict[str, Callable[[int], Edges]] = {
+    "chain": chain,
+    "fan-out": fan_out,
+    "layered": lambda count: layered(count, 3 * count if count > 10 else 12),
+}
+
+
 def make_plan(edges: Edges, *, type_: str = "noop") -> Plan:
     """A plan of tasks without input, whose attempts do nothing."""
     dependents: list[list[int]] = [[] for _ in edges]
     for task, needs in enumerate(edges):
         for need in needs:
             dependents[need].append(task)
+    label = {"label"} & set(Node.__dataclass_fields__)  # earlier engines, which are measured too, have none
     nodes = tuple(
         Node(
             index=task,
             id=f"t{task}",
-            label=f"t{task}",
             type=type_,
             effect="write",
             needs=needs,
             dependents=tuple(dependents[task]),
+            **dict.fromkeys(label, f"t{task}"),
         )
         for task, needs in enumerate(edges)
     )
