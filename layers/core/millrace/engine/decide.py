@@ -19,18 +19,18 @@ from millrace.engine.commands import (
     OpenScope,
     RetryLater,
     StartAttempt,
-    StartChild,
 )
-from millrace.engine.ending import concluded, end, outcome
+from millrace.engine.ending import concluded, end
 from millrace.engine.events import Failure
-from millrace.engine.frames import Frame, Opened
+from millrace.engine.frames import Opened
+from millrace.engine.halts import child_of, halted, told_to_stop
 from millrace.engine.heap import ascending
-from millrace.engine.plan import Node, Plan, SlotPlan
+from millrace.engine.plan import Node, Plan
 from millrace.engine.ready import prepare
 from millrace.engine.rendering import rendered, scope_for, unresolved
 from millrace.engine.retry import delay_ms, matches
 from millrace.engine.scopes import closed
-from millrace.engine.slots import DENIED, HELD, SHARED, held_around, no_place, place_of_execution, slot_effects
+from millrace.engine.slots import slot_effects
 from millrace.engine.state import (
     CANCELLED,
     DONE,
@@ -39,12 +39,11 @@ from millrace.engine.state import (
     READY,
     RETRYING,
     SUCCEEDED,
-    WAITING,
     State,
     TaskState,
     held,
 )
-from millrace.engine.unfolding import error_of, inside, unfinished
+from millrace.engine.unfolding import error_of, inside
 from millrace.engine.waits import ended_waits
 
 CRASHED = Failure(
@@ -59,110 +58,56 @@ def decide(plan: Plan, state: State, now: int) -> list[Command]:
     """The commands that follow from ``state`` at ``now`` (ms). Empty when there is nothing to do yet."""
     if state.finished is not None or state.started is None:
         return []
-    if state.outcome is None:
-        if state.cancel is not None:
-            reason = state.cancel.reason or "cancelled on request"
-            return _stop(state, "cancelled", Failure(kind="cancelled", code="cancelled", message=reason))
-        if plan.timeout_ms is not None and now >= state.started.at + plan.timeout_ms and state.open:
-            message = f"The workflow's timeout of {plan.timeout_ms} ms passed."
-            return _stop(state, "timedOut", Failure(kind="timeout", code="workflow-timeout", message=message))
-        if plan.slot is not None and (state.slot is None or state.slot.status not in (HELD, SHARED)):
-            return _place(plan.slot, state)
-    elif state.abort and state.handlers is not None:
-        return _abort(state, state.handlers)
+    if state.cancel is not None or state.outcome is not None or plan.timeout_ms is not None or plan.slot is not None:
+        instead = halted(plan, state, state.started.at, now)
+        if instead is not None:
+            return instead
     commands: list[Command] = []
-    if state.ended:
-        for index in state.ended:
-            commands.extend(_judge(state, index, now))
+    for index in state.ended:
+        opened = state.opened.get(index)
+        if opened is None:
+            commands.append(_attempt_over(state, index, now))
+        else:
+            commands.extend(_scope_over(state, index, opened, now))
     if state.waiting or (state.waits and state.waits[0][0] <= now):
         commands.extend(_mapped(state, command) for command in ended_waits(state, now))
     if state.deadlines and state.deadlines[0][0] <= now:
         commands.extend(_overdue(state, now))
-    if not any(type(command) is FinishTask for command in commands):
+    if not (commands and _finishing(state, commands)):
         # otherwise what becomes ready by these competes for the room that they leave
-        if (state.retries or state.ready) and not held(state):
-            again = sum(type(command) is StartAttempt for command in commands)
-            commands.extend(_starts(plan, state, now, running=state.running + again))
-        commands.extend(_ending(plan, state))
-    commands.extend(_child(state, index) for index in state.children)
-    commands.extend(slot_effects(state))
-    return [_stood_in(state, command) for command in commands]
+        if (state.ready or state.retries) and not held(state):
+            _start(plan, state, now, commands)
+        if not state.root.open or state.outcome is not None:
+            commands.extend(_ending(plan, state))
+    if state.children or state.wanted or state.releases:
+        commands.extend(child_of(state, index) for index in state.children)
+        commands.extend(slot_effects(state))
+    return commands
+
+
+def _finishing(state: State, commands: list[Command]) -> bool:
+    """Whether some of the commands end tasks. In their list fallbacks take the place of failures that they stand in
+    for."""
+    found = False
+    for at, command in enumerate(commands):
+        if type(command) is FinishTask:
+            found = True
+            if command.status == FAILED:
+                commands[at] = _stood_in(state, command)
+    return found
 
 
 def _ending(plan: Plan, state: State) -> Iterator[Command]:
     """What follows when all tasks are over: the outcome, then, once handlers are over, the end."""
     if state.outcome is None:
-        if not state.open:
-            yield concluded(plan, state)
+        yield concluded(plan, state)
     elif state.handled and not state.releases:
         yield end(state)
 
 
-def _place(plan: SlotPlan, state: State) -> list[Command]:
-    """The place that the execution needs before its first task begins."""
-    slot = state.slot
-    if slot is None:
-        missing = unresolved((), state, state.root)
-        asked = missing or place_of_execution(state, plan)
-        return _stop(state, "failed", asked) if isinstance(asked, Failure) else [asked]
-    if slot.status != DENIED:
-        return list(slot_effects(state))
-    return _stop(state, "cancelled" if slot.on_limit == "cancel" else "failed", no_place(slot))
-
-
-def _child(state: State, index: int) -> StartChild:
-    task, wait = state.tasks[index], state.nodes[index].wait
-    assert task.wait is not None  # only a task that waits for one is among them
-    assert wait is not None
-    slots = held_around(state, state.frames[index])
-    if task.slot is not None and task.slot.status == HELD:
-        slots.add(task.slot.key)
-    return StartChild(
-        path=state.path(index),
-        child=task.wait.child,
-        ref=wait.ref,
-        input=task.input,
-        detached=wait.detached,
-        slots=() if wait.detached else tuple(sorted(slots)),
-    )
-
-
-def _stop(state: State, status: str, failure: Failure) -> list[Command]:
-    """End everything that is not done. Executions that were started are told to stop before it is forgotten that they
-    were; nobody waits for their end."""
-    left = unfinished(state, state.root)
-    told = [command for index in left if (command := _told(state, index)) is not None]
-    if told:
-        return [*told, *(_child(state, index) for index in state.children)]
-    commands: list[Command] = [
-        FinishTask(path=state.path(index), status=CANCELLED, failure=failure, replaceable=False) for index in left
-    ]
-    commands.append(outcome(state, status, failure=failure))
-    return commands
-
-
-def _abort(state: State, handlers: Frame) -> list[Command]:
-    """A cancel that comes when handlers run already ends these."""
-    left = unfinished(state, handlers)
-    told = [command for index in left if (command := _told(state, index)) is not None]
-    failure = Failure(kind="cancelled", code="cancelled", message="The handlers were cancelled on request.")
-    return told or [
-        FinishTask(path=state.path(index), status=CANCELLED, failure=failure, replaceable=False) for index in left
-    ]
-
-
-def _told(state: State, index: int) -> Command | None:
-    """The command that tells the execution of a task to stop, unless that has been done."""
-    task = state.tasks[index]
-    wait = task.wait
-    if task.status != WAITING or wait is None or wait.kind != "child" or wait.cancelled:
-        return None
-    return CancelChild(path=state.path(index), child=wait.child)
-
-
-def _stood_in(state: State, command: Command) -> Command:
-    """The command, or, of a failure that a fallback stands in for, the fallback."""
-    if type(command) is not FinishTask or command.status != FAILED or not command.replaceable:
+def _stood_in(state: State, command: FinishTask) -> Command:
+    """The failure of a task, or the fallback that stands in for it."""
+    if not command.replaceable:
         return command
     assert command.failure is not None  # what fails says why
     index = state.index[command.path]
@@ -193,18 +138,16 @@ def _stood_in(state: State, command: Command) -> Command:
     )
 
 
-def _judge(state: State, index: int, now: int) -> Sequence[Command]:
-    """What follows from an attempt, a scope or another execution that has ended."""
-    opened = state.opened.get(index)
-    return (_attempt_over(state, index, now),) if opened is None else _scope_over(state, index, opened, now)
-
-
 def _attempt_over(state: State, index: int, now: int) -> Command:
-    node, task, path = state.nodes[index], state.tasks[index], state.path(index)
+    """What follows from an attempt or another execution that has ended."""
+    node, task = state.nodes[index], state.tasks[index]
+    path = state.frames[index].prefix + node.label
     if task.unknown:
         return _after_crash(path, node, task)
     failure = task.failure
     if failure is None:
+        if node.output is None and task.wait is None:
+            return FinishTask(path=path, status=SUCCEEDED)
         return _success(state, index, path)
     policy = node.retry
     if node.wait is not None:
@@ -341,7 +284,7 @@ def _overdue(state: State, now: int) -> Iterator[Command]:
             yield late
             continue
         left = [inner for inner in inside(state, index) if inner not in state.opened]
-        told = [command for inner in left if (command := _told(state, inner)) is not None]
+        told = [command for inner in left if (command := told_to_stop(state, inner)) is not None]
         yield from told or (
             FinishTask(path=state.path(inner), status=CANCELLED, failure=late.failure, replaceable=False)
             for inner in left
@@ -353,10 +296,12 @@ def _late(path: str, node: Node) -> FinishTask:
     return FinishTask(path=path, status=FAILED, failure=Failure(kind="timeout", code="task-timeout", message=message))
 
 
-def _starts(plan: Plan, state: State, now: int, *, running: int) -> Iterator[Command]:
-    """Due retries first, then ready tasks by priority and document order, up to the parallel limit, of which
-    ``running`` are taken."""
-    room = (plan.parallel_limit if plan.parallel_limit is not None else len(state.tasks)) - running
+def _start(plan: Plan, state: State, now: int, commands: list[Command]) -> None:
+    """Due retries first, then ready tasks by priority and document order, up to the parallel limit, of which those
+    that run and those of ``commands`` take their part."""
+    room = (plan.parallel_limit if plan.parallel_limit is not None else len(state.tasks)) - state.running
+    for command in commands:
+        room -= type(command) is StartAttempt
     before: tuple[int, int] | None = None
     for entry in ascending(state.retries):
         due, index = entry
@@ -370,20 +315,22 @@ def _starts(plan: Plan, state: State, now: int, *, running: int) -> Iterator[Com
             room -= 1
             node = state.nodes[index]
             trail = f"retry: attempt {task.attempt + 1} of {node.retry.max_attempts}"
-            yield StartAttempt(path=state.path(index), attempt=task.attempt + 1, policy=(trail,))
-    ready = sorted(state.ready) if room >= len(state.ready) else ascending(state.ready)
-    for key in ready:
+            commands.append(StartAttempt(path=state.path(index), attempt=task.attempt + 1, policy=(trail,)))
+    tasks = state.tasks
+    for key in sorted(state.ready) if room >= len(state.ready) else ascending(state.ready):
         if room <= 0:
             return
         index = key & INDEX_MASK
-        task = state.tasks[index]
-        if task.status == READY:
+        if tasks[index].status == READY:
             command = prepare(state, index, now)
             if type(command) is StartAttempt:
                 room -= 1
-            elif type(command) is FinishTask and state.nodes[index].scope is not None:
-                command = _mapped(state, command)  # nothing was there to be opened
-            yield command
+            elif type(command) is FinishTask:
+                if state.nodes[index].scope is not None:
+                    command = _mapped(state, command)  # nothing was there to be opened
+                if type(command) is FinishTask and command.status == FAILED:
+                    command = _stood_in(state, command)
+            commands.append(command)
 
 
 def _past_deadline(node: Node, task: TaskState, now: int) -> bool:

@@ -11,6 +11,7 @@ from heapq import heappush
 from typing import Any
 
 from millrace.engine import events as ev
+from millrace.engine.arrivals import cancelled, decided, paused, resumed, signalled
 from millrace.engine.plan import Node, Plan
 from millrace.engine.rules import EARLY, holds
 from millrace.engine.slots import answered, released, requested
@@ -26,8 +27,6 @@ from millrace.engine.state import (
     RUNNING,
     SUCCEEDED,
     WAITING,
-    Decision,
-    Signal,
     State,
     TaskState,
     Waiting,
@@ -72,17 +71,19 @@ def _started(state: State, event: ev.ExecutionStarted) -> None:
 
 
 def _attempt_started(state: State, event: ev.AttemptStarted) -> None:
-    index = state.at(event.path)
+    path = event.path
+    index = state.index[path] if path in state.index else state.at(path)
     if index is None:
         return
     task = state.tasks[index]
-    if task.status in DONE or event.attempt <= task.attempt:
+    status = task.status
+    if status in DONE or event.attempt <= task.attempt:
         return
-    if task.status != RUNNING:
+    if status != RUNNING:
         state.running += 1
         if state.running == state.plan.parallel_limit:
             state.filled = state.position
-    task.status = RUNNING
+        task.status = RUNNING
     task.attempt = event.attempt
     task.unknown = False
     task.attempt_started_at = event.at
@@ -95,12 +96,14 @@ def _attempt_started(state: State, event: ev.AttemptStarted) -> None:
         task.input = event.input
     if event.config is not None:
         task.config = event.config
-    state.ended.pop(index, None)
+    if status == ENDED:
+        del state.ended[index]
     leave_queue(state, task)
 
 
 def _attempt_finished(state: State, event: ev.AttemptFinished) -> None:
-    index = state.at(event.path)
+    path = event.path
+    index = state.index[path] if path in state.index else state.at(path)
     if index is None:
         return
     task = state.tasks[index]
@@ -163,25 +166,6 @@ def _wait_started(state: State, event: ev.WaitStarted) -> None:
     if timeout is not None and event.kind == "time":
         heappush(state.deadlines, (event.at + timeout, index))
     leave_queue(state, task)
-
-
-def _decision(state: State, event: ev.DecisionReceived) -> None:
-    if event.message in state.seen:
-        return
-    state.seen.add(event.message)
-    index = state.index.get(event.path)
-    wait = state.tasks[index].wait if index is not None and index in state.waiting else None
-    if wait is not None and wait.kind == "approval":
-        wait.decisions = [held for held in wait.decisions if held.principal != event.principal]
-        wait.decisions.append(
-            Decision(
-                principal=event.principal,
-                decision=event.decision,
-                at=event.at,
-                comment=event.comment,
-                form=event.form,
-            )
-        )
 
 
 def _scope_opened(state: State, event: ev.ScopeOpened) -> None:
@@ -267,34 +251,22 @@ def _notified(state: State, event: ev.ParentNotified) -> None:
     state.notified = True
 
 
-def _pause(state: State, event: ev.PauseRequested) -> None:
-    if event.message not in state.seen:
-        state.seen.add(event.message)
-        state.paused = True
-
-
-def _resume(state: State, event: ev.ResumeRequested) -> None:
-    if event.message not in state.seen:
-        state.seen.add(event.message)
-        state.paused = False
-
-
 def _task_finished(state: State, event: ev.TaskFinished) -> None:
-    index = state.at(event.path)
+    path = event.path
+    index = state.index[path] if path in state.index else state.at(path)
     if index is None:
         return
     task = state.tasks[index]
     if task.status in DONE:
         return
-    if task.status == RUNNING:
+    before, status = task.status, event.status
+    if before == ENDED:
+        del state.ended[index]
+    elif before == RUNNING:
         state.running -= 1
-    state.ended.pop(index, None)
-    state.waiting.pop(index, None)
-    state.children.pop(index, None)
-    if event.consumed and task.wait is not None:
-        left = state.signals[task.wait.signal]
-        state.signals[task.wait.signal] = [signal for signal in left if signal.id != event.consumed]
-    task.status = event.status
+    elif before == WAITING:
+        _leave_wait(state, index, task, event.consumed)
+    task.status = status
     task.finished_at = event.at
     task.skip = event.skip
     task.degraded = event.degraded
@@ -302,20 +274,31 @@ def _task_finished(state: State, event: ev.TaskFinished) -> None:
         if task.output is not None and task.output.sha256 != event.output.sha256:
             state.contents.pop(task.output.sha256, None)  # what was mapped is not needed again
         task.output = event.output
-    elif event.status != SUCCEEDED:
+    elif status != SUCCEEDED:
         task.output = None
     if event.input is not None:
         task.input = event.input
     task.failure = event.failure
     if not task.started_at:
-        task.started_at = task.finished_at
+        task.started_at = event.at
     if state.opened:
         close_scope(state, index)
     if task.slot is not None:
-        given_up(state, event.path, task.slot)
-    leave_queue(state, task)
-    leave_timers(state)
+        given_up(state, path, task.slot)
+    if before == READY or task.due:
+        leave_queue(state, task)
+    if state.deadlines or state.waits:
+        leave_timers(state)
     _pass_on(state, index, task, event.at)
+
+
+def _leave_wait(state: State, index: int, task: TaskState, consumed: str) -> None:
+    """A task waits no longer; the signal that it took is nobody else's."""
+    state.waiting.pop(index, None)
+    state.children.pop(index, None)
+    if consumed and task.wait is not None:
+        left = state.signals[task.wait.signal]
+        state.signals[task.wait.signal] = [signal for signal in left if signal.id != consumed]
 
 
 def _pass_on(state: State, index: int, task: TaskState, at: int) -> None:
@@ -328,14 +311,15 @@ def _pass_on(state: State, index: int, task: TaskState, at: int) -> None:
     expose(state, index)
     frame.open -= 1
     tasks = state.tasks
+    base = frame.base
     for dependent in node.dependents:
-        below = tasks[frame.base + dependent]
-        below.remaining -= 1
+        below = tasks[base + dependent]
+        left = below.remaining = below.remaining - 1
         if below.status == PENDING:
-            if not below.remaining or _early(frame.body.nodes[dependent], task):
-                make_ready(state, frame.base + dependent, at)
+            if not left or _early(frame.body.nodes[dependent], task):
+                make_ready(state, base + dependent, at)
         elif below.status == OPEN:  # it did not wait
-            show(state, frame.base + dependent, node.id, frame.view[node.id])
+            show(state, base + dependent, node.id, frame.view[node.id])
     if not frame.open and frame is not state.root:
         frame_over(state, frame, at)
 
@@ -344,22 +328,6 @@ def _early(node: Node, above: TaskState) -> bool:
     """Whether one finished dependency is enough for the rule of a task that still has others. Conditional dependencies
     are judged together, when all are done."""
     return node.trigger_rule in EARLY and not node.edges and holds(node.trigger_rule, [above])
-
-
-def _signal(state: State, event: ev.SignalReceived) -> None:
-    if event.message not in state.seen:
-        state.seen.add(event.message)
-        signal = Signal(id=event.message, payload=event.payload, at=event.at)
-        state.signals.setdefault(event.signal, []).append(signal)
-
-
-def _cancel(state: State, event: ev.CancelRequested) -> None:
-    if event.message not in state.seen:
-        state.seen.add(event.message)
-        if state.cancel is None:
-            state.cancel = event
-        if state.outcome is not None:
-            state.abort = True
 
 
 def _finished(state: State, event: ev.ExecutionFinished) -> None:
@@ -384,11 +352,11 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.SlotGranted: answered,
     ev.SlotDenied: answered,
     ev.SlotReleased: released,
-    ev.DecisionReceived: _decision,
-    ev.PauseRequested: _pause,
-    ev.ResumeRequested: _resume,
+    ev.DecisionReceived: decided,
+    ev.PauseRequested: paused,
+    ev.ResumeRequested: resumed,
     ev.TaskFinished: _task_finished,
-    ev.SignalReceived: _signal,
-    ev.CancelRequested: _cancel,
+    ev.SignalReceived: signalled,
+    ev.CancelRequested: cancelled,
     ev.ExecutionFinished: _finished,
 }

@@ -25,25 +25,31 @@ from millrace.engine.waits import begin_wait
 def prepare(state: State, index: int, now: int) -> Command:
     """The command for a task whose dependencies are done, as far as its trigger rule asks."""
     node, frame = state.nodes[index], state.frames[index]
-    missing = unresolved(node.reads, state, frame)
-    if missing is not None:
-        return missing
+    if state.unresolved:
+        missing = unresolved(node.reads, state, frame)
+        if missing is not None:
+            return missing
     path = frame.prefix + node.label
-    env = scope_for(state, frame, node.state)
+    env = scope_for(state, frame, node.state) if node.state else frame.env
     if isinstance(env, Failure):
         return FinishTask(path=path, status=FAILED, failure=env)
-    skip = _upstream(state, frame, node, env)
-    if isinstance(skip, Failure):
-        return FinishTask(path=path, status=FAILED, failure=skip, replaceable=False)
-    if skip is not None:
-        return FinishTask(path=path, status=SKIPPED, skip=skip)
+    if node.needs:
+        skip = _upstream(state, frame, node, env)
+        if isinstance(skip, Failure):
+            return FinishTask(path=path, status=FAILED, failure=skip, replaceable=False)
+        if skip is not None:
+            return FinishTask(path=path, status=SKIPPED, skip=skip)
     if node.condition is not None:
         holds = truth(node.condition, env, f"condition of task {path!r}", "condition")
         if isinstance(holds, Failure):
             return FinishTask(path=path, status=FAILED, failure=holds, replaceable=False)
         if not holds:
             return FinishTask(path=path, status=SKIPPED, skip=Skip("condition_false", path))
-    return place_for(state, index, path, env) or _start(state, index, path, env, now)
+    if node.slot is not None:
+        place = place_for(state, index, path, env)
+        if place is not None:
+            return place
+    return _start(state, index, path, env, now)
 
 
 def _start(state: State, index: int, path: str, env: dict[str, Any], now: int) -> Command:
@@ -93,8 +99,13 @@ def _compute(node: Node, path: str, value: Any, scope: Mapping[str, Any], env: M
 
 def _upstream(state: State, frame: Frame, node: Node, env: Mapping[str, Any]) -> Skip | Failure | None:
     """Why the trigger rule does not let this task run, or None if it does."""
-    if not node.needs:
-        return None
+    tasks, base = state.tasks, frame.base
+    if not node.edges and node.trigger_rule == "all_success":
+        for need in node.needs:
+            if tasks[base + need].status != SUCCEEDED:
+                break
+        else:
+            return None
     ignored = set()
     for edge in node.edges:
         counts = truth(edge.condition, env, f"dependsOn condition of task {node.id!r}", "dependsOn condition")
@@ -102,7 +113,7 @@ def _upstream(state: State, frame: Frame, node: Node, env: Mapping[str, Any]) ->
             return counts
         if not counts:
             ignored.add(edge.need)
-    nodes, tasks, base = frame.body.nodes, state.tasks, frame.base
+    nodes = frame.body.nodes
     above = [
         (frame.prefix + nodes[need].label, nodes[need], tasks[base + need])
         for need in node.needs

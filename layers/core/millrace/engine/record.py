@@ -31,9 +31,9 @@ def record(state: State, command: Recordable, *, now: int, encode: Encode) -> ev
 
 
 def _start(state: State, command: StartAttempt, now: int, encode: Encode) -> ev.Event:
-    index = state.index[command.path]
     if command.attempt > 1:
         return ev.AttemptStarted(at=now, path=command.path, attempt=command.attempt, policy=command.policy)
+    index = state.index[command.path]
     node = state.nodes[index]
     return ev.AttemptStarted(
         at=now,
@@ -111,11 +111,13 @@ def _retry(_state: State, command: RetryLater, now: int, _encode: Encode) -> ev.
 
 
 def _finish(state: State, command: FinishTask, now: int, encode: Encode) -> ev.Event:
-    index = state.index[command.path]
     if not (command.own_output or command.skip or command.input is not None or command.consumed):
+        if command.failure is None:
+            return ev.TaskFinished(at=now, path=command.path, status=command.status, policy=command.policy)
         return ev.TaskFinished(
             at=now, path=command.path, status=command.status, failure=_failure(command), policy=command.policy
         )
+    index = state.index[command.path]
     node = state.nodes[index]
     task = state.tasks[index]
     pure = not task.attempt and task.wait is None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from millrace.base.errors import UserError
 from millrace.engine import events as ev
@@ -30,76 +31,87 @@ from millrace.engine.values import Value
 Allow = Callable[[StartAttempt], bool]
 
 
-@dataclass(slots=True)
-class Settled:
+class Settled(msgspec.Struct):
     """``events`` are folded already and have to be committed; ``starts`` and ``effects`` may be performed once they are
     durable; ``fetches`` are needed before anything more can be decided about some tasks; ``held`` starts were
     refused."""
 
-    events: list[ev.Event] = field(default_factory=list)
-    starts: list[StartAttempt] = field(default_factory=list)
-    effects: list[Effect] = field(default_factory=list)
-    fetches: list[Value] = field(default_factory=list)
-    held: int = 0
+    events: list[ev.Event]
+    starts: list[StartAttempt]
+    effects: list[Effect]
+    fetches: list[Value]
+    held: int
 
 
 def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow | None = None) -> Settled:
     """Carry out everything that follows from ``state`` at ``now`` but the attempts themselves."""
-    settled = Settled()
+    events: list[ev.Event] = []
+    starts: list[StartAttempt] = []
     while True:
-        commands = decide(plan, state, now)
-        progressed = False
         wanted: dict[str, Value] = {}  # many tasks may ask for one value
-        settled.held = 0
-        settled.effects = []
-        for command in commands:
-            if type(command) is Fetch:
+        effects: list[Effect] = []
+        held = 0
+        again = False
+        for command in decide(plan, state, now):  # the frequent kinds first, one at a time: a union costs far more
+            if isinstance(command, StartAttempt):
+                if allow is not None and not allow(command):
+                    held += 1
+                    continue
+                try:
+                    event = record(state, command, now=now, encode=encode)
+                except UserError as error:
+                    _carry_out(state, _unstorable(command, error), now, encode, events)
+                    again = True
+                else:
+                    evolve(state, event)
+                    events.append(event)
+                    starts.append(command)
+            elif isinstance(command, FinishTask):
+                if _stands(state, command):
+                    _carry_out(state, command, now, encode, events)
+                    again = True
+            elif isinstance(command, Fetch):
                 wanted[command.value.sha256] = command.value
             elif isinstance(command, Effect):
-                settled.effects.append(command)
-            elif type(command) is StartAttempt and allow is not None and not allow(command):
-                settled.held += 1
-            elif _stands(state, command):
-                _carry_out(state, command, now, encode, settled)
-                progressed = True
-        if not progressed:
-            settled.fetches = list(wanted.values())
-            return settled
+                effects.append(command)
+            elif not isinstance(command, OpenScope) or (_stands(state, command) and fits(state, command)):
+                _carry_out(state, command, now, encode, events)
+                again = True
+        # Nothing follows from a start at the moment of the start itself, but the end of a time that is none.
+        if not again and not (state.deadlines and starts and state.deadlines[0][0] <= now):
+            return Settled(events, starts, effects, list(wanted.values()), held)
 
 
-def _stands(state: State, command: Command) -> bool:
+def _stands(state: State, command: FinishTask | OpenScope) -> bool:
     """Whether what is to be done has not become void by what was done just before: a task may be over twice, by itself
-    and with the one around it; the end of one inside may have begun others; and others may have taken the room."""
-    if not isinstance(command, FinishTask | OpenScope):
-        return True
+    and with the one around it; and the end of one inside may have begun others."""
     index = state.index.get(command.path)
     if index is None or state.tasks[index].status in DONE:
         return False
+    if not state.opened:
+        return True
     opened = state.opened.get(index)
-    if opened is not None and opened.frames:
-        return False
-    return isinstance(command, FinishTask) or fits(state, command)
+    return opened is None or not opened.frames
 
 
-def _carry_out(state: State, command: Command, now: int, encode: Encode, settled: Settled) -> None:
-    assert isinstance(command, Recordable)  # the caller sorts out the others
+def _carry_out(state: State, command: Recordable, now: int, encode: Encode, events: list[ev.Event]) -> None:
+    """Record a command as it is, or, of what cannot be stored, the failure that it leads to."""
     try:
         event = record(state, command, now=now, encode=encode)
     except UserError as error:
         command = _unstorable(command, error)
         event = record(state, command, now=now, encode=encode)
-    if type(command) is StartAttempt:
-        settled.starts.append(command)
-    elif type(command) is FinishTask and command.own_output:
-        assert isinstance(event, ev.TaskFinished)  # what FinishTask is recorded as
-        assert event.output is not None  # own_output says so
-        state.contents[event.output.sha256] = command.output
-    elif type(command) is OpenScope and command.items is not None:
+    if isinstance(command, FinishTask):
+        if command.own_output:
+            assert isinstance(event, ev.TaskFinished)  # what FinishTask is recorded as
+            assert event.output is not None  # own_output says so
+            state.contents[event.output.sha256] = command.output
+    elif isinstance(command, OpenScope) and command.items is not None:
         assert isinstance(event, ev.ScopeOpened)  # what OpenScope is recorded as
         assert event.items is not None
         state.contents[event.items.sha256] = command.items
     evolve(state, event)
-    settled.events.append(event)
+    events.append(event)
 
 
 def _unstorable(command: Command, error: UserError) -> Recordable:

@@ -57,7 +57,8 @@ def make_ready(state: State, index: int, at: int) -> None:
     task.ready_at = at
     task.ready_position = state.position
     limit = state.plan.parallel_limit
-    task.queued = limit is not None and state.running >= limit
+    if limit is not None:
+        task.queued = state.running >= limit
     semantics = SEMANTICS if state.started is None else state.started.semantics
     heappush(state.ready, ready_key(semantics, state.nodes[index].priority, at, index))
 
@@ -89,13 +90,19 @@ def leave_timers(state: State) -> None:
 def expose(state: State, index: int) -> None:
     """Make a finished task visible to the expressions that may read it."""
     node, task, frame = state.nodes[index], state.tasks[index], state.frames[index]
+    status, output = task.status, task.output
     entry: dict[str, Any] = {
-        "status": task.status,
+        "status": status,
         "attempts": task.attempt,
         "durationMs": task.finished_at - task.started_at,
     }
-    if task.status == SUCCEEDED:
-        entry["output"] = None if task.output is None else state.content(frame.prefix + node.label, task.output)
+    if status == SUCCEEDED:
+        if output is None:
+            entry["output"] = None
+        elif output.blob or state.contents:
+            entry["output"] = state.content(frame.prefix + node.label, output)
+        else:
+            entry["output"] = output.decoded()
     if task.failure is not None:
         entry["error"] = error_of(task.failure)
     frame.view[node.id] = entry

@@ -14,6 +14,7 @@ import msgspec
 from millrace.base import canonical
 
 NO_INLINE = msgspec.Raw(b"")
+_decode = msgspec.json.Decoder().decode
 
 
 class SecretSite(msgspec.Struct, frozen=True, array_like=True):
@@ -38,7 +39,7 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def decoded(self) -> Any:
         """The value itself. Only for inline values; a blob has to be fetched first."""
-        return msgspec.json.decode(self.inline)
+        return _decode(self.inline)
 
 
 def inline_value(value: Any) -> Value:
