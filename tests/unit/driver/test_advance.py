@@ -177,6 +177,10 @@ def test_a_lease_that_another_holds_is_waited_for_unless_the_store_is_ours_alone
     until = local.clock.now() + 9_000
     local.documents.write(SCOPE, [Update(actor_key(execution), set={"owner": "other", "leaseUntil": until})])
     assert Again(until, "leased") == local.drive(execution)
+    local.run(asyncio.sleep(8.999))
+    assert Again(until, "leased") == local.drive(execution)
+    local.run(asyncio.sleep((until - local.clock.now()) / 1000))
+    assert (until, Done("succeeded")) == (local.clock.now(), local.drive(execution))
     alone = Local(exclusive=True)
     execution = alone.begin([call("a")])
     alone.documents.write(SCOPE, [Update(actor_key(execution), set={"owner": "other", "leaseUntil": until})])
@@ -265,9 +269,19 @@ def test_a_lease_is_renewed_while_an_attempt_runs_long() -> None:
     local.io.after_commit = lambda ops: seen.extend(
         int(str(op.set["leaseUntil"])) for op in ops if isinstance(op, Update) and "leaseUntil" in op.set
     )
+    begun = local.clock.now()
     local.finish(execution)
-    assert len(seen) >= 3
-    assert sorted(seen) == seen
+    assert [0, 16, 32, 48] == [round((until - begun) / 1000) - 30 for until in seen]
+
+
+def test_a_lease_that_was_not_taken_is_not_renewed() -> None:
+    local = Local(Script({"a": [BAD, "ok"]}))
+    execution = local.begin([call("a", retry={"maxAttempts": 2, "interval": "9s", "jitter": "none"})])
+    local.crash(execution, 1)
+    seen: list[Any] = []
+    local.io.after_commit = seen.extend
+    assert Done("succeeded") == local.drive(execution)
+    assert 1 == len([op for op in seen if isinstance(op, Update) and "leaseUntil" in op.set])
 
 
 def test_a_lease_that_was_lost_stops_the_driver_without_another_write() -> None:

@@ -542,6 +542,16 @@ def test_a_process_that_may_be_frozen_tells_of_failures_first() -> None:
     assert Counts(0, 2) == stored(local).within(0, 0)
 
 
+@pytest.mark.parametrize(("may_be_frozen", "told"), [(True, 2), (False, 1)])
+def test_a_failure_less_than_a_second_after_the_last_telling_is_not_lost(may_be_frozen: bool, told: int) -> None:
+    local = Local(Script({"a": [BAD], "b": [BAD]}, lasting={"b": 0.3}))
+    publish(local, *[guarded(name, circuitBreaker={"failureThreshold": 9}) for name in ("a", "b")])
+    local.drive(local.start("flow"), deadline=local.clock.now() + 100_000 if may_be_frozen else None)
+    assert Counts(0, told) == stored(local).within(0, 0)
+    local.run(asyncio.sleep(2))
+    assert Counts(0, 2) == stored(local).within(0, 0)
+
+
 def test_only_so_many_breakers_are_remembered() -> None:
     local = Local()
     world = process(local)

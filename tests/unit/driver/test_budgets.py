@@ -10,7 +10,7 @@ import pytest
 
 from millrace.base.errors import OutcomeUnknown, StoreUnavailable
 from millrace.driver import telling
-from millrace.driver.budgets import IDLE_MS, BudgetKey
+from millrace.driver.budgets import BudgetKey
 from millrace.driver.guards import Guards
 from millrace.driver.world import DriverWorld
 from millrace.engine import events as ev
@@ -118,11 +118,21 @@ def test_what_another_process_took_is_known_a_second_later() -> None:
 
 def test_a_budget_that_nobody_touched_for_ten_minutes_is_full() -> None:
     local = local_with({"a": [BAD]}, tokens=20)
-    long_ago = local.clock.now() - IDLE_MS
+    long_ago = local.clock.now() - 600_000
     local.documents.write(SCOPE, [used_write("default", HOST, Used(), Used(20, long_ago, 1))])
     assert 4 == local.finish(local.start("flow"))["tasks"]["a"]["attempts"]
     local.run(asyncio.sleep(2))
     assert 15 == used(local)
+
+
+def test_a_budget_that_was_touched_less_than_ten_minutes_ago_is_as_it_was() -> None:
+    local = Local(retry_budget=20)
+    lately = local.clock.now() - 599_000
+    local.documents.write(SCOPE, [used_write("default", HOST, Used(), Used(20, lately, 1))])
+    assert not take(local, local.world)
+    local.run(asyncio.sleep(1))
+    assert take(local, local.world)
+    local.run(asyncio.sleep(1))
 
 
 def process(local: Local) -> DriverWorld:
@@ -181,6 +191,27 @@ def test_a_process_that_may_be_frozen_tells_what_it_took_first() -> None:
     local = local_with({"a": [BAD, "ok"]}, tokens=100, retry={**RETRY, "interval": "1m"})
     local.drive(local.start("flow"), deadline=local.clock.now() + 100_000)
     assert 5 == used(local)
+
+
+@pytest.mark.parametrize(("may_be_frozen", "told"), [(True, 10), (False, 5)])
+def test_what_was_taken_less_than_a_second_after_the_last_telling_is_not_lost(may_be_frozen: bool, told: int) -> None:
+    later = {**RETRY, "interval": "1m"}
+    local = Local(Script({"a": [BAD, "ok"], "b": [BAD, "ok"]}, lasting={"b": 0.3}), retry_budget=100)
+    local.publish(workflow("flow", [call("a", retry=later), call("b", retry=later)]))
+    local.drive(local.start("flow"), deadline=local.clock.now() + 100_000 if may_be_frozen else None)
+    assert told == used(local)
+    local.run(asyncio.sleep(2))
+    assert 10 == used(local)
+
+
+def test_a_telling_under_way_is_held_on_to_until_it_ends() -> None:
+    local = Local()
+    budgets = local.world.guards.budgets
+    under_way: list[int] = []
+    local.io.before_commit = lambda _ops: under_way.append(len(budgets._telling))
+    assert take(local, local.world)
+    local.run(asyncio.sleep(2))
+    assert ([1], 0) == (under_way, len(budgets._telling))
 
 
 def test_only_so_many_budgets_are_remembered() -> None:

@@ -44,7 +44,7 @@ async def advance(
     try:
         return await _drive(session, deadline)
     except FenceLost as lost:
-        return Again(0, str(lost))
+        return Again(why=str(lost))
     finally:
         await session.close()
         if deadline is not None:  # where there is one, the process may stand still afterwards
@@ -72,11 +72,11 @@ def _idle(session: Session, deadline: int | None) -> Advanced | None:
     now = session.world.clock.now()
     due = session.next_due()
     if session.held:
-        return Again(0, "deadline")
+        return Again(why="deadline")
     if due is None:
         return Wait(None, session.seen_seq)
     if due - now > session.world.sleep_ms:
         return Wait(due, session.seen_seq)
     if deadline is not None and due > deadline - MARGIN_MS:
-        return Again(0, "deadline")
+        return Again(why="deadline")
     return None

@@ -13,7 +13,7 @@ from millrace.engine.snapshot import thaw
 from millrace.engine.state import RUNNING, State, TaskState
 from millrace.ports.documents import Range, Table, TenantScope
 from millrace.store.executions import Actor, Message, inbox_partition, message_of, read_actor
-from millrace.store.runlog import read_events, read_segments
+from millrace.store.runlog import read_segments
 
 
 @dataclass(slots=True)
@@ -62,10 +62,10 @@ def _from_snapshot(world: DriverWorld, scope: TenantScope, execution: str, posit
         data = world.blobs.get(scope, snapshot_key(execution, position))
     except BlobMissing:
         return None
-    first = read_events(world.documents, scope, execution, after=-1, limit=1)
-    if not first:
+    first = next(read_segments(world.documents, scope, execution), None)
+    if first is None:
         return None
-    plan = world.plans(scope, _start_of(execution, first[0][2]))
+    plan = world.plans(scope, _start_of(execution, first.events[0]))
     return thaw(plan, data)
 
 

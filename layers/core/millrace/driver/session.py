@@ -37,7 +37,7 @@ GRACE_MS = 1_000
 
 
 class Session:
-    """``held`` counts attempts that were not started because the time left is too short for them."""
+    """``held`` says that attempts were not started because the time left is too short for them."""
 
     def __init__(
         self, world: DriverWorld, scope: TenantScope, execution: str, state: State, actor: Actor, poke: Poke
@@ -47,7 +47,7 @@ class Session:
         self.execution = execution
         self.state = state
         self.plan = state.plan
-        self.held = 0
+        self.held = False
         self.seen_seq = actor.seen_seq
         self._actor = actor
         self._journal = Journal(world, scope, execution)

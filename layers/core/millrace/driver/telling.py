@@ -26,7 +26,7 @@ class Held:
     """What is known of one thing. ``read_at`` is when it was read, ``told`` when others were told last (ms)."""
 
     read_at: int | None = None
-    told: int = 0
+    told: int = -FRESH_MS
     timer: asyncio.TimerHandle | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -33,14 +33,14 @@ Allow = Callable[[StartAttempt], bool]
 
 class Settled(msgspec.Struct):
     """``events`` are folded already and have to be committed; ``starts`` and ``effects`` may be performed once they are
-    durable; ``fetches`` are needed before anything more can be decided about some tasks; ``held`` starts were
-    refused."""
+    durable; ``fetches`` are needed before anything more can be decided about some tasks; ``held`` says that starts
+    were refused."""
 
     events: list[ev.Event]
     starts: list[StartAttempt]
     effects: list[Effect]
     fetches: list[Value]
-    held: int
+    held: bool
 
 
 def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow | None = None) -> Settled:
@@ -50,12 +50,12 @@ def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow |
     while True:
         wanted: dict[str, Value] = {}  # many tasks may ask for one value
         effects: list[Effect] = []
-        held = 0
+        held = False
         again = False
         for command in decide(plan, state, now):  # the frequent kinds first, one at a time: a union costs far more
             if isinstance(command, StartAttempt):
                 if allow is not None and not allow(command):
-                    held += 1
+                    held = True
                     continue
                 try:
                     event = record(state, command, now=now, encode=encode)

@@ -21,7 +21,7 @@ from millrace.services.resolve_version import resolve_version
 from millrace.services.send_message import send_message
 from millrace.services.start_execution import Start, checked_input, start_event
 from millrace.store.executions import Message
-from millrace.store.runlog import read_events
+from millrace.store.runlog import read_segments
 
 
 class ChildExecutions:
@@ -69,8 +69,8 @@ class ChildExecutions:
 
     def _made(self, platform: Platform, scope: TenantScope, order: StartChild) -> ev.ChildStarted | None:
         """The event for an execution that exists already, as it was started then."""
-        first = read_events(platform.documents, scope, order.child, after=-1, limit=1)
-        begun = first[0][2] if first else None
+        first = next(read_segments(platform.documents, scope, order.child), None)
+        begun = None if first is None else first.events[0]
         return _started(platform, order, begun) if isinstance(begun, ev.ExecutionStarted) else None
 
     def cancel(self, scope: TenantScope, started: ev.ExecutionStarted, order: CancelChild) -> None:
