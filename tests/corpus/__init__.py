@@ -2,7 +2,8 @@
 
 ``metadata.annotations.corpus`` says how each is run: ``input``, the ``status`` it ends with, ``act`` (cancel, signal or
 approve) once task ``after`` has a retry scheduled or waits and the execution is parked, ``parks`` when it must have
-parked, ``shared`` which workflows of the folder `shared` it starts.
+parked, ``standard`` when on AWS it begins on the Standard machine, ``shared`` which workflows of the folder `shared` it
+starts.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Case:
     act: str = ""
     after: str = ""
     parks: bool = False
+    standard: bool = False
     shared: tuple[bytes, ...] = ()
 
     @property

@@ -46,12 +46,15 @@ class NotedOrchestrator:
 
     def __init__(self) -> None:
         self.started: list[tuple[str, str]] = []
+        self.standard: list[str] = []
         self.woken: list[str] = []
         self._lock = threading.Lock()
 
-    def start(self, scope: TenantScope, execution: str, generation: int) -> None:
+    def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         with self._lock:
             self.started.append((scope.tenant, execution))
+            if not short:
+                self.standard.append(execution)
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:
         with self._lock:

@@ -49,7 +49,7 @@ def run_all(platform: Platform) -> dict[str, Ran]:
 def outpaced(aws: Cloud, case: Case, ran: Ran) -> bool:
     """Whether the machine was too slow for many at once: a wait was over before it could park, or a short execution
     outlived its deadline. Such a case runs once more, alone."""
-    if case.shared:
+    if case.shared or case.standard:
         return False
     return not ran.parked if case.parks else bool(aws.transitions(ran.execution)["standard"])
 
@@ -97,10 +97,17 @@ def test_a_long_wait_parks_in_both_worlds(both: Both, name: str) -> None:
     assert 0 < both.cloud.invocations[both.aws[name].execution, "park"]
 
 
-@pytest.mark.parametrize("name", [case.name for case in CASES if not case.parks and not case.shared])
+@pytest.mark.parametrize("name", [case.name for case in CASES if not (case.parks or case.shared or case.standard)])
 def test_what_need_not_wait_costs_one_invocation_and_no_standard_transition(both: Both, name: str) -> None:
     execution = both.aws[name].execution
     assert {"short": 3, "standard": 0} == both.cloud.transitions(execution)
+    assert {"advance": 1} == {a: n for (e, a), n in both.cloud.invocations.items() if e == execution}
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES if case.standard])
+def test_what_asks_for_the_standard_machine_begins_there_and_makes_no_express_run(both: Both, name: str) -> None:
+    execution = both.aws[name].execution
+    assert {"short": 0, "standard": 4} == both.cloud.transitions(execution)
     assert {"advance": 1} == {a: n for (e, a), n in both.cloud.invocations.items() if e == execution}
 
 

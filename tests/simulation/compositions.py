@@ -184,7 +184,7 @@ class _Still:
 
 
 class _Nobody:
-    def start(self, *_: Any) -> None:
+    def start(self, *_: Any, **__: Any) -> None:
         """Nothing is started while workflows are published."""
 
     def wake(self, *_: Any) -> None:

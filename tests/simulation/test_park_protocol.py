@@ -62,7 +62,7 @@ class Tokens:
         self.completed: set[str] = set()
         self.restarted = 0
 
-    def start(self, scope: TenantScope, execution: str, generation: int) -> None:
+    def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         self.restarted += 1
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:

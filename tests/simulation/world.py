@@ -338,7 +338,7 @@ class SimOrchestrator:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def start(self, scope: TenantScope, execution: str, generation: int) -> None:
+    def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         world = self._world
         living = world.living()
         if not living:

@@ -50,6 +50,12 @@ def test_the_first_actor_is_short_and_every_later_one_standard(generation: int, 
     assert {"tenant": "acme", "execution": "e1", "generation": generation} == json.loads(call["input"])
 
 
+def test_an_execution_that_is_not_to_be_short_begins_on_the_standard_machine() -> None:
+    client = Recorder()
+    orchestrator(client).start(SCOPE, "e1", 1, short=False)
+    assert [("standard", "e1-1")] == [(call["stateMachineArn"], call["name"]) for call in client.calls]
+
+
 def test_a_repeated_start_is_a_start() -> None:
     client = Recorder(refused("ExecutionAlreadyExists"))
     orchestrator(client).start(SCOPE, "e1", 1)

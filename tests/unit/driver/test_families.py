@@ -105,6 +105,16 @@ def test_a_detached_execution_goes_on_alone_and_tells_nobody() -> None:
     assert ("succeeded", ["start"]) == (family.read(child)["status"], family.steps.calls)
 
 
+@pytest.mark.parametrize("asking", ["child", "parent"])
+def test_each_execution_of_a_family_begins_where_its_own_workflow_asks_for(asking: str) -> None:
+    family = Family()
+    standard = {"execution": {"mode": "standard"}}
+    more = standard if asking == "parent" else {"inner": standard}
+    parent = family.family([CALL], [call("inner")], **more)
+    family.settle()
+    assert [parent if asking == "parent" else child_of(family, parent)] == family.orchestrator.standard
+
+
 def test_executions_that_start_themselves_end_at_the_limit_and_every_one_is_told_why() -> None:
     family = Family()
     family.publish(workflow("again", [{"id": "c", "workflowRef": "again", "condition": "size(execution.id) > 0"}]))

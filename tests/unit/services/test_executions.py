@@ -93,6 +93,14 @@ def test_a_start_answers_the_execution_and_asks_for_its_actor(local: Local) -> N
     assert [("acme", body["id"])] == local.orchestrator.started
 
 
+@pytest.mark.parametrize(
+    ("execution", "standard"), [({}, False), ({"mode": "auto"}, False), ({"mode": "standard"}, True)]
+)
+def test_a_workflow_may_ask_for_the_standard_machine(local: Local, execution: dict[str, str], standard: bool) -> None:
+    started = local.begin([call("a")], execution=execution)
+    assert [started] * standard == local.orchestrator.standard
+
+
 def test_an_input_that_does_not_fit_is_refused_and_nothing_is_stored(local: Local) -> None:
     writes = local.documents.writes
     with pytest.raises(InvalidInput) as caught:
@@ -157,7 +165,7 @@ def test_a_start_that_the_store_never_takes_fails_and_nothing_was_started(local:
 
 def test_an_actor_that_cannot_be_started_is_left_to_the_reconciler(local: Local) -> None:
     class Away:
-        def start(self, *_: Any) -> None:
+        def start(self, *_: Any, **__: Any) -> None:
             raise StoreUnavailable("away")
 
     body = start_execution(replace(local.platform, orchestrator=Away()), CALLER, Start("flow", {}))

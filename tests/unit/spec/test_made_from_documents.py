@@ -37,6 +37,7 @@ def test_a_hash_ignores_comments_spelling_and_order() -> None:
         ("spec:\n", "spec:\n  description: x\n", True),
         ("spec:\n", "spec:\n  version: 1.0.0\n  tags: [a]\n  categories: [b]\n  examples: []\n", True),
         ("spec:\n", "spec:\n  slo: {}\n", True),
+        ("spec:\n", "spec:\n  execution: {mode: standard}\n", True),
         ("name: flow", "name: flow, owner: me, labels: {a: b}, annotations: {c: d}", True),
         ("id: a", "id: a, description: x", True),
         ("name: flow", "name: flow2", False),

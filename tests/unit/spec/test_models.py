@@ -181,6 +181,28 @@ def test_kept_blocks_stay_in_the_value() -> None:
     assert ({"p99": "1s"}, {"ttl": "5m"}) == (loaded.value["spec"]["slo"], loaded.value["spec"]["tasks"][0]["cache"])
 
 
+def test_of_the_block_about_executions_the_mode_is_read_and_the_rest_is_kept() -> None:
+    block = "  execution: {mode: standard, location: closest, fallback: central, regions: [eu-west-1]}\n"
+    loaded = load(flow(f"id: a, {CALL}", more=block).encode(), media="yaml")
+    assert isinstance(loaded.document, Workflow)
+    assert "standard" == loaded.document.spec.execution.mode
+    assert [("kept-for-later", f"/spec/execution/{key}") for key in ("location", "fallback", "regions")] == [
+        (finding.code, finding.to_json()["path"]) for finding in loaded.findings
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("{mode: express}", "\"mode\" is 'express', which it cannot be."),
+        ("{moed: standard}", '"moed" is not a key of "execution". Did you mean "mode"?'),
+        ("standard", '"execution" is the text "standard", expected a mapping'),
+    ],
+)
+def test_a_mistake_in_the_block_about_executions_is_one_sentence(block: str, expected: str) -> None:
+    assert [expected] == messages(flow(f"id: a, {CALL}", more=f"  execution: {block}\n"))
+
+
 @pytest.mark.parametrize(
     ("method", "effect"),
     [("GET", "read"), ("HEAD", "read"), ("OPTIONS", "read"), ("POST", "write"), ("DELETE", "write")],

@@ -48,9 +48,9 @@ class InProcessOrchestrator:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def start(self, scope: TenantScope, execution: str, generation: int) -> None:
+    def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         """Begin to drive an execution, unless this process drives it already."""
-        del generation  # one process, one actor per execution
+        del generation, short  # one process, one actor per execution, of one kind
         self._loop.call_soon_threadsafe(self._begin, scope, execution)
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:

@@ -28,15 +28,17 @@ class StepFunctionsOrchestrator:
         self._standard = standard
         self._short = short
 
-    def start(self, scope: TenantScope, execution: str, generation: int) -> None:
+    def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         """Raises StoreUnavailable; the reconciler then starts the execution later."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        short = self._short if generation <= FIRST_GENERATION else ""
+        machine = self._standard
+        if short and self._short and generation <= FIRST_GENERATION:
+            machine = self._short
         payload = {"tenant": scope.tenant, "execution": execution, "generation": generation}
         try:
             self._client.start_execution(
-                stateMachineArn=short or self._standard, name=f"{execution}-{generation}", input=json.dumps(payload)
+                stateMachineArn=machine, name=f"{execution}-{generation}", input=json.dumps(payload)
             )
         except (BotoCoreError, ClientError) as error:
             _unless(error, _STARTED, "starting the state machine")

@@ -12,8 +12,9 @@ from millrace.ports.documents import TenantScope
 
 
 class Orchestrator(Protocol):
-    def start(self, scope: TenantScope, execution: str, generation: int) -> None:
-        """Begin (or begin again) the actor of an execution."""
+    def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
+        """Begin (or begin again) the actor of an execution. Where there is a cheap kind of actor that lives for a
+        moment only, ``short`` says whether the first one may be of that kind."""
         ...
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:

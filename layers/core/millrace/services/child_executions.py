@@ -64,7 +64,7 @@ class ChildExecutions:
             hops=started.hops + 1,
             ancestry=(*started.ancestry, started.execution),
         )
-        create_execution(platform, scope, begun, blobs=codec.blobs, claim=None)
+        create_execution(platform, scope, begun, blobs=codec.blobs, claim=None, short=resolved.short)
         return self._made(platform, scope, order) or _started(platform, order, begun)
 
     def _made(self, platform: Platform, scope: TenantScope, order: StartChild) -> ev.ChildStarted | None:

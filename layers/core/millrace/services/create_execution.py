@@ -30,8 +30,10 @@ def create_execution(
     *,
     blobs: Mapping[tuple[str, ...], bytes],
     claim: Claim | None,
+    short: bool = True,
 ) -> bool:
-    """Make the execution exist and start its actor. False when ``claim`` belongs to an earlier request.
+    """Make the execution exist and start its actor, a ``short`` one first where the orchestrator has such. False when
+    ``claim`` belongs to an earlier request.
 
     Raises StoreUnavailable when the store does not take the write; nothing has been started then.
     """
@@ -53,7 +55,7 @@ def create_execution(
     if not _write(platform, scope, execution, ops):
         return False
     try:
-        platform.orchestrator.start(scope, execution, 1)
+        platform.orchestrator.start(scope, execution, 1, short=short)
     except Unavailable:
         log.warning("execution %s: its actor could not be started; the reconciler will", execution)
     return True

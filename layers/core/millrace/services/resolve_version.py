@@ -35,6 +35,11 @@ class Resolved:
     manifest: list[dict[str, Any]]
     routing_reason: str
 
+    @property
+    def short(self) -> bool:
+        """Whether an execution may begin with a short actor."""
+        return self.workflow.spec.execution.mode != "standard"
+
 
 def resolve_version(
     platform: Platform, caller: Caller, name: str, *, version: str | None = None, subject_key: str | None = None

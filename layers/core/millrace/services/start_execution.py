@@ -54,7 +54,8 @@ def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[st
     execution = platform.ids.new()
     codec = ValueCodec(execution)
     started = start_event(platform, caller, start, resolved, execution, codec.encode(value))
-    if not create_execution(platform, caller.scope, started, blobs=codec.blobs, claim=claim):
+    short = resolved.short
+    if not create_execution(platform, caller.scope, started, blobs=codec.blobs, claim=claim, short=short):
         earlier = _earlier(platform, caller, claim)
         if earlier is None:
             raise StoreUnavailable("The execution could not be started.", hint="Send the request again.")

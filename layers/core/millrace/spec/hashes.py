@@ -11,6 +11,7 @@ from millrace.spec.models.blocks import with_type
 from millrace.spec.nesting import task_paths
 
 _ONLY_WORDS: Final = frozenset({"description", "tags", "categories", "category", "examples", "version", "tests"})
+_WHERE: Final = frozenset({"execution"})
 _SIDE_ITEMS: Final = frozenset(
     [
         "breakingChanges",
@@ -34,12 +35,12 @@ def content_hash(value: Mapping[str, Any]) -> str:
 def behaviour_hash(value: Mapping[str, Any]) -> str:
     """Hex SHA-256 of what changes the plan.
 
-    Left out: description, tags, categories, examples, tests and version; labels, annotations and owner; blocks that
-    live beside the definition, such as budget and slo.
+    Left out: description, tags, categories, examples, tests and version; labels, annotations and owner; where
+    and on what executions run; blocks that live beside the definition, such as budget and slo.
     """
     metadata = {key: value["metadata"][key] for key in ("name", "namespace") if key in value["metadata"]}
     head = {"apiVersion": value["apiVersion"], "kind": value["kind"], "metadata": metadata}
-    spec = {key: item for key, item in value["spec"].items() if key not in _ONLY_WORDS | _SIDE_ITEMS}
+    spec = {key: item for key, item in value["spec"].items() if key not in _ONLY_WORDS | _WHERE | _SIDE_ITEMS}
     spec = dict(_behaviour({**head, "spec": spec})["spec"])
     return canonical.content_hash({**head, "spec": spec})
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from millrace.base.scalars import format_duration
-from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, KEPT_SPEC, TASK_ALIASES
+from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, KEPT_EXECUTION, KEPT_SPEC, TASK_ALIASES
 from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.models.fields import DURATION_SCHEMA
 from millrace.spec.registry import TaskType, all_types
@@ -64,8 +64,9 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
         holder["oneOf"] = [{"required": ["type"]}, {"required": ["taskRef"]}, *alone]
         _dependencies(holder, definitions)
         _cases(definitions)
-        _keep(definitions["WorkflowSpec"], KEPT_SPEC)
-    _keep(holder)
+        _keep(definitions["WorkflowSpec"], KEPT | KEPT_SPEC)
+        _keep(definitions["Execution"], KEPT_EXECUTION)
+    _keep(holder, KEPT)
     if kind == "Workflow":
         _inline(holder, definitions)
     _for_readers(schema)
@@ -133,8 +134,8 @@ def _cases(definitions: dict[str, Any]) -> None:
     tasks["additionalProperties"] = {"anyOf": [status, tasks["additionalProperties"]]}
 
 
-def _keep(holder: dict[str, Any], more: frozenset[str] = frozenset()) -> None:
-    for key in sorted(KEPT | more):
+def _keep(holder: dict[str, Any], keys: frozenset[str]) -> None:
+    for key in sorted(keys):
         holder["properties"].setdefault(key, {"description": "Known, not available yet: kept, and does nothing."})
 
 

@@ -42,6 +42,8 @@ KEPT: Final = frozenset(
 )
 KEPT_SPEC: Final = frozenset(["externalState", "triggers"])
 """Kept in the spec of a workflow, and only there."""
+KEPT_EXECUTION: Final = frozenset(["fallback", "location", "regions"])
+"""Kept in the block `execution` of a workflow, of which the mode is read."""
 TASK_ALIASES: Final = {"needs": "dependsOn", "if": "condition", "when": "condition", "runIf": "condition"}
 DEPENDENCY_ALIASES: Final = {"if": "condition", "when": "condition", "runIf": "condition"}
 
@@ -96,7 +98,10 @@ def split_known(source: Source) -> tuple[Any, list[Finding]]:
     path: Path = ("spec",)
     workflow = value.get("kind") == "Workflow"
     if workflow:
-        _take(spec, path, source, findings, kept=KEPT | KEPT_SPEC)
+        _take(spec, path, source, findings, kept=KEPT - {"execution"} | KEPT_SPEC)
+        if isinstance(spec.get("execution"), dict):
+            spec["execution"] = execution = dict(spec["execution"])
+            _take(execution, (*path, "execution"), source, findings, kept=KEPT_EXECUTION)
     else:
         _take(spec, path, source, findings)
         return {**value, "spec": None if _judge_task(spec, path, source, findings) else spec}, findings

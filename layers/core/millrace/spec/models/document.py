@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAt
 from millrace.base.limits import TASKS_PER_WORKFLOW
 from millrace.spec.models.blocks import BlockHolder
 from millrace.spec.models.concurrency import Concurrency
+from millrace.spec.models.execution import Execution
 from millrace.spec.models.fields import Many, Model, Name, Timeout, Version, refusal
 from millrace.spec.models.task import Policies, Task, inline_task
 from millrace.spec.models.testing import Cases
@@ -122,6 +123,8 @@ class WorkflowSpec(Model):
     """How long an execution may take."""
     concurrency: Concurrency | None = None
     """How many executions with the same key may run at once; the others wait, or do not run."""
+    execution: Execution = Field(default_factory=Execution)
+    """How executions are run."""
     parallel_limit: int | None = Field(default=None, ge=1, le=TASKS_PER_WORKFLOW)
     """How many tasks may run at once."""
     tests: Cases = ()
