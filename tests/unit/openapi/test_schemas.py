@@ -259,7 +259,7 @@ def test_whatever_a_schema_holds_the_task_is_valid(schema: Any, shared: Any, ver
     assert 1 == len(tasks) + sum(note.refused for note in conversion.notes.kept)
     for task in tasks:
         assert [] == schema_problems(task.document["spec"]["inputSchema"])
-        assert [] == errors(task)
+        assert [] == [one for one in errors(task) if one.severity == "error"]  # the schema may be nonsense
 
 
 def test_a_fault_in_a_shared_schema_is_found_each_time_at_its_place() -> None:

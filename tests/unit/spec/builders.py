@@ -51,13 +51,19 @@ def workflow_of(text: str) -> tuple[Workflow, Source]:
     return loaded.document, loaded.source
 
 
-def judge(text: str, tasks: Mapping[str, WorkflowTask] | None = None) -> tuple[Finding, ...]:
+def judge(
+    text: str,
+    tasks: Mapping[str, WorkflowTask] | None = None,
+    workflows: Mapping[str, Workflow] | None = None,
+) -> tuple[Finding, ...]:
     """All findings about a YAML document, as publishing would find them."""
     loaded = load(text.encode(), media="yaml")
     found = list(loaded.findings)
     known = {"get": task_document()} if tasks is None else tasks
     if isinstance(loaded.document, Workflow):
-        found += check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_transform)
+        found += check_workflow(
+            loaded.document, loaded.source, tasks=known, workflows=workflows, check_transform=check_transform
+        )
     elif isinstance(loaded.document, WorkflowTask):
         found += check_task(loaded.document, loaded.source, check_transform=check_transform)
     return in_order(found)

@@ -29,7 +29,7 @@ def errors(text: str) -> list[tuple[str, str]]:
         ("config.a.c", [("unknown-config", "config.a.c: c is not declared.")]),
         ("config.l[0]", []),
         ("config.none.x", [("unknown-config", "config.none.x: there is no x, since it is null")]),
-        ("config.l[5]", []),
+        ("config.l[5]", [("unknown-config", "config.l[5]: there is no 5, since the list has 1, counted from 0")]),
         ("trigger.kind", []),
         ("env.base", []),
         ("execution.id", []),

@@ -146,6 +146,7 @@ CASES = [
         6,
         "a, type: t",
     ),
+    ("unknown-workflow-ref", flow("id: a, workflowRef: other@^1"), 6, "other@^1}"),
     ("wrong-type", flow(f"id: a, {HTTP}, priority: high"), 6, "high}"),
 ]
 
@@ -154,7 +155,7 @@ CASES = [
 def test_a_document_with_a_mistake_gets_its_finding_where_it_stands(
     code: str, text: str, line: int, snippet: str
 ) -> None:
-    found = [item for item in brief(judge(text)) if item[0] == code]
+    found = [item for item in brief(judge(text, workflows={})) if item[0] == code]
     lines = [*text.splitlines(), ""]
     assert [line] == [at for _, at, _ in found]
     assert [snippet] == [lines[at - 1][column - 1 :][: len(snippet)] for _, at, column in found]

@@ -101,7 +101,7 @@ def reads(name: str, path: str) -> str:
             (loop("a", CALL), reads("b", "item.x")),
             [("unknown-reference", "item is not a name that can be used here")],
         ),
-        ((switch("s", ("when: value.x == 1", CALL), ("when: tasks.o.status == 'x'", CALL)), f"id: o, {HTTP}"), []),
+        ((switch("s", ("when: value.x == 1", CALL), ("when: tasks.o.status == 'failed'", CALL)), f"id: o, {HTTP}"), []),
         (
             (switch("s", ("match: 1", f"{CALL}, condition: value == 1")),),
             [("unknown-reference", "value is not a name that can be used here")],

@@ -13,7 +13,7 @@ from millrace.cli.codes import Exit
 from millrace.cli.output import Output
 from millrace.local import documents
 from millrace.local.documents import Document
-from millrace.services.task_references import task_among
+from millrace.services.task_references import meant_among
 from millrace.services.transform_check import check_transform
 from millrace.spec import (
     Finding,
@@ -28,6 +28,7 @@ from millrace.spec import (
     load,
     sarif,
     wanted_tasks,
+    wanted_workflows,
 )
 
 
@@ -85,15 +86,24 @@ def judge(found: Sequence[Document]) -> list[tuple[Document, list[Finding]]]:
     documents, by name and by version where a document states one."""
     loaded = [(one, load(one.text, media="json" if one.media == "json" else "yaml")) for one in found]
     tasks = [task for _, each in loaded if isinstance(task := each.document, WorkflowTask)]
-    return [(one, [moved(f, one.before) for f in findings_of(each, tasks)]) for one, each in loaded]
+    workflows = [flow for _, each in loaded if isinstance(flow := each.document, Workflow)]
+    return [(one, [moved(f, one.before) for f in findings_of(each, tasks, workflows)]) for one, each in loaded]
 
 
-def findings_of(loaded: Loaded, tasks: Sequence[WorkflowTask]) -> tuple[Finding, ...]:
-    """Every finding about a document; ``tasks`` are the reusable ones beside it."""
+def findings_of(
+    loaded: Loaded, tasks: Sequence[WorkflowTask], workflows: Sequence[Workflow] | None = None
+) -> tuple[Finding, ...]:
+    """Every finding about a document; ``tasks`` and ``workflows`` are those beside it, None where nobody looked."""
     more: Sequence[Finding] = ()
     if isinstance(loaded.document, Workflow):
         known = named_tasks(loaded.document, tasks)
-        more = check_workflow(loaded.document, loaded.source, tasks=known, check_transform=check_transform)
+        named = wanted_workflows(loaded.document)
+        others = None
+        if workflows is not None:
+            others = {ref: found for ref in named if (found := meant_among(ref, workflows)) is not None}
+        more = check_workflow(
+            loaded.document, loaded.source, tasks=known, workflows=others, check_transform=check_transform
+        )
     elif loaded.document is not None:
         more = check_task(loaded.document, loaded.source, check_transform=check_transform)
     return in_order([*loaded.findings, *more])
@@ -102,7 +112,7 @@ def findings_of(loaded: Loaded, tasks: Sequence[WorkflowTask]) -> tuple[Finding,
 def named_tasks(workflow: Workflow, tasks: Sequence[WorkflowTask]) -> dict[str, WorkflowTask]:
     """The reusable tasks that a workflow names, by the text of each reference."""
     references = wanted_tasks(workflow)
-    return {ref: task for ref in references if (task := task_among(ref, tasks)) is not None}
+    return {ref: task for ref in references if (task := meant_among(ref, tasks)) is not None}
 
 
 def moved(finding: Finding, lines: int) -> Finding:

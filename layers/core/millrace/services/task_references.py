@@ -1,4 +1,4 @@
-"""From the `taskRef` texts of a workflow to published versions of reusable tasks, in few reads.
+"""From the `taskRef` and `workflowRef` texts of a workflow to published versions, in few reads.
 
 References: ``name`` is the active version, ``name@latest`` the newest, ``name@rN`` revision N, and everything else
 after the ``@`` is a label or range (`millrace.services.version_range`).
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from millrace.services.parsed_documents import task_of
+from millrace.services.parsed_documents import task_of, workflow_of
 from millrace.services.version_range import choose
-from millrace.spec import WorkflowTask
-from millrace.store.definitions import Definitions, Head, Version
+from millrace.spec import Workflow, WorkflowTask
+from millrace.store.definitions import Definitions, Head, Kind, Version
+
+D = TypeVar("D", Workflow, WorkflowTask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,36 +29,43 @@ class ResolvedTask:
 
 def resolve_tasks(definitions: Definitions, references: Iterable[str]) -> dict[str, ResolvedTask]:
     """Those references that lead to a published version; the others are absent from the answer."""
+    found = _versions(definitions, "task", references)
+    return {one: ResolvedTask(one, version, task_of(definitions, version)) for one, version in found.items()}
+
+
+def resolve_workflows(definitions: Definitions, references: Iterable[str]) -> dict[str, Workflow]:
+    """The same of workflows, as they are at this moment."""
+    found = _versions(definitions, "workflow", references)
+    return {reference: workflow_of(definitions, version) for reference, version in found.items()}
+
+
+def _versions(definitions: Definitions, kind: Kind, references: Iterable[str]) -> dict[str, Version]:
     wanted = sorted(set(references))
-    heads = definitions.many_heads("task", sorted({_split(reference)[0] for reference in wanted}))
+    heads = definitions.many_heads(kind, sorted({_split(reference)[0] for reference in wanted}))
     revisions: dict[str, tuple[str, int]] = {}
     for reference in wanted:
         name, selector = _split(reference)
         revision = _revision(definitions, heads.get(name), selector)
         if revision:
             revisions[reference] = (name, revision)
-    versions = definitions.many_versions("task", sorted(set(revisions.values())))
-    return {
-        reference: ResolvedTask(reference, version, task_of(definitions, version))
-        for reference, at in revisions.items()
-        if (version := versions.get(at)) is not None
-    }
+    versions = definitions.many_versions(kind, sorted(set(revisions.values())))
+    return {reference: version for reference, at in revisions.items() if (version := versions.get(at)) is not None}
 
 
-def task_among(reference: str, tasks: Iterable[WorkflowTask]) -> WorkflowTask | None:
-    """The task that a reference means among documents that nothing has published: the newest whose version fits.
+def meant_among(reference: str, documents: Iterable[D]) -> D | None:
+    """The document that a reference means among some that nothing has published: the newest whose version fits.
 
     A document without a version gets its number when it is published, so it may be any; so may one that is asked for
     by revision.
     """
     name, selector = _split(reference)
-    named = [task for task in tasks if task.metadata.name == name]
-    labels = {task.spec.version: place for place, task in enumerate(named) if task.spec.version is not None}
+    named = [one for one in documents if one.metadata.name == name]
+    labels = {one.spec.version: place for place, one in enumerate(named) if one.spec.version is not None}
     place = choose(selector, labels)
     if place is not None:
         return named[place]
     open_ended = not selector or selector == "latest" or selector[:1] == "r"
-    return next((task for task in reversed(named) if open_ended or task.spec.version is None), None)
+    return next((one for one in reversed(named) if open_ended or one.spec.version is None), None)
 
 
 def _split(reference: str) -> tuple[str, str]:

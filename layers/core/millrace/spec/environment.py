@@ -37,8 +37,13 @@ _ENDED: Final = Shape.of(
 """What handlers at the end see: also what came of the tasks."""
 _EVENT: Final = Shape.of(EVENT_SCHEMA)
 _INDEX: Final = Shape.of({"type": "integer"})
+_STATUSES: Final = (
+    *("succeeded", "failed", "skipped", "cancelled"),
+    *("pending", "ready", "running", "ended", "retrying", "waiting", "queued", "open"),
+)
+"""What the engine says that a task is: its ends, and what comes before."""
 _FIELDS: Final = {
-    "status": Shape.of({"type": "string"}),
+    "status": Shape.of({"type": "string", "enum": [*_STATUSES]}),
     "attempts": Shape.of({"type": "integer"}),
     "durationMs": Shape.of({"type": "integer"}),
     "error": ANYTHING,

@@ -135,6 +135,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "unknown-state": ("error", "An entry of `state` that the workflow does not have."),
     "unknown-task": ("error", "A task id that the workflow does not have."),
     "unknown-task-ref": ("error", "A reusable task that does not exist."),
+    "unknown-workflow-ref": ("warning", "A workflow that does not exist yet."),
     "unknown-type": ("error", "A task type that does not exist."),
     "unreachable-case": ("warning", "A case of a switch that is never chosen."),
     "unreachable-task": ("warning", "A task that can never run."),

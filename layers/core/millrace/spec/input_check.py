@@ -62,11 +62,21 @@ class InputCheck:
 
 def validate_input(schema: Mapping[str, Any], value: Any) -> InputCheck:
     """Judge a JSON value by a schema that `schema_problems` finds nothing in. Does not change ``value``."""
-    filled = _filled(schema, value, 0)
+    return _judged(_validator()(schema), _filled(schema, value, 0))
+
+
+def validate_part(schema: Mapping[str, Any], name: str, part: Any, value: Any) -> tuple[InvalidInput, ...]:
+    """What does not fit where ``part``, which stands somewhere in ``schema``, judges ``value``, called ``name``: its
+    references lead into the whole schema."""
+    narrow = _validator()(schema).evolve(schema={"properties": {name: part}})
+    return _judged(narrow, {name: value}).invalid_inputs
+
+
+def _judged(validator: Any, filled: Any) -> InputCheck:
     missing: list[MissingInput] = []
     invalid: list[InvalidInput] = []
     try:
-        for error in _validator()(schema).iter_errors(filled):
+        for error in validator.iter_errors(filled):
             if error.validator == "required" and isinstance(error.instance, dict):
                 missing += _missing(error)
             else:

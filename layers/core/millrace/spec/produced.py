@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from millrace.expr import Segment, Wild
 from millrace.spec.dependencies import Graph, leaves
-from millrace.spec.models import Task, WorkflowTask
+from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.outcomes import Outcomes
 from millrace.spec.registry import find_type
 from millrace.spec.shapes import ANYTHING, Shape, constant_shape, either
@@ -40,12 +40,18 @@ class Products:
     ``doubts`` say why a part of an output, by its place below the output, may be missing. All by index in the tree."""
 
     def __init__(
-        self, tree: Tree, graphs: Sequence[Graph], outcomes: Sequence[Outcomes], tasks: Mapping[str, WorkflowTask]
+        self,
+        tree: Tree,
+        graphs: Sequence[Graph],
+        outcomes: Sequence[Outcomes],
+        tasks: Mapping[str, WorkflowTask],
+        workflows: Mapping[str, Workflow],
     ) -> None:
         self._tree = tree
         self._graphs = graphs
         self._outcomes = outcomes
         self._tasks = tasks
+        self._workflows = workflows
         self.shapes: dict[int, Shape] = {}
         self.read: dict[int, Shape] = {}
         self.doubts: dict[int, dict[tuple[Segment, ...], str]] = {}
@@ -61,6 +67,9 @@ class Products:
             return self._loop(placed, block)
         if isinstance(block, SubWorkflow) and block.detached:
             return _object({"executionId": Shape.of({"type": "string"})})
+        if isinstance(block, SubWorkflow):
+            child = self._workflows.get(block.workflow_ref)
+            return ANYTHING if child is None or child.spec.output is None else mapped(child.spec.output)
         return produced(placed.task, self._tasks)
 
     def _read(self, placed: Placed) -> Shape:

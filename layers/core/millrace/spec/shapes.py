@@ -85,6 +85,14 @@ def values_of(shape: Shape) -> list[Any] | None:
     return listed if isinstance(listed, list) else None
 
 
+def bounds_of(shape: Shape) -> tuple[int | float | None, int | float | None]:
+    """The least and the greatest number that a schema allows, each None where it does not tell."""
+    schema = _resolved(shape).schema
+    found = [schema.get(key) for key in ("minimum", "maximum")] if isinstance(schema, dict) else [None, None]
+    least, most = (one if isinstance(one, int | float) else None for one in found)
+    return least, most
+
+
 def json_type(value: Any) -> str:
     """The JSON Schema type of a JSON value."""
     if value is None:
@@ -226,6 +234,8 @@ def _plain(shape: Shape, schema: Mapping[str, Any], segment: Segment) -> Step:
     if isinstance(segment, int) and isinstance(fixed, list) and 0 <= segment < len(fixed):
         return Shape(fixed[segment], shape.root), (), ""
     items = schema.get("items")
+    if isinstance(segment, int) and isinstance(fixed, list) and items is False:
+        return None, (), f"the list has {len(fixed)}, counted from 0"
     if isinstance(items, dict | Shape) and kinds == _ARRAY:
         return Shape(items, shape.root), (), ""
     return ANYTHING, (), ""

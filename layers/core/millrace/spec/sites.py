@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from millrace.base.errors import ExpressionError, UserError
 from millrace.expr import Expression, ReadPath, Scope, compile_expression, compile_template
@@ -17,6 +17,8 @@ from millrace.spec.registry import find_type
 from millrace.spec.scopes import step_scope, task_scope, with_output, with_roots, workflow_scope
 from millrace.spec.tree import Tree, tree_of
 
+GUARDS: Final = ("?.", "??", "has(")
+"""How an expression says that what it reads may be missing."""
 Use = Literal["condition", "edge", "input", "block", "match", "output", "fallback", "state", "concurrency"]
 TransformCheck = Callable[[Sequence[dict[str, Any]], Scope], Any]
 """Compiles the steps of a transform in a scope: raises TransformError or ExpressionError; the result may have
@@ -133,8 +135,8 @@ class _Collector:
             self._sites.append(Site(path, task, use, expression, source, True))
 
     def template(self, value: Any, path: Path, task: int | None, use: Use, scope: Scope) -> None:
+        self._keys += [(*path, *place) for place in _braced(value)]
         for place, text in texts(value):
-            self._keys += [(*path, *place[:-1], key) for key in place[-1:] if isinstance(key, str) and "{{" in key]
             if "{{" not in text:
                 continue
             where = (*path, *place)
@@ -179,6 +181,19 @@ class _Collector:
             except ExpressionError:
                 continue
             self._reads += [(task, (*path, *place), read) for read in paths if read.root != "item"]
+
+
+def _braced(value: Any) -> Iterator[Path]:
+    """Every key with braces, in document order."""
+    stack: list[tuple[Path, Any]] = [((), value)]
+    while stack:
+        path, item = stack.pop()
+        if path and isinstance(path[-1], str) and "{{" in path[-1]:
+            yield path
+        if isinstance(item, dict):
+            stack.extend(((*path, key), below) for key, below in reversed(item.items()))
+        elif isinstance(item, list):
+            stack.extend(((*path, index), item[index]) for index in range(len(item) - 1, -1, -1))
 
 
 def texts(value: Any) -> Iterator[tuple[Path, str]]:

@@ -71,6 +71,13 @@ class Source:
             return parent.keys[str(last)]
         return parent.children[last].at if last in parent.children else parent.at
 
+    def at(self, path: Path) -> Any:
+        """The value at a path that is there."""
+        found = self.value
+        for part in path:
+            found = found[part]
+        return found
+
     def _walk(self, path: Path) -> tuple[Node, bool]:
         node = self.root
         for part in path:

@@ -125,12 +125,14 @@ def _findings(part: Part, pinned: dict[tuple[str, str, str], Part]) -> tuple[Fin
     """Every static check, with references resolved inside the package."""
     more: tuple[Finding, ...]
     if isinstance(part.document, Workflow):
-        tasks = {
-            pin.ref: document
-            for pin in part.definition.refers_to
-            if isinstance(document := pinned[pin.kind, pin.name, pin.version].document, WorkflowTask)
-        }
-        more = check_workflow(part.document, part.loaded.source, tasks=tasks, check_transform=check_transform)
+        meant = [(pin.ref, pinned[pin.kind, pin.name, pin.version].document) for pin in part.definition.refers_to]
+        more = check_workflow(
+            part.document,
+            part.loaded.source,
+            tasks={ref: one for ref, one in meant if isinstance(one, WorkflowTask)},
+            workflows={ref: one for ref, one in meant if isinstance(one, Workflow)},
+            check_transform=check_transform,
+        )
     else:
         more = check_task(part.document, part.loaded.source, check_transform=check_transform)
     return in_order([*part.loaded.findings, *more])

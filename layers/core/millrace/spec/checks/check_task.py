@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from millrace.spec.checks.breaker import check_breaker
+from millrace.spec.checks.comparisons import check_comparisons
+from millrace.spec.checks.credentials import check_given
 from millrace.spec.checks.expressions import check_faults, check_sites
+from millrace.spec.checks.limits import check_policies_of
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.report import Report
 from millrace.spec.checks.steps import check_strays
@@ -29,10 +32,13 @@ def check_task(
     check_policies(report, spec, spec.type, ("spec",))
     check_length(report, spec, ("spec",))
     check_breaker(report, spec, spec, ("spec",))
+    check_policies_of(report, spec, spec, ("spec",))
+    check_given(report, spec, ("spec",))
     sites = task_sites(document, check_transform)
     check_faults(report, sites)
     environment = task_environment(document)
     check_sites(report, sites, lambda _task: (environment, ()), {})
     check_operands(report, sites, lambda _task: environment, {})
+    check_comparisons(report, sites, lambda _task: environment)
     check_strays(report, sites)
     return in_order(report.findings)

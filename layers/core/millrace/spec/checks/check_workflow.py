@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from millrace.spec.checks.breaker import check_breakers
+from millrace.spec.checks.comparisons import check_comparisons
 from millrace.spec.checks.composition import check_composition, check_keys, check_state
+from millrace.spec.checks.credentials import check_references
 from millrace.spec.checks.expressions import check_faults, check_sites
+from millrace.spec.checks.limits import check_limits
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.report import Report
@@ -35,13 +38,14 @@ def check_workflow(
     source: Source,
     *,
     tasks: Mapping[str, WorkflowTask],
+    workflows: Mapping[str, Workflow] | None = None,
     check_transform: TransformCheck | None = None,
 ) -> tuple[Finding, ...]:
     """Judge a workflow that `load` made from ``source``.
 
     ``tasks`` maps each taskRef, as written, to the reusable task it leads to; ``check_transform`` compiles the steps
-    of a transform (`millrace.engine.transforms`), without it their insides are not judged. Linear in tasks and
-    references.
+    of a transform (`millrace.engine.transforms`), without it their insides are not judged. ``workflows`` maps each
+    workflowRef in the same way; None says that nobody knows which there are. Linear in tasks and references.
     """
     report = Report(source)
     spec = workflow.spec
@@ -57,7 +61,7 @@ def check_workflow(
     sites = workflow_sites(workflow, check_transform, tree)
     graphs = graphs_of(workflow, tree, sites)
     outcomes = outcomes_of(tree, graphs, sites)
-    products = Products(tree, graphs, outcomes, tasks)
+    products = Products(tree, graphs, outcomes, tasks, workflows or {})
     environments = Environments(workflow, tree, products, sites)
     check_faults(report, sites)
     check_sites(
@@ -67,16 +71,19 @@ def check_workflow(
         products.shapes,
     )
     check_operands(report, sites, environments.of, products.shapes)
+    check_comparisons(report, sites, environments.of)
     check_strays(report, sites)
     check_graph(report, tree, graphs, sites)
     check_state(report, workflow, sites)
     check_reachable(report, tree, outcomes)
     check_presence(report, workflow, tree, outcomes, products, sites)
-    check_tasks(report, tree, tasks, sites, environments)
+    check_tasks(report, tree, tasks, workflows, sites, environments)
     check_waiting(report, workflow, tree, tasks, graphs)
     check_composition(report, workflow, tree)
     check_keys(report, sites)
     check_breakers(report, tree, tasks)
+    check_limits(report, workflow, tree, tasks)
+    check_references(report, tree)
     check_cases(report, workflow, tasks, graphs[0], outcomes[0])
     check_sizes(report, tree, environments)
     check_switches(report, tree, sites, environments)

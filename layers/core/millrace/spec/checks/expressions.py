@@ -11,10 +11,11 @@ from millrace.expr import Read, ReadPath, Wild
 from millrace.spec.checks.operands import type_of
 from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment
+from millrace.spec.findings import Path, Severity
 from millrace.spec.placing import place
 from millrace.spec.scopes import TASK_FIELDS
-from millrace.spec.shapes import ANYTHING, Shape, disjoint
-from millrace.spec.sites import Fault, Site, Sites
+from millrace.spec.shapes import ANYTHING, Shape, Verdict, disjoint
+from millrace.spec.sites import GUARDS, Fault, Site, Sites, texts
 from millrace.spec.suggest import asking
 
 _NOTES: Final = {"alias": "alias-spelling"}
@@ -71,10 +72,27 @@ def check_sites(report: Report, sites: Sites, around: Surroundings, own: Mapping
         at = report.source.key_position(path)
         report.add("template-key", f"the key {path[-1]} is taken as it is, braces included", path, fix=fix, at=at)
     for at_task, path, read_path in sites.step_reads:
-        _, ids = around(at_task)
-        if read_path.root == "tasks" and read_path.segments and read_path.segments[0] not in ids:
-            at = report.source.position(path)
-            _unknown_task(report, path, str(read_path.segments[0]), ids, at, _dotted(read_path, ids))
+        _in_step(report, path, read_path, *around(at_task))
+
+
+def _in_step(report: Report, path: Path, read: ReadPath, environment: Environment, ids: Collection[str]) -> None:
+    """What a step of a transform reads from outside. Compiled steps do not say which read is guarded, so a path that
+    leads nowhere is an error only where no step guards anything."""
+    if read.root == "secrets":
+        fix = "Read secrets in the headers, auth, query or body of a request."
+        message = f"{read} is read where its value would be stored or shown"
+        report.add("secret-misplaced", message, path, fix=fix)
+        return
+    if read.root == "tasks" and read.segments and read.segments[0] not in ids:
+        at = report.source.position(path)
+        _unknown_task(report, path, str(read.segments[0]), ids, at, _dotted(read, ids))
+        return
+    verdict = environment.follow(read)
+    if verdict.shape is None and read.root in _UNKNOWN:
+        guarded = any(guard in text for _, text in texts(report.source.at(path)) for guard in GUARDS)
+        message, fix, names = _nowhere(report, read, verdict)
+        severity: Severity = "warning" if guarded else "error"
+        report.add(_UNKNOWN[read.root], message, path, fix=fix, names=names, severity=severity)
 
 
 def _read(
@@ -101,17 +119,21 @@ def _read(
     verdict = environment.follow(path, own_output)
     if verdict.shape is not None:
         return
-    segment = path.segments[verdict.index]
-    name = "a computed position" if isinstance(segment, Wild) else str(segment)
-    names = report.nearest(name, verdict.known)
-    if verdict.reason:
-        message = f"{path}: there is no {name}, since {verdict.reason}"
-    else:
-        message = f"{path}: {name} is not declared.{asking(names)}"
-    fix = f"Write {names[0]}." if names else _declared(verdict.known)
+    message, fix, names = _nowhere(report, path, verdict)
     guarded = verdict.index in read.tolerated
     code = _UNKNOWN.get(path.root, "unknown-reference" if path.root != "output" else "unknown-output")
     report.add_at(site, read.offset, code, message, fix=fix, names=names, severity="warning" if guarded else "error")
+
+
+def _nowhere(report: Report, path: ReadPath, verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
+    """Message, fix and nearest names for a path that leads nowhere."""
+    segment = path.segments[verdict.index]
+    name = "a computed position" if isinstance(segment, Wild) else str(segment)
+    names = report.nearest(name, verdict.known)
+    fix = f"Write {names[0]}." if names else _declared(verdict.known)
+    if verdict.reason:
+        return f"{path}: there is no {name}, since {verdict.reason}", fix, names
+    return f"{path}: {name} is not declared.{asking(names)}", fix, names
 
 
 def _declared(known: tuple[str, ...]) -> str:

@@ -15,11 +15,10 @@ from millrace.spec.findings import Severity
 from millrace.spec.models import FINALLY, Workflow
 from millrace.spec.outcomes import Outcomes, Presence
 from millrace.spec.produced import Products
-from millrace.spec.sites import Sites, texts
+from millrace.spec.sites import GUARDS, Sites, texts
 from millrace.spec.tree import Tree
 
 _ASKING: Final = frozenset({"status", "error"})
-_GUARDS: Final = ("?.", "??", "has(")
 _WHY: Final[dict[Presence, str]] = {
     "may-skip": 'the task "{need}" may be skipped',
     "may-fail": 'the task "{need}" may fail, and the workflow goes on',
@@ -59,7 +58,7 @@ def check_presence(
     for at, place, path in sites.step_reads:
         if at not in guarded:  # compiled steps do not say which of their reads is guarded, so any guard counts
             block = tree.tasks[at].task.block_json
-            guarded[at] = any(guard in text for _, text in texts(block) for guard in _GUARDS)
+            guarded[at] = any(guard in text for _, text in texts(block) for guard in GUARDS)
         said = None if guarded[at] else judge.said(at, path, conditions[at], edge=False)
         if said is not None:
             severity, message, fix = said

@@ -12,12 +12,22 @@ from millrace.spec.tasks.http_auth import Auth, BasicAuth
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
+_HEADERS: Final = frozenset(
+    {"authorization", "proxy-authorization", "x-api-key", "api-key", "apikey", "x-auth-token", "x-access-token"}
+)
+_PARAMETERS: Final = frozenset({"access_token", "api_key", "apikey", "client_secret"})
+"""Names by which credentials are commonly sent."""
 _EXAMPLE: Final = "Write an absolute URL, such as https://api.example.com/orders."
 
 
 def check_request(report: Report, block: HttpRequest, path: Path) -> None:
     """What can be known of a request before it is made."""
     _check_url(report, block.url, (*path, "url"))
+    for key, given, known in (("headers", block.headers, _HEADERS), ("query", block.query, _PARAMETERS)):
+        for name, value in given.items():
+            if name.lower() in known and isinstance(value, str) and value and "{{" not in value:
+                fix = "Store it as a secret and write {{secrets.its-name}}, or use the auth block."
+                report.add("plain-secret", "a credential is written into the document", (*path, key, name), fix=fix)
     if block.auth is not None:
         if block.auth.oauth2 is not None:
             _check_url(report, block.auth.oauth2.token_url, (*path, "auth", "oauth2", "tokenUrl"))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from millrace.spec.checks.operands import type_of
 from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment
 from millrace.spec.findings import Path, Severity
 from millrace.spec.shapes import disjoint, json_type
-from millrace.spec.sites import Site, Sites, texts
+from millrace.spec.sites import GUARDS, Site, Sites, texts
 from millrace.spec.suggest import asking
 from millrace.spec.tree import Placed
 
 _ARRAY: Final = frozenset({"array"})
 _OBJECT: Final = frozenset({"object"})
-_GUARDS: Final = ("?.", "??", "has(")
 
 
 def check_strays(report: Report, sites: Sites) -> None:
@@ -25,7 +24,7 @@ def check_strays(report: Report, sites: Sites) -> None:
         names = report.nearest(stray.name, stray.known)
         message = f"no item has the field {stray.name} here: an earlier step left {_listed(stray.known)}."
         fix = f"Write {names[0]}." if names else f"Make {stray.name} in the earlier step, or read another field."
-        guarded = any(guard in text for _, text in texts(_at(report, path)) for guard in _GUARDS)
+        guarded = any(guard in text for _, text in texts(report.source.at(path)) for guard in GUARDS)
         severity: Severity | None = None if stray.fatal and not guarded else "warning"
         report.add("unknown-field", message + asking(names), path, fix=fix, names=names, severity=severity)
 
@@ -33,13 +32,6 @@ def check_strays(report: Report, sites: Sites) -> None:
 def _listed(known: frozenset[str]) -> str:
     shown = sorted(known)
     return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
-
-
-def _at(report: Report, path: Path) -> Any:
-    value = report.source.value
-    for part in path:
-        value = value[part]
-    return value
 
 
 def check_items(report: Report, placed: Placed, inputs: Mapping[Path, Site | None], environment: Environment) -> None:

@@ -80,9 +80,14 @@ def check_graph(report: Report, tree: Tree, graphs: Sequence[Graph], sites: Site
     within = _within(report, tree, sites)
     for placed in tree.tasks:
         body = tree.bodies[placed.body]
+        seen: dict[str, str | bool | None] = {}
         for at, need in enumerate(placed.task.depends_on):
             if need.task not in body.ids:
                 _unknown_need(report, tree, placed.index, at)
+            elif need.task in seen and None in (seen[need.task], need.condition):
+                message = f'the task waits for "{need.task}" already'
+                report.add("no-effect", message, _need_path(report, placed.path, at), fix="Name it once.")
+            seen.setdefault(need.task, need.condition)
     for body, graph in zip(tree.bodies, graphs, strict=True):
         for name, needs in graph.needs.items():
             if name in needs and body.ids[name] not in within:
@@ -146,14 +151,7 @@ def check_reachable(report: Report, tree: Tree, outcomes: Sequence[Outcomes]) ->
 
 def _need_path(report: Report, base: Path, at: int) -> Path:
     path: Path = (*base, "dependsOn", at)
-    return (*path, "task") if isinstance(_raw(report, path), dict) else path
-
-
-def _raw(report: Report, path: Path) -> object:
-    value = report.source.value
-    for part in path:
-        value = value[part]
-    return value
+    return (*path, "task") if isinstance(report.source.at(path), dict) else path
 
 
 def _place(report: Report, tree: Tree, index: int, need: str) -> Path:

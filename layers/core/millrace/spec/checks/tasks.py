@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from millrace.spec.checks.calls import Callee, check_call, words
 from millrace.spec.checks.operands import type_of
 from millrace.spec.checks.report import Report
 from millrace.spec.checks.requests import check_request
+from millrace.spec.checks.schemas import check_sense
 from millrace.spec.checks.steps import check_items
 from millrace.spec.environment import Environment, Environments
 from millrace.spec.findings import Path
-from millrace.spec.input_check import validate_input
-from millrace.spec.models import Task, WorkflowTask, WorkflowTaskSpec
+from millrace.spec.models import Task, Workflow, WorkflowTask, WorkflowTaskSpec
 from millrace.spec.schema_check import schema_problems
-from millrace.spec.shapes import Shape, disjoint, follow, json_type, types_of
+from millrace.spec.shapes import disjoint, json_type
 from millrace.spec.sites import Site, Sites
 from millrace.spec.suggest import asking
 from millrace.spec.tasks.approval import Approval
 from millrace.spec.tasks.for_each import ForEach
 from millrace.spec.tasks.generate import Generate
 from millrace.spec.tasks.http import HttpRequest
+from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import Placed, Tree
 
 _ARRAY: Final = frozenset({"array"})
@@ -37,6 +39,8 @@ def check_schema(report: Report, schema: Any, path: Path) -> bool:
     problems = schema_problems(schema)
     for inside, message, fix in problems:
         report.add("bad-schema", message, (*path, *inside), fix=fix)
+    if not problems:
+        check_sense(report, schema, path)
     return not problems
 
 
@@ -54,9 +58,14 @@ def check_block(report: Report, holder: Task | WorkflowTaskSpec, base: Path) -> 
 
 
 def check_tasks(
-    report: Report, tree: Tree, tasks: Mapping[str, WorkflowTask], sites: Sites, environments: Environments
+    report: Report,
+    tree: Tree,
+    tasks: Mapping[str, WorkflowTask],
+    workflows: Mapping[str, Workflow] | None,
+    sites: Sites,
+    environments: Environments,
 ) -> None:
-    """Every task against what it refers to."""
+    """Every task against what it refers to; ``workflows`` is None where nobody knows which there are."""
     inputs: dict[tuple[int, Path], Site] = {}
     lists: dict[int, Site] = {}
     for site in sites.sites:
@@ -88,7 +97,11 @@ def check_tasks(
         if task.task_ref is not None:
             document = _known_ref(report, task.task_ref, placed.place("taskRef"), tasks)
             if document is not None:
-                _inputs(report, placed, document, inputs, environment)
+                check_call(report, placed, Callee.of(document), inputs, environment)
+        if isinstance(task.block, SubWorkflow):
+            callee = _known_workflow(report, placed, task.block.workflow_ref, workflows)
+            if callee is not None:
+                check_call(report, placed, Callee.of(callee), inputs, environment)
 
 
 def _known_ref(report: Report, reference: str, path: Path, tasks: Mapping[str, WorkflowTask]) -> WorkflowTask | None:
@@ -99,6 +112,22 @@ def _known_ref(report: Report, reference: str, path: Path, tasks: Mapping[str, W
         fix = "Publish it first, or correct the name or range."
         report.add("unknown-task-ref", message, path, fix=fix, names=names)
     return document
+
+
+def _known_workflow(
+    report: Report, placed: Placed, reference: str, workflows: Mapping[str, Workflow] | None
+) -> Workflow | None:
+    """The workflow that a task starts; itself is always there."""
+    found = None if workflows is None else workflows.get(reference)
+    if workflows is None or found is not None:
+        return found
+    own = report.source.value["metadata"]["name"]
+    if reference.partition("@")[0] != own:
+        names = report.nearest(reference, list(workflows))
+        message = f'there is no workflow "{reference}".{asking(names)}'
+        fix = "Publish it before this one starts, or correct the name or range."
+        report.add("unknown-workflow-ref", message, placed.place("workflowRef"), fix=fix, names=names)
+    return None
 
 
 def _literal(report: Report, value: Any, path: Path) -> None:
@@ -129,63 +158,5 @@ def check_moment(report: Report, site: Site, environment: Environment) -> None:
         return
     found = type_of(site, environment)
     if disjoint(found, wanted):
-        message = f"{site.path[-1]} is {_words(found)}, and {site.path[-2]} takes {_words(wanted)}"
-        report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {_words(wanted)}.")
-
-
-def _inputs(
-    report: Report,
-    placed: Placed,
-    document: WorkflowTask,
-    inputs: Mapping[tuple[int, Path], Site],
-    environment: Environment,
-) -> None:
-    """What a task gives to a reusable task, against the input schema of that."""
-    schema = document.spec.input_schema
-    task, index = placed.task, placed.index
-    base = placed.place("input")
-    given = task.input
-    if not isinstance(given, dict) or schema_problems(schema):
-        return
-    declared = schema.get("properties")
-    declared = declared if isinstance(declared, dict) else {}
-    for name in schema.get("required", ()):
-        if name not in given:
-            message = f'{document.metadata.name} requires the input "{name}"'
-            where = base if "input" in task.model_fields_set else placed.path
-            report.add("missing-input", message, where, fix=f"Add {name} to input.")
-    for name, value in given.items():
-        path = (*base, name)
-        if name not in declared:
-            if schema.get("additionalProperties") is False:
-                names = report.nearest(name, declared)
-                message = f'{document.metadata.name} has no input "{name}".{asking(names)}'
-                at = report.source.key_position(path)
-                fix = f"Write {names[0]}." if names else "Take it out."
-                report.add("unknown-input", message, path, fix=fix, names=names, at=at)
-            continue
-        shape = follow(Shape.of(schema), (name,)).shape
-        site = inputs.get((index, (name,)))
-        if site is not None and shape is not None:
-            found, wanted = type_of(site, environment), types_of(shape)
-            if disjoint(found, wanted):
-                message = f"{name} is {_words(found)}, and {document.metadata.name} takes {_words(wanted)}"
-                report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {_words(wanted)}.")
-        elif not dynamic(value):
-            narrow = {key: item for key, item in schema.items() if key in ("$defs", "definitions")}
-            checked = validate_input({**narrow, "properties": {name: declared[name]}}, {name: value})
-            for wrong in checked.invalid_inputs:
-                report.add("type-mismatch", wrong.message, path, fix=f"Give it {wrong.expected}.")
-
-
-def _words(kinds: frozenset[str] | None) -> str:
-    return " or ".join(sorted(kinds or ()))
-
-
-def dynamic(value: Any) -> bool:
-    """Whether a value holds a template."""
-    if isinstance(value, dict):
-        return any(dynamic(item) for item in value.values())
-    if isinstance(value, list):
-        return any(dynamic(item) for item in value)
-    return isinstance(value, str) and "{{" in value
+        message = f"{site.path[-1]} is {words(found)}, and {site.path[-2]} takes {words(wanted)}"
+        report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {words(wanted)}.")

@@ -33,9 +33,9 @@ def check_waiting(
 
 
 def check_policies(report: Report, holder: Task | WorkflowTaskSpec, kind: str | None, path: Path) -> None:
-    """A wait is not attempted, so nothing about attempts applies to it."""
+    """A wait is not attempted, nor is what is only computed, so nothing about attempts applies to them."""
     known = None if kind is None else find_type(kind)
-    if known is None or not (known.waits or known.composes):
+    if known is None or not (known.waits or known.composes or known.steps):
         return
     attempts = {
         "retry": holder.retry,
@@ -43,7 +43,7 @@ def check_policies(report: Report, holder: Task | WorkflowTaskSpec, kind: str | 
         "circuitBreaker": holder.circuit_breaker,
     }
     for key, value in attempts.items():
-        if value is not None:
+        if value is not None and not (known.steps and key == "circuitBreaker"):  # the check of breakers says so
             message = f"{key} has no effect: a task of type {known.name} is not attempted itself"
             report.add("no-effect", message, (*path, key), fix="Take it out; timeout limits how long it may take.")
 

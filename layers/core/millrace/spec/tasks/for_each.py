@@ -39,9 +39,11 @@ def _failures(value: int | str) -> int | str:
             raise refusal("a number of failures below zero", "Write 0 or more, or a percentage such as 10%.")
         return value
     try:
-        parse_percent(value)
+        share = parse_percent(value)
     except InvalidRequest as error:
         raise refusal(error.message, error.hint) from None
+    if share > 1:
+        raise refusal(f"{value} of the items are more than all of them", "Use at most 100%.")
     return value
 
 
