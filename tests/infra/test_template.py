@@ -95,6 +95,23 @@ def test_every_function_and_layer_is_for_arm64_and_python_3_13() -> None:
     assert [["arm64"]] * 2 == [layer["Properties"]["CompatibleArchitectures"] for layer in layers]
 
 
+def test_secrets_are_reached_below_the_name_of_the_stack_only_and_never_listed() -> None:
+    reached = [
+        (name, action, one["Resource"])
+        for name, one in STATEMENTS
+        for action in as_list(one["Action"])
+        if action.startswith("secretsmanager:")
+    ]
+    ours = {
+        "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+        "${AWS::StackName}/secrets/*"
+    }
+    assert [
+        ("DriverFunction", "secretsmanager:GetSecretValue", ours),
+        ("WorkflowsFunction", "secretsmanager:DescribeSecret", ours),
+    ] == sorted(reached, key=lambda one: one[0])
+
+
 def test_the_driver_may_call_the_functions_that_are_named_and_no_others() -> None:
     parameter = DOCUMENT["Parameters"]["LambdaFunctions"]
     assert ("CommaDelimitedList", "") == (parameter["Type"], parameter["Default"])

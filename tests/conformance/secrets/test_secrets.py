@@ -88,12 +88,22 @@ def test_names_are_sorted_and_show_no_value(secrets: Secrets, scope: TenantScope
     assert "canary" not in repr(secrets.get(scope, "a"))
 
 
+def test_what_was_put_is_there_until_it_is_deleted(secrets: Secrets, scope: TenantScope) -> None:
+    assert not secrets.has(scope, "t")
+    secrets.put(scope, "t", Secret("x"))
+    found = [secrets.has(one, name) for one in (scope, TenantScope(scope.tenant + "0")) for name in ("t", "t2")]
+    assert [True, False, False, False] == found
+    secrets.delete(scope, "t")
+    assert not secrets.has(scope, "t")
+
+
 @pytest.mark.parametrize("name", ["", ".", "../x", "a/b", "a b", "-a", "a-", "é", "a\n", "x" * 129])
 def test_a_senseless_name_is_refused(secrets: Secrets, scope: TenantScope, name: str) -> None:
     for call in (
         lambda: secrets.get(scope, name),
         lambda: secrets.put(scope, name, Secret("x")),
         lambda: secrets.delete(scope, name),
+        lambda: secrets.has(scope, name),
     ):
         with pytest.raises(InvalidRequest):
             call()

@@ -136,6 +136,7 @@ def test_a_secret_deleted_elsewhere_is_gone_after_the_kept_time(vault: Vault) ->
     vault.secrets.put(SCOPE, "a", Secret("old"))
     assert "old" == vault.secrets.get(SCOPE, "a").value
     vault.client.delete_secret(SecretId="millrace/t/a")
+    assert not vault.secrets.has(SCOPE, "a")
     vault.clock.advance(1000)
     with pytest.raises(NotFound):
         vault.secrets.get(SCOPE, "a")
@@ -152,12 +153,13 @@ def test_a_secret_in_another_form_is_refused_without_showing_it(vault: Vault, te
 
 @pytest.mark.parametrize("code", ["", "AccessDeniedException", "ThrottlingException", "InternalServiceError"])
 def test_a_failing_vault_is_unavailable_and_never_a_missing_secret(vault: Vault, code: str) -> None:
-    failing(vault.client, "GetSecretValue", "CreateSecret", "DeleteSecret", "ListSecrets", code=code)
+    failing(vault.client, "GetSecretValue", "CreateSecret", "DeleteSecret", "ListSecrets", "DescribeSecret", code=code)
     for call in (
         lambda: vault.secrets.get(SCOPE, "a"),
         lambda: vault.secrets.put(SCOPE, "a", Secret("canary")),
         lambda: vault.secrets.delete(SCOPE, "a"),
         lambda: vault.secrets.names(SCOPE),
+        lambda: vault.secrets.has(SCOPE, "a"),
     ):
         with pytest.raises(StoreUnavailable) as caught:
             call()

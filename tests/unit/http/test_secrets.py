@@ -250,6 +250,9 @@ def test_a_secret_store_that_does_not_answer_is_retryable() -> None:
 
         def delete(self, scope: TenantScope, name: str) -> None: ...
 
+        def has(self, scope: TenantScope, name: str) -> bool:
+            return False
+
         def names(self, scope: TenantScope) -> list[str]:
             return []
 

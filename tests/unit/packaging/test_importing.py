@@ -5,22 +5,26 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import boto3
 import pytest
 
-from millrace.adapters.memory import MemorySecrets
+from millrace.adapters.memory import ManualClock, MemorySecrets
+from millrace.adapters.secrets import ManagedSecrets
 from millrace.base.errors import Conflict, InvalidDocument, InvalidRequest, NotFound, StoreUnavailable
 from millrace.ports.documents import TenantScope
 from millrace.ports.secrets import Secret
 from millrace.services.export_workflow import export_workflow
 from millrace.services.get_definition import get_definition
-from millrace.services.import_package import import_package
+from millrace.services.import_package import SECRETS_ASKED, import_package
 from millrace.services.list_versions import list_versions
 from millrace.services.platform import Platform
 from millrace.spec import content_hash, load
+from tests.conformance.documents.cloud import REGION, mocked_aws
 from tests.functions.world import NotedOrchestrator, caller, platform
 from tests.unit.packaging.builders import WHO, bring, flow, package_of, publish, remade, reusable, stocked
 
 GOOD = package_of(stocked())
+SENDER = {"apiVersion": "workflow.io/v1", "kind": "Workflow", "metadata": {"name": "sender"}}
 
 
 def actions(report: dict[str, Any]) -> dict[str, str]:
@@ -272,16 +276,60 @@ def test_latest_means_what_is_published_last() -> None:
 
 
 class ClosedSecrets(MemorySecrets):
-    """A store whose permission to list has not been given."""
+    """A store whose permission to look for secrets has not been given."""
 
-    def names(self, scope: TenantScope) -> list[str]:
-        raise StoreUnavailable("listing secrets is not allowed")
+    def has(self, scope: TenantScope, name: str) -> bool:
+        raise StoreUnavailable("looking for secrets is not allowed")
 
 
-def test_where_secrets_cannot_be_listed_all_that_are_needed_are_given() -> None:
+def test_where_secrets_cannot_be_looked_for_all_that_are_needed_are_given() -> None:
     world = dataclasses.replace(platform(), secrets=ClosedSecrets())
     report = bring(world, GOOD)
     assert (False, ["crm-token", "hook-token"]) == (
         report["secretsKnown"],
         [one["name"] for one in report["missingSecrets"]],
     )
+
+
+def test_of_the_secrets_that_are_needed_only_those_that_are_not_stored_are_named() -> None:
+    world = platform()
+    world.secrets.put(WHO.scope, "crm-token", Secret("x", ("api.example.com",)))
+    world.secrets.put(WHO.scope, "other", Secret("y"))
+    report = bring(world, GOOD)
+    assert (True, ["hook-token"]) == (report["secretsKnown"], [one["name"] for one in report["missingSecrets"]])
+
+
+def needing(*names: str) -> bytes:
+    """A package of one workflow that sends these secrets."""
+    other = platform()
+    body = {f"k{index}": f"{{{{secrets['{name}']}}}}" for index, name in enumerate(names)}
+    request = {"method": "POST", "url": "https://a.example", "body": body}
+    publish(other, "workflow", {**SENDER, "spec": {"tasks": [{"id": "send", "type": "http", "request": request}]}})
+    return package_of(other, "sender")
+
+
+def test_a_secret_that_can_be_stored_nowhere_is_missing() -> None:
+    report = bring(platform(), needing("a b"))
+    assert (True, ["a b"]) == (report["secretsKnown"], [one["name"] for one in report["missingSecrets"]])
+
+
+@pytest.mark.parametrize(("count", "known"), [(SECRETS_ASKED, True), (SECRETS_ASKED + 1, False)])
+def test_only_so_many_secrets_are_looked_for(count: int, known: bool) -> None:
+    world, names = platform(), [f"s{number:03}" for number in range(count)]
+    for name in names[1:]:
+        world.secrets.put(WHO.scope, name, Secret("x"))
+    report = bring(world, needing(*names))
+    missing = [one["name"] for one in report["missingSecrets"]]
+    assert (known, names[:1] if known else names) == (report["secretsKnown"], missing)
+
+
+def test_an_import_asks_the_cloud_about_single_secrets_and_for_no_list() -> None:
+    asked: list[str] = []
+    with mocked_aws():
+        client = boto3.client("secretsmanager", region_name=REGION)
+        secrets = ManagedSecrets(client, ManualClock(), prefix="stack/secrets")
+        secrets.put(WHO.scope, "crm-token", Secret("x", ("api.example.com",)))
+        client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+        report = bring(dataclasses.replace(platform(), secrets=secrets), GOOD)
+    assert (True, ["hook-token"]) == (report["secretsKnown"], [one["name"] for one in report["missingSecrets"]])
+    assert ["DescribeSecret"] * 2 == asked

@@ -85,6 +85,17 @@ class ManagedSecrets:
         finally:
             self._forget(full)
 
+    def has(self, scope: TenantScope, name: str) -> bool:
+        """Describes that one secret: unlike a list, which tells of every secret of the account, this can be permitted
+        for our own names only."""
+        full = self._name(scope, name)
+        try:
+            return "DeletedDate" not in self._client.describe_secret(SecretId=full)
+        except client_errors() as error:
+            if _code(error) == _MISSING:
+                return False
+            raise unavailable(error, "looking for the secret") from error
+
     def names(self, scope: TenantScope) -> list[str]:
         folder = self._folder(scope)
         try:

@@ -97,7 +97,9 @@ class ImportReport(Wire):
     counts: PackageCounts
     definitions: list[ImportedDefinition]
     differences: list[ReferenceDifference]
-    secrets_known: bool = Field(description="False where this function may not list secrets: then all are given.")
+    secrets_known: bool = Field(
+        description="False where the store of secrets does not tell which it holds: then all are given."
+    )
     missing_secrets: list[MissingSecret]
     missing_env: list[str]
     findings: list[DefinitionFinding]

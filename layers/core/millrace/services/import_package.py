@@ -7,8 +7,8 @@ off is repeated: what was published by it is unchanged the second time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from millrace.base.errors import Conflict, InvalidDocument, InvalidRequest, Unavailable
 from millrace.services.caller import Caller
@@ -17,6 +17,9 @@ from millrace.services.packaging import OnConflict, Package, Plan, Step, open_pa
 from millrace.services.platform import Platform
 from millrace.services.publish_definition import Publication, publish_definition
 from millrace.spec import has_errors
+
+SECRETS_ASKED: Final = 500
+"""Secrets that are looked for, one after the other, within the time that a request has."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def _publish(platform: Platform, caller: Caller, package: Package, step: Step) -
 
 def _report(platform: Platform, caller: Caller, package: Package, plan: Plan, order: Order) -> dict[str, Any]:
     manifest, signature = package.manifest, package.signature
-    known = _secret_names(platform, caller)
+    missing = _missing(platform, caller, [one.name for one in manifest.requires.secrets])
     counts: Mapping[str, int] = {
         action: sum(step.action == action for step in plan.steps)
         for action in ("create", "update", "unchanged", "conflict", "skip")
@@ -113,11 +116,11 @@ def _report(platform: Platform, caller: Caller, package: Package, plan: Plan, or
         "signature": None if signature is None else {"keyId": signature.key_id, "trusted": order.trusted is not None},
         "counts": dict(counts),
         "differences": list(plan.differences),
-        "secretsKnown": known is not None,
+        "secretsKnown": missing is not None,
         "missingSecrets": [
             {"name": one.name, "hosts": list(one.hosts), "hostsComputed": one.hosts_computed}
             for one in manifest.requires.secrets
-            if known is None or one.name not in known
+            if missing is None or one.name in missing
         ],
         "missingEnv": [key for key in manifest.requires.env if key not in platform.env and key != "*"],
         "findings": [
@@ -126,12 +129,21 @@ def _report(platform: Platform, caller: Caller, package: Package, plan: Plan, or
     }
 
 
-def _secret_names(platform: Platform, caller: Caller) -> frozenset[str] | None:
-    """Names, never values; None where the store does not list them to this function."""
+def _missing(platform: Platform, caller: Caller, names: Sequence[str]) -> frozenset[str] | None:
+    """Those of ``names`` that are not stored; None where the store does not tell, or there are too many to ask for."""
+    if len(names) > SECRETS_ASKED:
+        return None
     try:
-        return frozenset(platform.secrets.names(caller.scope))
+        return frozenset(name for name in names if not _has(platform, caller, name))
     except Unavailable:
         return None
+
+
+def _has(platform: Platform, caller: Caller, name: str) -> bool:
+    try:
+        return platform.secrets.has(caller.scope, name)
+    except InvalidRequest:  # no secret can be called that
+        return False
 
 
 def _step_json(step: Step, revision: int | None) -> dict[str, Any]:

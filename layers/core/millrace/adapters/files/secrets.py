@@ -79,6 +79,9 @@ class FileSecrets:
             if held.get(scope.tenant, {}).pop(name, None) is not None:
                 self._store(held)
 
+    def has(self, scope: TenantScope, name: str) -> bool:
+        return secret_name(scope, name) in self._load().get(scope.tenant, {})
+
     def names(self, scope: TenantScope) -> list[str]:
         return sorted(self._load().get(scope.tenant, {}))
 

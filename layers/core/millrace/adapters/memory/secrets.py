@@ -30,6 +30,10 @@ class MemorySecrets:
         with self._lock:
             self._held.pop((scope.tenant, secret_name(scope, name)), None)
 
+    def has(self, scope: TenantScope, name: str) -> bool:
+        with self._lock:
+            return (scope.tenant, secret_name(scope, name)) in self._held
+
     def names(self, scope: TenantScope) -> list[str]:
         with self._lock:
             return sorted(name for tenant, name in self._held if tenant == scope.tenant)
