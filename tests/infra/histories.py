@@ -43,7 +43,7 @@ def comparable(
     platform: Platform, scope: TenantScope, events: list[ev.Event], *, without: frozenset[str] = frozenset()
 ) -> History:
     """Per task path (empty: the execution itself) its events in order, values resolved, without what may differ:
-    `FIELDS`, and the fields named by ``without``."""
+    `FIELDS`, and the fields and keys named by ``without``."""
     found: History = defaultdict(list)
     assert isinstance(events[0], ev.ExecutionStarted)
     named = ev.WaitStarted | ev.ChildStarted | ev.ChildFinished
@@ -61,7 +61,7 @@ def comparable(
                 value = [value.kind, value.code, value.message, value.retryable]
             elif name in FIELDS or name in without or _waits_for_breaker(event, name):
                 continue
-            body[name] = _stable(value, known)
+            body[name] = _stable(value, known, KEYS | without)
         found[getattr(event, "path", "")].append(body)
     return dict(found)
 
@@ -76,19 +76,31 @@ def children(events: list[ev.Event]) -> dict[str, str]:
     return {event.path: event.child for event in events if isinstance(event, ev.ChildStarted)}
 
 
-def _stable(value: Any, known: dict[str, str]) -> Any:
-    """JSON without addresses, times and keys, in which executions are named by what they are to this one."""
+def family_history(
+    platform: Platform, scope: TenantScope, execution: str, *, without: frozenset[str] = frozenset()
+) -> History:
+    """What is `comparable` of an execution and, below the paths of their tasks, of those that it started."""
+    events = read_history(platform, scope, execution)
+    found = comparable(platform, scope, events, without=without)
+    for path, child in children(events).items():
+        below = family_history(platform, scope, child, without=without)
+        found |= {f"{path}>{inner}": inside for inner, inside in below.items()}
+    return found
+
+
+def _stable(value: Any, known: dict[str, str], without: frozenset[str]) -> Any:
+    """JSON without addresses and the keys ``without``, in which executions are named by what they are to this one."""
     plain = ADDRESS.sub("demo", json.dumps(msgspec.to_builtins(value, str_keys=True, enc_hook=repr), sort_keys=True))
     for execution, name in known.items():
         plain = plain.replace(execution, name)
-    return _strip(json.loads(plain))
+    return _strip(json.loads(plain), without)
 
 
-def _strip(value: Any) -> Any:
+def _strip(value: Any, without: frozenset[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _strip(held) for key, held in value.items() if key not in KEYS}
+        return {key: _strip(held, without) for key, held in value.items() if key not in without}
     if isinstance(value, list):
-        return [_strip(held) for held in value]
+        return [_strip(held, without) for held in value]
     return value
 
 

@@ -27,9 +27,11 @@ from millrace.adapters.sqlite import SqliteDocuments
 from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
+from millrace.engine import events as ev
 from millrace.engine.events import Event
 from millrace.local.demo import create_app
 from millrace.local.listener import Listener, bind, port_of
+from millrace.ports.documents import TenantScope
 from millrace.services.caller import Caller
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.child_executions import ChildExecutions
@@ -48,7 +50,7 @@ from millrace.wiring.local import demo_environment
 from millrace.wiring.settings import Settings
 from tests.conformance.documents.cloud import CREDENTIALS, REGION, TABLES, make_tables
 from tests.corpus import Case
-from tests.infra.histories import History, children, comparable, read_history
+from tests.infra.histories import History, children, family_history, read_history
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLER = Caller(tenant="acme", principal="ann", roles=frozenset({"admin"}))
@@ -75,11 +77,7 @@ class Ran:
     @cached_property
     def history(self) -> History:
         """Its own, and those of the executions that it started, below the paths of their tasks."""
-        found = comparable(self.platform, CALLER.scope, self.events)
-        for path, child in children(self.events).items():
-            below = Ran(self.platform, child, parked=False).history
-            found |= {f"{path}>{inner}": events for inner, events in below.items()}
-        return found
+        return family_history(self.platform, CALLER.scope, self.execution)
 
 
 @contextmanager
@@ -355,16 +353,17 @@ def finish(platform: Platform, case: Case, execution: str) -> Ran:
             )
         else:
             signal_execution(platform, CALLER, execution, "paid", payload={"amount": 7}, message_id="m-1")
-    until(lambda: _over(platform, execution), "the execution does not end")
+    until(lambda: is_over(platform, CALLER.scope, execution), "the execution does not end")
     return Ran(platform, execution, bool(_actor(platform, execution).park_id))
 
 
-def _over(platform: Platform, execution: str) -> bool:
+def is_over(platform: Platform, scope: TenantScope, execution: str) -> bool:
     """Whether it has ended, and all that it started."""
-    if not _actor(platform, execution).done:
+    actor = read_actor(platform.documents, scope, execution)
+    if actor is None or not actor.done:
         return False
-    started = children(read_history(platform, CALLER.scope, execution))
-    return all(_over(platform, child) for child in started.values())
+    started = children(read_history(platform, scope, execution))
+    return all(is_over(platform, scope, child) for child in started.values())
 
 
 def result(ran: Ran) -> dict[str, Any]:
@@ -376,10 +375,13 @@ def _actor(platform: Platform, execution: str) -> Any:
 
 
 def _waits(platform: Platform, case: Case, execution: str) -> bool:
-    events = read_history(platform, CALLER.scope, execution)
-    stopped = ("RetryScheduled", "WaitStarted")
-    scheduled = any(type(e).__name__ in stopped and e.path == case.after for e in events)  # type: ignore[attr-defined]
-    return scheduled and bool(_actor(platform, execution).token)
+    return has_come_to(platform, CALLER.scope, execution, case.after) and bool(_actor(platform, execution).token)
+
+
+def has_come_to(platform: Platform, scope: TenantScope, execution: str, task: str) -> bool:
+    """Whether a task waits, or has its next attempt scheduled."""
+    waits = (ev.RetryScheduled, ev.WaitStarted)
+    return any(isinstance(event, waits) and event.path == task for event in read_history(platform, scope, execution))
 
 
 def until(holds: Callable[[], bool], otherwise: str) -> None:

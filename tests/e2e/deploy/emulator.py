@@ -78,7 +78,7 @@ def emulator(folder: Path) -> Iterator[str]:
     """The address of a fresh emulator, stopped at the end. Its files go to ``folder``."""
     port = free_port()
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MILLRACE_"))},
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MILLRACE_", "PYTHON"))},
         "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),

@@ -23,7 +23,7 @@ from millrace.ports.documents import Delete, Key, Put, Table, Update
 from millrace.ports.runners import Failure
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.signal_execution import signal_execution
-from millrace.store.executions import actor_key, read_actor
+from millrace.store.executions import actor_key, read_actor, summary_key
 from millrace.store.runlog import Stamp, segment_puts
 
 from .runs import CALLER, NEVER, SCOPE, Local, Script, call
@@ -166,6 +166,29 @@ def test_a_retry_beyond_the_deadline_is_left_to_the_next_driver() -> None:
     execution = local.begin([call("a", attemptTimeout="1s", retry=retry)])
     assert Again(0, "deadline") == local.drive(execution, deadline=local.clock.now() + 10_000)
     assert Done("succeeded") == local.drive(execution, deadline=local.clock.now() + 60_000)
+
+
+LOOP = {"forEach": {"items": [0, 1, 2, 3, 4], "tolerate": {"failures": 2}}, "tasks": [call("a"), call("b", "a")]}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "counts", "attempts"),
+    [
+        ([call("one"), call("two", "one")], (2, 0, 0), 2),
+        ([{"id": "loop", **LOOP}, call("after", "loop")], (2 + 3 + 3, 2, 2), 5 + 3 + 1),
+    ],
+    ids=["plain", "iterations that are forgotten"],
+)
+def test_the_summary_counts_tasks_and_attempts(
+    tasks: list[dict[str, Any]], counts: tuple[int, int, int], attempts: int
+) -> None:
+    local = Local(Script({f"loop[{n}]/a": [Failure("http", "404", "no", False)] for n in (1, 3)}))
+    execution = local.begin(tasks)
+    assert "succeeded" == local.finish(execution)["status"]
+    summary = local.documents.get(SCOPE, summary_key(execution))
+    assert summary is not None
+    expected = dict(zip(("succeeded", "failed", "skipped"), counts, strict=True))
+    assert (expected, attempts) == (summary.attrs["tasks"], summary.attrs["attempts"])
 
 
 # leases and fences
