@@ -87,8 +87,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.mark.parametrize(("task", "kind", "said"), REFUSED.values(), ids=list(REFUSED))
 def test_what_cannot_be_started_is_a_failed_task_and_no_execution(task: dict[str, Any], kind: str, said: str) -> None:
     family = Family()
+    family.publish(workflow("flow", [task]))  # before what it starts, whose schema its publish would be held to
     family.publish(workflow("child", [call("inner")], input=SCHEMA))
-    parent = family.begin([task])
+    parent = family.start("flow")
     family.settle()
     error = family.read(parent)["tasks"]["c"]["error"]
     assert kind == error["kind"]
