@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from . import attempts, aws, engine, growth, guards, imports, logs, nested, paths
+from . import attempts, aws, engine, growth, guards, imports, logs, nested, paths, places, validation
 
 
 def main() -> int:
@@ -35,6 +35,8 @@ def main() -> int:
         ("local path, synchronous=FULL", lambda: [*paths.rows("FULL"), paths.makespan("FULL")]),
         ("local path, synchronous=NORMAL", lambda: [*paths.rows("NORMAL"), paths.makespan("NORMAL")]),
         ("circuit breakers", guards.rows),
+        ("places under concurrency keys", places.rows),
+        ("validation of documents", validation.rows),
         ("logs", logs.log_rows),
         ("expressions and transforms", logs.expression_rows),
         ("attempts that prove who calls, read pages or call functions", attempts.rows),

@@ -28,6 +28,7 @@ from millrace.ports.documents import TenantScope
 from millrace.ports.runners import Attempt, Outcome
 from millrace.services.create_execution import create_execution
 from millrace.services.platform import Platform
+from millrace.services.slot_leases import SlotLeases
 from millrace.store.executions import read_actor
 
 from .graphs import Edges
@@ -85,6 +86,7 @@ class Bench:
             runners={"noop": self.runner},
             owner=secrets.token_hex(8),
             exclusive=True,
+            slots=SlotLeases(lambda: self.platform),
         )
 
     def start(self, plan: Plan, name: str) -> str:
