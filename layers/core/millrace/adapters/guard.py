@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from millrace.adapters.keys import Address, Listing, encode
@@ -44,6 +45,8 @@ from millrace.ports.documents import (
 )
 
 BODY = "body"
+KEPT_PARTITIONS: Final = 2048
+"""How many partition keys are kept as checked: an execution writes to a few of its own again and again."""
 _INTEGER_BOUND: Final[int] = int("1" + "0" * INTEGER_DIGITS)
 _ORDERED = frozenset({"lt", "le", "gt", "ge"})
 _COMPARING = frozenset({"eq", "ne"}) | _ORDERED
@@ -80,9 +83,14 @@ def partition_text(scope: Scope, parts: Sequence[str]) -> str:
     """The partition text of a tenant's key; refuses the system scope, which has no keys of its own."""
     if not isinstance(scope, TenantScope):
         raise InvalidRequest("the system scope reads the live index and nothing else")
-    if not scope.tenant:
+    return _partition_text(scope.tenant, *parts)
+
+
+@lru_cache(maxsize=KEPT_PARTITIONS)
+def _partition_text(tenant: str, *parts: str) -> str:
+    if not tenant:
         raise InvalidRequest("the tenant is empty")
-    return _key_text(encode((scope.tenant, *parts)), "the partition key", KEY_PARTITION_BYTES)
+    return _key_text(encode((tenant, *parts)), "the partition key", KEY_PARTITION_BYTES)
 
 
 def address(scope: Scope, key: Key) -> Address:
@@ -146,6 +154,8 @@ def integer_in_range(number: int) -> bool:
 
 def _measured(value: object, name: str, depth: int) -> tuple[Attr, int]:
     """A checked copy of a value and its size in bytes."""
+    if type(value) is str and value.isascii():  # most are
+        return value, len(value)
     match value:
         case None | bool():
             return value, 1
@@ -232,7 +242,7 @@ def checked_item(scope: Scope, item: Item) -> tuple[Address, Item, int]:
         size += 6
     if size > ITEM_BYTES:
         raise too_large("the item", ITEM_BYTES, size)
-    return place, replace(item, attrs=attrs, indexes=dict(item.indexes)), size
+    return place, Item(item.key, attrs, dict(item.indexes), item.expires_at, item.feed), size
 
 
 def _check(check: Check) -> None:
@@ -280,7 +290,7 @@ def checked_op(scope: Scope, op: Op) -> tuple[Address, Op, int]:
     _conditions(op.when)
     if isinstance(op, Put):
         place, item, size = checked_item(scope, op.item)
-        return place, replace(op, item=item), size
+        return place, Put(item, op.when), size
     if isinstance(op, Update):
         return _checked_update(scope, op)
     if not isinstance(op, Delete) and not op.when:

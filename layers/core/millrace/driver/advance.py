@@ -10,7 +10,7 @@ segment with its AttemptStarted is acknowledged. Results that arrive while a com
 from __future__ import annotations
 
 from millrace.base.errors import FenceLost
-from millrace.driver.loading import load_actor, load_state
+from millrace.driver.loading import Loaded, load_actor, load_state
 from millrace.driver.session import MARGIN_MS, Session
 from millrace.driver.world import Advanced, Again, Done, DriverWorld, Poke, Wait
 from millrace.ports.documents import TenantScope
@@ -31,16 +31,10 @@ async def advance(
     """
     poke = poke or Poke()
     poke.is_set = False  # what it announced is read now
-    actor = await world.io.call(load_actor, world, scope, execution)
-    if actor is None:
-        return Done("unknown")
-    if actor.done:
-        return Done("done")
-    now = world.clock.now()
-    if not world.exclusive and actor.owner not in ("", world.owner) and actor.lease_until > now:
-        return Again(actor.lease_until, "leased")
-    state = await world.io.call(load_state, world, scope, execution, actor)
-    session = Session(world, scope, execution, state, actor, poke)
+    found = await world.io.call(_load, world, scope, execution)
+    if not isinstance(found, Loaded):
+        return found
+    session = Session(world, scope, execution, found.state, found.actor, poke)
     try:
         return await _drive(session, deadline)
     except FenceLost as lost:
@@ -49,6 +43,18 @@ async def advance(
         await session.close()
         if deadline is not None:  # where there is one, the process may stand still afterwards
             await world.guards.settle(world)
+
+
+def _load(world: DriverWorld, scope: TenantScope, execution: str) -> Loaded | Done | Again:
+    """What there is to drive, or why there is nothing. Blocking; in one call, since each costs two hops of threads."""
+    actor = load_actor(world, scope, execution)
+    if actor is None:
+        return Done("unknown")
+    if actor.done:
+        return Done("done")
+    if not world.exclusive and actor.owner not in ("", world.owner) and actor.lease_until > world.clock.now():
+        return Again(actor.lease_until, "leased")
+    return Loaded(actor, load_state(world, scope, execution, actor))
 
 
 async def _drive(session: Session, deadline: int | None) -> Advanced:

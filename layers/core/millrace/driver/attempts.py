@@ -93,6 +93,8 @@ class Attempts:
             await guard.interrupted(overdue=asyncio.current_task() in self._overdue)
             raise
         no_retry = await guard.leave(result.outcome)
+        if not guard.trail and not no_retry:
+            return result
         return replace(result, policy=tuple(guard.trail), no_retry=no_retry)
 
     async def _performed(self, attempt: Attempt) -> Result:

@@ -11,6 +11,7 @@ import msgspec
 
 from millrace.base.errors import ConditionRefused, Corrupt, FenceLost
 from millrace.base.ids import Millis
+from millrace.driver.alarm import Alarm
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.effects import Effects
 from millrace.driver.journal import ExtraRefused, Journal
@@ -55,6 +56,7 @@ class Session:
         self._codec = ValueCodec(execution)
         self._writing: dict[tuple[str, ...], bytes] = {}
         self._wake = asyncio.Event()
+        self._alarm = Alarm(self._wake.set)
         self._poke = poke
         poke.listener = self._wake.set
         self._attempts = Attempts(world, scope.tenant, execution, self._wake.set)
@@ -329,11 +331,8 @@ class Session:
             until = min(until, due)  # what was due before waits for something that is under way
         if deadline is not None:
             until = min(until, deadline)
-        timer = asyncio.get_running_loop().call_later(max(until - now, 0) / 1000, self._wake.set)
-        try:
-            await self._wake.wait()
-        finally:
-            timer.cancel()
+        self._alarm.set(until, now=now)
+        await self._wake.wait()
 
     async def _look_around(self, now: Millis) -> None:
         """Read the actor item: new messages, a lost lease, a lease to renew."""
@@ -387,6 +386,7 @@ class Session:
 
     async def close(self) -> None:
         """Stop what is under way. A commit in flight is awaited, since it cannot be taken back."""
+        self._alarm.cancel()
         await self._attempts.stop_all()
         await self._effects.close()
         for task in (self._committing, self._snapshots.writing):

@@ -1,8 +1,9 @@
 """Group commit: one thread owns the writing connection and commits everything queued as one transaction.
 
 A sync of the disk costs the same for one write as for a hundred, so writes that arrive while a COMMIT runs become the
-next transaction. Each job has its own savepoint, so that a refusal undoes that job alone. Nobody is told before COMMIT
-has returned; when COMMIT itself fails, nobody can know, and everyone in the group is told so.
+next transaction. Where there are several, each job has its own savepoint, so that a refusal undoes that job alone.
+Nobody is told before COMMIT has returned; when COMMIT itself fails, nobody can know, and everyone in the group is told
+so.
 """
 
 from __future__ import annotations
@@ -129,8 +130,11 @@ class Committer:
         except MillraceError as error:
             return self._fail(jobs, error)
         try:
-            for job in jobs:
-                self._apply(connection, job)
+            if len(jobs) == 1:
+                self._try(connection, jobs[0])
+            else:
+                for job in jobs:
+                    self._apply(connection, job)
             if all(job.error is not None for job in jobs):
                 connection.execute("ROLLBACK")
                 return None
@@ -152,15 +156,19 @@ class Committer:
         self.commits += 1
         return None
 
-    @staticmethod
-    def _apply(connection: sqlite3.Connection, job: Job) -> None:
+    def _apply(self, connection: sqlite3.Connection, job: Job) -> None:
         connection.execute("SAVEPOINT job")
+        self._try(connection, job)
+        if job.error is not None:
+            connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+
+    @staticmethod
+    def _try(connection: sqlite3.Connection, job: Job) -> None:
         try:
             job.result = job.work(connection)
         except MillraceError as error:
             job.error = error
-            connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")
 
     @staticmethod
     def _fail(jobs: list[Job], error: MillraceError) -> None:
