@@ -10,13 +10,13 @@ from millrace.api import openapi_models as om
 from millrace.api import parameters as p
 from millrace.api.operations import DOCUMENT, OPENAPI, gives
 from millrace.api.publications import publication, published
+from millrace.api.validations import validated
 from millrace.services.activate_definition import activate_definition
 from millrace.services.get_definition import get_definition, get_version
 from millrace.services.import_openapi import LIMIT, Options, Order, import_openapi
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
 from millrace.services.publish_task import publish_task
-from millrace.services.validate_document import validate_document
 from millrace.services.validate_input import validate_input
 from millrace.wiring import current
 
@@ -41,9 +41,9 @@ def list_tasks(limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
 
 
 @app.post(f"{BASE}/validate", responses=gives(m.Validation), openapi_extensions=DOCUMENT)
-def validate_task() -> Any:
+def validate_task(shape: p.ValidationFormat = "json", file: p.FileName = "document") -> Any:
     """Check a document; nothing is stored and nothing is executed."""
-    return answer(validate_document(current(), caller(), "task", request().raw, request().media))
+    return validated(current(), "task", shape, file)
 
 
 @app.post(f"{BASE}/import", responses=gives(om.OpenApiImport), openapi_extensions=OPENAPI)

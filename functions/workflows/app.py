@@ -13,6 +13,7 @@ from millrace.api.answers import download, text
 from millrace.api.operations import DOCUMENT, PACKAGE, gives
 from millrace.api.publications import publication, published
 from millrace.api.starts import started
+from millrace.api.validations import validated
 from millrace.services.activate_definition import activate_definition
 from millrace.services.export_asl import export_asl
 from millrace.services.export_workflow import export_workflow
@@ -24,7 +25,6 @@ from millrace.services.list_versions import list_versions
 from millrace.services.publish_workflow import publish_workflow
 from millrace.services.run_workflow_tests import Order as Tests
 from millrace.services.run_workflow_tests import run_workflow_tests
-from millrace.services.validate_document import validate_document
 from millrace.services.validate_input import validate_input
 from millrace.services.workflow_graph import mermaid, workflow_graph
 from millrace.services.workflow_statistics import workflow_statistics
@@ -52,9 +52,9 @@ def list_workflows(limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
 
 
 @app.post(f"{BASE}/validate", responses=gives(m.Validation), openapi_extensions=DOCUMENT)
-def validate_workflow() -> Any:
+def validate_workflow(shape: p.ValidationFormat = "json", file: p.FileName = "document") -> Any:
     """Check a document; nothing is stored and nothing is executed."""
-    return answer(validate_document(current(), caller(), "workflow", request().raw, request().media))
+    return validated(current(), "workflow", shape, file)
 
 
 @app.post(f"{BASE}/import", responses=gives(pm.ImportAnswer), openapi_extensions=PACKAGE)

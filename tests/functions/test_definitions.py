@@ -12,6 +12,7 @@ from millrace.services.platform import Platform
 from tests.functions.apps import handle
 from tests.functions.documents import YAML, YAML_WORKFLOW, step, task, workflow
 from tests.functions.events import Who, body_of, header, status
+from tests.sarif import faults
 
 W = "/api/v1/workflows"
 T = "/api/v1/tasks"
@@ -234,6 +235,17 @@ def test_validating_stores_nothing() -> None:
     assert [] == body_of(handle("GET", W))["items"]
     broken = body_of(handle("POST", f"{W}/validate", "kind: [", headers=YAML))
     assert (False, None, "syntax") == (broken["valid"], broken["contentHash"], broken["findings"][0]["code"])
+
+
+@pytest.mark.parametrize("base", [W, T])
+def test_findings_are_a_log_for_code_scanning_where_that_is_asked_for(base: str) -> None:
+    result = handle("POST", f"{base}/validate?format=sarif&file=flows/a%20b.yaml", "kind: [", headers=YAML)
+    log = body_of(result)
+    assert (200, "application/sarif+json", []) == (status(result), header(result, "content-type"), faults(log))
+    (found,) = log["runs"][0]["results"]
+    place = found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert ("syntax", "flows/a%20b.yaml") == (found["ruleId"], place)
+    assert 400 == status(handle("POST", f"{base}/validate?format=xml", "kind: [", headers=YAML))
 
 
 def test_an_input_is_judged_and_what_is_missing_is_asked_for() -> None:

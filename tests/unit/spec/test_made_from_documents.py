@@ -11,6 +11,7 @@ import millrace.spec
 from millrace.spec import Finding, behaviour_hash, content_hash, document_schema, findings_text, load, sarif
 from millrace.spec.shapes import Shape, disjoint, follow, types_of
 from millrace.spec.suggest import nearest
+from tests.sarif import faults
 from tests.unit.spec.builders import GET, HEAD, HTTP, TASK_HEAD, flow, judge, loop
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,10 +86,23 @@ def test_counts_name_each_severity() -> None:
     assert "f.yaml: 1 error, 2 warnings, 1 hint" == findings_text(judge(text), "f.yaml").splitlines()[-1]
 
 
+@pytest.mark.parametrize("name", ["a b/ü.yaml", "weird\nname%.yaml", "c:\\x.yaml"])
+def test_a_file_of_any_name_has_an_address_in_sarif(name: str) -> None:
+    assert [] == faults(sarif([(name, judge(PLAIN + "  zz: 1\n"))]))
+
+
+def test_a_reader_of_sarif_would_notice_what_is_wrong() -> None:
+    log = sarif([("a.yaml", judge(PLAIN + "  zz: 1\n  budget: 1\n"))])
+    log["runs"][0]["results"][0]["ruleIndex"] = 0
+    assert ["the rule index of unknown-key leads to another rule"] == faults(log)
+    log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"] = 0
+    assert 1 == len(faults(log))
+
+
 def test_sarif_lists_rules_once_and_results_with_regions() -> None:
     log = sarif([("a.yaml", judge(PLAIN + "  zz: 1\n")), ("b.yaml", judge(PLAIN + "  budget: 1\n"))])
     run = log["runs"][0]
-    assert "2.1.0" == log["version"]
+    assert [] == faults(log)
     assert ["kept-for-later", "unknown-key"] == [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert [("unknown-key", 1, "error", "a.yaml", {"startLine": 7, "startColumn": 3}, "/spec/zz")] == [
         (

@@ -12,7 +12,13 @@ from millrace.base.canonical import dumps
 
 
 def answer(
-    value: Any, *, status: int = 200, etag: str = "", location: str = "", headers: dict[str, str] | None = None
+    value: Any,
+    *,
+    status: int = 200,
+    etag: str = "",
+    location: str = "",
+    headers: dict[str, str] | None = None,
+    content_type: str = "application/json",
 ) -> Response[Any]:
     """A JSON answer; 304 without a body when the request's If-None-Match names ``etag``."""
     out = dict(headers or {})
@@ -22,7 +28,7 @@ def answer(
             return Response(status_code=304, headers=out, body="")
     if location:
         out["Location"] = location
-    return Response(status_code=status, content_type="application/json", body=dumps(value).decode(), headers=out)
+    return Response(status_code=status, content_type=content_type, body=dumps(value).decode(), headers=out)
 
 
 def text(value: str) -> Response[Any]:

@@ -59,6 +59,11 @@ DecisionBody = Annotated[models.DecisionRequest, Body()]
 TestsBody = Annotated[testing_models.TestsRequest | None, Body()]
 TestName = Annotated[str | None, Query(alias="name", description="The name of the test.", min_length=1, max_length=200)]
 GraphFormat = Annotated[Literal["json", "mermaid"], Query(alias="format", description="json or mermaid.")]
+ValidationFormat = Annotated[
+    Literal["json", "sarif"],
+    Query(alias="format", description="json, findings; sarif, a SARIF 2.1.0 log (application/sarif+json)."),
+]
+FileName = Annotated[str, Query(alias="file", description="The path that a SARIF log names.", max_length=512)]
 ExportFormat = Annotated[
     Literal["yaml", "json", "package"],
     Query(alias="format", description="yaml, a stream of sources; json, canonical documents; package, an archive."),

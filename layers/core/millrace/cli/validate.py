@@ -34,7 +34,12 @@ from millrace.spec import (
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files, or folders to look through")
-    parser.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0 for code scanning")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "sarif"),
+        default="text",
+        help="text for people, json as --json prints it, SARIF 2.1.0 for code scanning",
+    )
     parser.add_argument("--strict", action="store_true", help="exit 1 on warnings too")
 
 
@@ -53,7 +58,8 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
     judged = judge(found)
     names = {document.file: None for document, _ in judged}
     by_file = {name: [f for document, fs in judged if document.file == name for f in fs] for name in names}
-    if arguments.sarif:
+    output.as_json = output.as_json or arguments.format == "json"
+    if arguments.format == "sarif":
         print(json.dumps(sarif((name.as_posix(), list(fs)) for name, fs in by_file.items()), indent=2), file=output.out)
     elif output.as_json:
         output.data([{"file": str(name), "findings": [f.to_json() for f in fs]} for name, fs in by_file.items()])

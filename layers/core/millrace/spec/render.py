@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from millrace.spec.findings import CODES, Finding, pointer
 
@@ -46,7 +47,8 @@ def sarif(documents: Iterable[tuple[str, Sequence[Finding]]]) -> dict[str, Any]:
     ]
     results = [_result(name, finding, used.index(finding.code)) for name, findings in pairs for finding in findings]
     driver = {"name": "millrace", "rules": rules}
-    return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
 def _result(name: str, finding: Finding, rule: int) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def _result(name: str, finding: Finding, rule: int) -> dict[str, Any]:
         "message": {"text": text},
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": name}, "region": region},
+                "physicalLocation": {"artifactLocation": {"uri": quote(name)}, "region": region},
                 "logicalLocations": [{"fullyQualifiedName": pointer(finding.path)}],
             }
         ],
