@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.spec import CODES, Finding, has_errors, in_order
-from tests.unit.spec.builders import HEAD, HTTP, TASK_HEAD, brief, flow, judge, loop, switch
+from tests.unit.spec.builders import GET, HEAD, HTTP, TASK_HEAD, brief, flow, judge, loop, switch, task_document
 
 WORKFLOW = "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: flow}\n"
 INPUT = "  input: {properties: {rows: {type: array}, name: {type: string}, ok: {type: boolean}}}\n"
@@ -23,6 +23,7 @@ def deep(levels: int) -> str:
     return task
 
 
+KNOWN = {"get": task_document(), "old": task_document(GET.replace("spec:\n", "spec:\n  deprecated: true\n"))}
 CASES = [
     ("alias-limit", BOMB, 2, "*a]"),
     ("alias-spelling", flow(f"id: a, {HTTP}, runIf: true"), 6, "runIf: tru"),
@@ -43,6 +44,7 @@ CASES = [
     ("constant-comparison", flow(f"id: a, {HTTP}, condition: input.name == 1", more=INPUT), 7, "input.name"),
     ("cycle", flow(f"id: a, {HTTP}, dependsOn: [b]", f"id: b, {HTTP}, dependsOn: [{{task: a}}]"), 6, "b]}"),
     ("cyclic-alias", "a: &a [*a]", 1, "*a]"),
+    ("deprecated", flow("id: a, taskRef: old"), 6, "old}"),
     ("dialect", DIALECT, 1, "name: A b"),
     ("dialect-changed", DIALECT, 1, "A b"),
     ("dialect-marker", DIALECT, 2, "[]}"),
@@ -155,7 +157,7 @@ CASES = [
 def test_a_document_with_a_mistake_gets_its_finding_where_it_stands(
     code: str, text: str, line: int, snippet: str
 ) -> None:
-    found = [item for item in brief(judge(text, workflows={})) if item[0] == code]
+    found = [item for item in brief(judge(text, KNOWN, {})) if item[0] == code]
     lines = [*text.splitlines(), ""]
     assert [line] == [at for _, at, _ in found]
     assert [snippet] == [lines[at - 1][column - 1 :][: len(snippet)] for _, at, column in found]

@@ -77,6 +77,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "constant-comparison": ("warning", "A comparison whose result is the same for every value it can be given."),
     "cycle": ("error", "Tasks that wait for each other in a ring."),
     "cyclic-alias": ("error", "A YAML alias that stands inside what it names."),
+    "deprecated": ("warning", "Something is used that its definition says not to use any more."),
     "dialect": ("hint", "A document of the other dialect, read as a workflow; `millrace fmt` writes it as ours."),
     "dialect-changed": ("warning", "Something of the other dialect that reads a little differently here."),
     "dialect-marker": ("warning", "A node of a graph that nothing gives work to: it takes its place in the order."),

@@ -40,6 +40,8 @@ KEPT: Final = frozenset(
         "slo",
     ]
 )
+READ_SPEC: Final = frozenset(["deprecated"])
+"""Read in the spec of a workflow or reusable task; kept in a task of a workflow."""
 KEPT_SPEC: Final = frozenset(["externalState", "triggers"])
 """Kept in the spec of a workflow, and only there."""
 KEPT_EXECUTION: Final = frozenset(["fallback", "location", "regions"])
@@ -98,13 +100,13 @@ def split_known(source: Source) -> tuple[Any, list[Finding]]:
     path: Path = ("spec",)
     workflow = value.get("kind") == "Workflow"
     if workflow:
-        _take(spec, path, source, findings, kept=KEPT - {"execution"} | KEPT_SPEC)
+        _take(spec, path, source, findings, kept=KEPT - READ_SPEC - {"execution"} | KEPT_SPEC)
         if isinstance(spec.get("execution"), dict):
             spec["execution"] = execution = dict(spec["execution"])
             _take(execution, (*path, "execution"), source, findings, kept=KEPT_EXECUTION)
     else:
-        _take(spec, path, source, findings)
-        return {**value, "spec": None if _judge_task(spec, path, source, findings) else spec}, findings
+        gone = _judge_task(spec, path, source, findings, kept=KEPT - READ_SPEC)
+        return {**value, "spec": None if gone else spec}, findings
     return {**value, "spec": _split_tasks(spec, source, findings)}, findings
 
 
@@ -121,13 +123,15 @@ def _split_tasks(spec: dict[str, Any], source: Source, findings: list[Finding]) 
     return dict(value["spec"])
 
 
-def _judge_task(task: dict[str, Any], path: Path, source: Source, findings: list[Finding]) -> bool:
+def _judge_task(
+    task: dict[str, Any], path: Path, source: Source, findings: list[Finding], *, kept: frozenset[str] = KEPT
+) -> bool:
     """Takes what is not available out of a task; True if nothing that could run is left."""
     kind = task.get("type")
     if isinstance(kind, str) and kind in UNAVAILABLE_TYPES:
         findings.append(_error(f'the task type "{kind}"', (*path, "type"), source.position((*path, "type"))))
         return True
-    _take(task, path, source, findings)
+    _take(task, path, source, findings, kept=kept)
     return False
 
 
@@ -137,7 +141,7 @@ def _take(
     source: Source,
     findings: list[Finding],
     *,
-    kept: frozenset[str] = KEPT,
+    kept: frozenset[str],
 ) -> None:
     for key in [key for key in holder if key in kept]:
         at = source.key_position((*path, key))

@@ -85,6 +85,24 @@ def values_of(shape: Shape) -> list[Any] | None:
     return listed if isinstance(listed, list) else None
 
 
+def deprecation_of(shape: Shape) -> str | None:
+    """What a schema that is deprecated says of itself, as the end of a sentence; None for one that is not."""
+    for _ in range(_HOPS):
+        schema = shape.schema
+        if isinstance(schema, Shape):
+            shape = schema
+            continue
+        if not isinstance(schema, dict):
+            return None
+        if schema.get("deprecated") is True:
+            said = schema.get("description")
+            return f": {said}" if isinstance(said, str) and said else ""
+        if not isinstance(schema.get("$ref"), str):
+            return None
+        shape = _referred(shape, schema["$ref"])
+    return None
+
+
 def bounds_of(shape: Shape) -> tuple[int | float | None, int | float | None]:
     """The least and the greatest number that a schema allows, each None where it does not tell."""
     schema = _resolved(shape).schema
@@ -173,12 +191,16 @@ def _resolved(shape: Shape) -> Shape:
         reference = schema.get("$ref") if isinstance(schema, dict) else None
         if not isinstance(reference, str) or not reference.startswith("#"):
             return shape
-        found = shape.root
-        for part in reference.split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
-            found = found.get(name, OPEN) if isinstance(found, dict) else OPEN
-        shape = Shape(found, shape.root)
+        shape = _referred(shape, reference)
     return ANYTHING
+
+
+def _referred(shape: Shape, reference: str) -> Shape:
+    found = shape.root
+    for part in reference.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        found = found.get(name, OPEN) if isinstance(found, dict) else OPEN
+    return Shape(found, shape.root)
 
 
 Step = tuple[Shape | None, tuple[str, ...], str]

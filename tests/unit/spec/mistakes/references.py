@@ -222,3 +222,22 @@ def test_that_mocks_a_task_that_is_not_there(draft: Draft) -> Path:
     if not draft.spec.get("tests"):
         raise NotHere
     return draft.put(("spec", "tests", 0, "tasks"), {"no-such-task": {"output": 1}})
+
+
+@mistake("deprecated")
+def use_of_a_reusable_task_that_is_deprecated(draft: Draft) -> Path:
+    path, task = draft.task(lambda task: str(task.get("taskRef")).startswith("get-order"))
+    task["taskRef"] = "get-order-1"
+    return (*path, "taskRef")
+
+
+@mistake("deprecated")
+def input_that_is_deprecated(draft: Draft) -> Path:
+    path, _ = draft.task(lambda task: str(task.get("taskRef")).startswith("get-order"))
+    return draft.put((*path, "input", "customer"), "ann")
+
+
+@mistake("deprecated")
+def output_that_is_deprecated(draft: Draft) -> Path:
+    draft.spec["tasks"].append({"id": "one-more", "taskRef": "get-order", "input": {"id": 1, "tier": "gold"}})
+    return draft.put(("spec", "output"), {"x": "{{tasks.one-more.output.sum}}"})

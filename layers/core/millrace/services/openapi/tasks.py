@@ -197,6 +197,8 @@ class Conversion:
             "description": f"Deprecated. {text}" if deprecated else text,
             "tags": tags + (["deprecated"] if deprecated and "deprecated" not in tags else []),
         }
+        if deprecated:
+            spec["deprecated"] = True
         if tags and slug(tags[0]):
             spec["category"] = slug(tags[0])
         example = _example(spelling, body)

@@ -8,6 +8,7 @@ from millrace.spec.checks.breaker import check_breakers
 from millrace.spec.checks.comparisons import check_comparisons
 from millrace.spec.checks.composition import check_composition, check_keys, check_state
 from millrace.spec.checks.credentials import check_references
+from millrace.spec.checks.deprecation import check_deprecation
 from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.limits import check_limits
 from millrace.spec.checks.operands import check_operands
@@ -78,6 +79,7 @@ def check_workflow(
     check_reachable(report, tree, outcomes)
     check_presence(report, workflow, tree, outcomes, products, sites)
     check_tasks(report, tree, tasks, workflows, sites, environments)
+    check_deprecation(report, tree, tasks, workflows or {}, sites, environments)
     check_waiting(report, workflow, tree, tasks, graphs)
     check_composition(report, workflow, tree)
     check_keys(report, sites)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAt
 from millrace.base.limits import TASKS_PER_WORKFLOW
 from millrace.spec.models.blocks import BlockHolder
 from millrace.spec.models.concurrency import Concurrency
+from millrace.spec.models.deprecated import Deprecated
 from millrace.spec.models.execution import Execution
 from millrace.spec.models.fields import Many, Model, Name, Timeout, Version, refusal
 from millrace.spec.models.task import Policies, Task, inline_task
@@ -99,6 +100,8 @@ class WorkflowSpec(Model):
     """For people."""
     version: Version | None = None
     """A semantic version, unique among the published versions; left out, the next patch."""
+    deprecated: Deprecated = None
+    """That it should not be used any more: true, or since when and what to use instead."""
     tags: Annotated[tuple[str, ...], Many] = ()
     """Free words, for search."""
     categories: Annotated[tuple[str, ...], Many] = ()
@@ -138,6 +141,8 @@ class WorkflowTaskSpec(Policies, BlockHolder):
     """For people."""
     version: Version | None = None
     """A semantic version, unique among the published versions; left out, the next patch."""
+    deprecated: Deprecated = None
+    """That it should not be used any more: true, or since when and what to use instead."""
     tags: Annotated[tuple[str, ...], Many] = ()
     """Free words, for search."""
     category: str | None = None
