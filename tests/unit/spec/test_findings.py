@@ -105,6 +105,18 @@ CASES = [
     ("too-deep", "[" * 100_000, 1, "[[[[[[[[[["),
     ("too-large", "x" * 262_145, 1, "xxxxxxxxxx"),
     (
+        "too-many-events",
+        flow(loop("a", f"id: b, {HTTP}, retry: {{maxAttempts: 100}}", each=f"items: [{'0,' * 4000}]")),
+        6,
+        "- {id: a, forEach",
+    ),
+    (
+        "too-much-data",
+        flow(f"id: a, {HTTP}", more="  input: {properties: {s: {type: string, maxLength: 5000000}}}\n"),
+        5,
+        "{properties: {s",
+    ),
+    (
         "too-many-instances",
         flow(loop("a", f"id: b, {HTTP}", each=f"items: [{'0,' * 50_001}]")),
         6,

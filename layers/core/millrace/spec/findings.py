@@ -120,6 +120,8 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "too-many-nodes": ("error", "A document with more values than the limit, aliases expanded."),
     "too-many-levels": ("error", "Tasks stand inside tasks on more levels than a workflow may have."),
     "too-many-tasks": ("error", "A workflow with more tasks, or more reads through `state`, than the limit."),
+    "too-many-events": ("warning", "An execution whose log can have more events than is sensible."),
+    "too-much-data": ("warning", "Values that can be larger than one value, or one execution, may be."),
     "too-many-instances": (
         "error",
         "A loop with more items, or more tasks in all of them, than an execution may have.",

@@ -114,6 +114,10 @@ class Products:
         """The doubts about an output that others see as it was produced."""
         return {} if placed.task.output is not None or placed.task.fallback is not None else dict(doubts)
 
+    def last(self, body: Body) -> dict[str, int]:
+        """The tasks whose outputs are the output of a body, by id."""
+        return {name: body.ids[name] for name in leaves(body, self._graphs[body.index])}
+
     def _leaves(self, body: Body) -> dict[str, str]:
         """The ids whose outputs are the output of a body, and why each may be missing, if it may."""
         outcomes = self._outcomes[body.index]

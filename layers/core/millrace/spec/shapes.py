@@ -58,7 +58,7 @@ def follow(shape: Shape, segments: Sequence[Segment]) -> Verdict:
 
 def types_of(shape: Shape) -> frozenset[str] | None:
     """The JSON types a schema allows, None if it does not tell. An integer is a number."""
-    schema = _resolved(shape).schema
+    schema = resolved(shape).schema
     if not isinstance(schema, dict):
         return None
     kinds = schema.get("type")
@@ -78,7 +78,7 @@ def types_of(shape: Shape) -> frozenset[str] | None:
 
 def values_of(shape: Shape) -> list[Any] | None:
     """The values that a schema lists, None if it lists none."""
-    schema = _resolved(shape).schema
+    schema = resolved(shape).schema
     if not isinstance(schema, dict):
         return None
     listed = [schema["const"]] if "const" in schema else schema.get("enum")
@@ -105,7 +105,7 @@ def deprecation_of(shape: Shape) -> str | None:
 
 def bounds_of(shape: Shape) -> tuple[int | float | None, int | float | None]:
     """The least and the greatest number that a schema allows, each None where it does not tell."""
-    schema = _resolved(shape).schema
+    schema = resolved(shape).schema
     found = [schema.get(key) for key in ("minimum", "maximum")] if isinstance(schema, dict) else [None, None]
     least, most = (one if isinstance(one, int | float) else None for one in found)
     return least, most
@@ -147,7 +147,7 @@ def _constant(value: Any) -> dict[str, Any]:
 
 def either(shapes: Sequence[Shape]) -> Shape:
     """The shape of a value that has one of several; of many different ones nothing is told."""
-    different = list({id(found.schema): found for found in map(_resolved, shapes)}.values())
+    different = list({id(found.schema): found for found in map(resolved, shapes)}.values())
     if not 0 < len(different) <= _MOST_CHOICES or any(found.schema in (OPEN, True) for found in different):
         return ANYTHING
     return different[0] if len(different) == 1 else Shape.of({"anyOf": different})
@@ -155,7 +155,7 @@ def either(shapes: Sequence[Shape]) -> Shape:
 
 def items_of(shape: Shape) -> Shape:
     """The shape of the items of an array; anything where it does not tell."""
-    shape = _resolved(shape)
+    shape = resolved(shape)
     schema = shape.schema
     if not isinstance(schema, dict) or types_of(shape) != _ARRAY or "anyOf" in schema:
         return ANYTHING
@@ -168,7 +168,7 @@ def items_of(shape: Shape) -> Shape:
 
 def count_of(shape: Shape) -> tuple[int, bool] | None:
     """How many items an array can have at most, and whether it always has that many; None where it does not tell."""
-    shape = _resolved(shape)
+    shape = resolved(shape)
     schema = shape.schema
     if not isinstance(schema, dict) or types_of(shape) != _ARRAY:
         return None
@@ -182,7 +182,8 @@ def _widened(kinds: frozenset[str]) -> frozenset[str]:
     return kinds | {"integer"} if "number" in kinds else kinds
 
 
-def _resolved(shape: Shape) -> Shape:
+def resolved(shape: Shape) -> Shape:
+    """The shape that references lead to; anything where they go on too long."""
     for _ in range(_HOPS):
         schema = shape.schema
         if isinstance(schema, Shape):
@@ -207,7 +208,7 @@ Step = tuple[Shape | None, tuple[str, ...], str]
 
 
 def _step(shape: Shape, segment: Segment) -> Step:
-    shape = _resolved(shape)
+    shape = resolved(shape)
     schema = shape.schema
     if not isinstance(schema, dict):
         return (None, (), "nothing is allowed there") if schema is False else (ANYTHING, (), "")
@@ -226,12 +227,12 @@ def _choices(shape: Shape, schema: Mapping[str, Any], segment: Segment) -> Step:
     for key in ("anyOf", "oneOf", "allOf"):
         branches = schema.get(key)
         for branch in branches if isinstance(branches, list) else ():
-            resolved = _resolved(Shape(branch, shape.root))
-            if key != "allOf" and disjoint(types_of(resolved), _HOLDING):
+            one = resolved(Shape(branch, shape.root))
+            if key != "allOf" and disjoint(types_of(one), _HOLDING):
                 continue
-            if not isinstance(resolved.schema, dict) or not resolved.schema.get("properties"):
+            if not isinstance(one.schema, dict) or not one.schema.get("properties"):
                 return ANYTHING, (), ""
-            below, names, _ = _step(resolved, segment)
+            below, names, _ = _step(one, segment)
             if below is not None:
                 found.append(below)
             known += names

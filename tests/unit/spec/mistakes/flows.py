@@ -349,3 +349,9 @@ def test_that_expects_what_cannot_be(draft: Draft) -> Path:
 @mistake("template-key")
 def braces_in_a_key(draft: Draft) -> Path:
     return draft.put(("spec", "output"), {"{{input.name}}": 1})
+
+
+@mistake("no-effect")
+def template_in_a_constant(draft: Draft) -> Path:
+    draft.spec["config"] = {**draft.spec.get("config", {}), "deep": [{"key": "{{secrets.key}}"}]}
+    return ("spec", "config", "deep", 0, "key")

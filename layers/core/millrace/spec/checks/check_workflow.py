@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from millrace.spec.checks.breaker import check_breakers
 from millrace.spec.checks.comparisons import check_comparisons
-from millrace.spec.checks.composition import check_composition, check_keys, check_state
+from millrace.spec.checks.composition import check_composition, check_constants, check_keys, check_state
 from millrace.spec.checks.credentials import check_references
 from millrace.spec.checks.deprecation import check_deprecation
 from millrace.spec.checks.expressions import check_faults, check_sites
@@ -22,6 +22,7 @@ from millrace.spec.checks.tasks import check_schema, check_tasks
 from millrace.spec.checks.testing import check_cases
 from millrace.spec.checks.use import check_use
 from millrace.spec.checks.waiting import check_waiting
+from millrace.spec.checks.worst_case import check_worst_case
 from millrace.spec.dependencies import graphs_of
 from millrace.spec.environment import Environments
 from millrace.spec.findings import Finding, in_order
@@ -83,11 +84,13 @@ def check_workflow(
     check_waiting(report, workflow, tree, tasks, graphs)
     check_composition(report, workflow, tree)
     check_keys(report, sites)
+    check_constants(report, workflow)
     check_breakers(report, tree, tasks)
     check_limits(report, workflow, tree, tasks)
     check_references(report, tree)
     check_cases(report, workflow, tasks, graphs[0], outcomes[0])
     check_sizes(report, tree, environments)
+    check_worst_case(report, workflow, tree, tasks, products, environments)
     check_switches(report, tree, sites, environments)
     check_use(report, workflow, tree, sites, graphs, tasks)
     return in_order(report.findings)

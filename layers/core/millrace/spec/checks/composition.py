@@ -6,7 +6,7 @@ from millrace.spec.checks.report import Report
 from millrace.spec.cycles import rings
 from millrace.spec.dependencies import entries
 from millrace.spec.models import Workflow
-from millrace.spec.sites import Sites
+from millrace.spec.sites import Sites, texts
 from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import Tree
 
@@ -24,6 +24,15 @@ def check_state(report: Report, workflow: Workflow, sites: Sites) -> None:
     for ring in found:
         message = f"the entries of state read each other: {' → '.join(ring)}"
         report.add("state-cycle", message, ("spec", "state", ring[0]), fix="Compute one of them from tasks or inputs.")
+
+
+def check_constants(report: Report, workflow: Workflow) -> None:
+    """Constants are taken as they are, so that a template in one means nothing."""
+    for inside, text in texts(workflow.spec.config):
+        if "{{" in text and "}}" in text:
+            message = "a constant is taken as it is, braces included"
+            fix = "Compute it in state, or write the expression where it is used."
+            report.add("no-effect", message, ("spec", "config", *inside), fix=fix)
 
 
 def check_composition(report: Report, workflow: Workflow, tree: Tree) -> None:
