@@ -21,19 +21,13 @@ READ = "{{secrets.key}}"
 SENT = ("headers", "auth", "query", "body", "form", "bodyText")
 REFUSED = frozenset({"secret-misplaced", "bad-expression"})
 TAKEN = frozenset(
-    {"no-effect", "bad-value", "unknown-type", "unknown-task", "unknown-task-ref", "unknown-workflow-ref"}
+    {"bad-transform", "bad-value", "no-effect", "unknown-task", "unknown-task-ref", "unknown-type"}
+    | {"unknown-workflow-ref", "unreachable-case"}
 )
 """What is said of a text that is no template: that it is none, or is not what it has to be."""
-NEVER_READ = (
-    "description",
-    "tags",
-    "tests",
-    "examples",
-    "input",
-    "inputSchema",
-    "outputSchema",
-    "form",
-    "responseSchema",
+NEVER_READ = frozenset(
+    {"deprecated", "description", "examples", "form", "input", "inputSchema", "outputSchema", "responseSchema"}
+    | {"tags", "tests"}
 )
 """Words and schemas, which nothing renders; the input of a task is rendered, that of a workflow is a schema."""
 
