@@ -38,6 +38,16 @@ def workflow(name: str, tasks: list[Document], **spec: Any) -> Document:
     return {**head, "spec": {"tasks": tasks, **spec}}
 
 
+def held(name: str, *keys: str, what: str = "good", **more: Any) -> Document:
+    """A call that may be made only while a place under each of ``keys`` is held for it."""
+    return call(name, "~".join((what, *keys)), **more)
+
+
+def place(key: str, on_limit: str = "queue") -> Document:
+    """A place under a key, which ends with the number of places that there are."""
+    return {"concurrency": {"key": key, "limit": int(key[-1]), "onLimit": on_limit}}
+
+
 def ends(rng: random.Random) -> Document:
     """Handlers, or none."""
     found: Document = {}
@@ -64,6 +74,9 @@ CHILDREN = [
         ],
         **{"finally": [call("clean")]},
     ),
+    workflow("leaf-c1", [held("one", "c1"), held("two", "c1", dependsOn=["one"])], **place("c1")),
+    workflow("leaf-b1", [held("one", "b1", **place("b1")), call("two", dependsOn=["one"])]),
+    workflow("leaf-b2", [held("one", "b2", **place("b2")), {"id": "rest", "wait": {"for": "12s"}, **place("b2")}]),
 ]
 
 

@@ -28,7 +28,8 @@ class Died(BaseException):
 
 @dataclass
 class Faults:
-    """What goes wrong. Probabilities per store operation, or ``script``: the exact fault at operation number n."""
+    """What goes wrong. Probabilities per store operation, or ``script``: the exact fault at operation number n.
+    ``stall`` is the chance that a process stands still between two calls of its driver."""
 
     rng: random.Random
     before: float = 0.0
@@ -37,6 +38,7 @@ class Faults:
     die: float = 0.0
     pause: float = 0.0
     pause_s: float = 50.0
+    stall: float = 0.0
     latency_s: float = 0.01
     script: dict[int, str] = field(default_factory=dict)
     active: bool = True
@@ -130,6 +132,8 @@ class Process:
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         await self.stand()
+        if self.faults.stall and self.faults.active and self.faults.rng.random() < self.faults.stall:
+            await self._suffer("pause-call", "call")
         await asyncio.sleep(self.faults.rng.random() * self.faults.latency_s)
         await self.stand()
         try:

@@ -4,7 +4,7 @@ I1 no attempt is performed without its AttemptStarted in the log, acknowledged t
 I2 once a task has a result in the log, no AttemptStarted for it is appended;
 I3 every execution that was acknowledged reaches one terminal state, and nothing follows it;
 I4 no acknowledged start, message or segment is lost, and a message is history once;
-I5 two attempts of one task are in flight together only if the first driver is dead or its lease has run out;
+I5 two attempts of one task are in flight together only if one of the drivers is dead or its lease has run out;
 I6 every attempt of one task carries the same key, and no attempt number is performed twice;
 I7 the state from a snapshot is the state from the log.
 """
@@ -56,7 +56,8 @@ def judge_start(world: World, performed: Performed) -> None:
         flying = (
             other.ended is None and not other.stopped and other.process.alive and other.process is not performed.process
         )
-        if flying and lease > world.clock.now() and not world.options.clock_jumps:
+        own = record.leases.get((performed.execution, performed.process.name), 0)
+        if flying and min(lease, own) > world.clock.now() and not world.options.clock_jumps:
             record.violations.append(f"I5 {name} performed while {other.process.name} holds the lease")
 
 

@@ -53,7 +53,7 @@ class NestedWorld(World):
     def _written(self, process: Process, scope: TenantScope, ops: Sequence[Op]) -> None:
         super()._written(process, scope, ops)
         for op in ops:
-            if isinstance(op, Put) and op.item.key.sort == "actor":
+            if isinstance(op, Put) and op.item.key.sort == "actor" and "void" not in op.item.attrs:
                 self.created.append(op.item.key.partition[1])
 
     def _all_done(self) -> bool:
@@ -100,6 +100,7 @@ def build(seed: int) -> NestedWorld:
         pause=0.0 if exclusive else rng.choice((0.0, 0.01)),
         pause_s=rng.choice((50.0, 6.0)),
         latency_s=rng.choice((0.01, 0.2)),
+        stall=0.0 if exclusive else random.Random(seed + 4).choice((0.0, 0.02, 0.06)),
     )
     world = NestedWorld(seed, options, faults, [random_input(rng) for _ in plans], rng.choice((0.0, 0.5)))
     if rng.random() < 0.5:

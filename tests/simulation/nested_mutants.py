@@ -11,7 +11,7 @@ import msgspec
 
 from millrace.driver.effects import Effects
 from millrace.driver.session import Session
-from millrace.engine import decide, settle, snapshot, unfolding
+from millrace.engine import decide, halts, settle, snapshot, unfolding
 from millrace.engine import events as ev
 from millrace.engine.commands import NotifyParent, OpenScope, StartChild
 from millrace.services.child_executions import ChildExecutions
@@ -78,7 +78,18 @@ def iterations_forgotten() -> Iterator[None]:
 @contextmanager
 def cancel_stays_here() -> Iterator[None]:
     """An execution that is stopped does not tell those that it started."""
-    with mock.patch.object(decide, "_told", lambda state, index: None):
+
+    def told(state: Any, index: int) -> None:
+        return None
+
+    with mock.patch.object(halts, "told_to_stop", told), mock.patch.object(decide, "told_to_stop", told):
+        yield
+
+
+@contextmanager
+def whoever_never_began_may_begin() -> Iterator[None]:
+    """That an execution is not to begin is written nowhere."""
+    with mock.patch.object(ChildExecutions, "_forestall", lambda *given: True):
         yield
 
 
@@ -139,6 +150,7 @@ MUTANTS: dict[str, Mutant] = {
     "a new child each time": a_new_child_each_time,
     "iterations forgotten": iterations_forgotten,
     "cancel stays here": cancel_stays_here,
+    "whoever never began may begin": whoever_never_began_may_begin,
     "window without end": window_without_end,
     "end over what runs": end_over_what_runs,
     "handlers twice": handlers_twice,

@@ -59,6 +59,7 @@ def build(seed: int) -> World:
         pause=0.0 if exclusive else rng.choice((0.0, 0.03)),
         pause_s=rng.choice((50.0, 6.0)),
         latency_s=rng.choice((0.01, 0.01, 1.0)),
+        stall=0.0 if exclusive else random.Random(seed + 5).choice((0.0, 0.0, 0.02)),
     )
     world = World(seed, options, faults)
     if rng.random() < 0.5:

@@ -121,7 +121,9 @@ class Scene:
         actor = read_actor(documents, SCOPE, EXECUTION)
         assert actor is not None
         self.seen = actor.inbox_seq
-        stored = park(documents, SCOPE, EXECUTION, token="T", wake_at=None, seen_seq=actor.inbox_seq, now=0)
+        stored = park(
+            documents, SCOPE, EXECUTION, token="T", wake_at=None, seen_seq=actor.inbox_seq, position=0, owner="d", now=0
+        )
         self.parked, self.refused = stored, not stored
 
     def step(self, who: int) -> None:

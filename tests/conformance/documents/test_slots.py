@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from millrace.ports.documents import Documents, Range, Table, TenantScope, Update
+import pytest
+
+from millrace.base.errors import OutcomeUnknown
+from millrace.ports.documents import Documents, Op, Range, Table, TenantScope, Update
 from millrace.store.executions import actor_key, inbox_partition, message_of, new_actor, read_actor
 from millrace.store.slots import Holder, Place, leave, take
 
@@ -43,11 +48,51 @@ def test_a_free_place_is_taken_once_however_often_it_is_asked_for(documents: Doc
 
 
 def test_who_may_not_wait_is_refused_and_stands_in_no_line(documents: Documents, scope: TenantScope) -> None:
-    begin(documents, scope, 1, 2)
+    begin(documents, scope, 1, 2, 3)
     ask(documents, scope, 1)
     assert "full" == ask(documents, scope, 2, wait=False)
     assert [] == leave(documents, scope, PLACE, holder(1), now=5)
-    assert "granted" == ask(documents, scope, 2, wait=False)
+    assert "granted" == ask(documents, scope, 3, wait=False)
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["may wait", "may not wait"])
+def test_who_gave_a_place_up_or_was_refused_gets_none_again(
+    documents: Documents, scope: TenantScope, wait: bool
+) -> None:
+    begin(documents, scope, 1, 2)
+    ask(documents, scope, 1)
+    assert "full" == ask(documents, scope, 2, wait=False)
+    assert ["full", "full"] == [ask(documents, scope, 2, wait=wait) for _ in range(2)]
+    leave(documents, scope, PLACE, holder(1), now=5)
+    assert ["full", "full"] == [ask(documents, scope, number, wait=wait) for number in (1, 2)]
+    assert set() == holders(documents, scope)
+
+
+class Unacknowledged:
+    """Documents of which one write is lost on its way, and nobody is told."""
+
+    def __init__(self, documents: Documents, lost: int) -> None:
+        self._documents = documents
+        self._left = lost
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._documents, name)
+
+    def write(self, scope: TenantScope, ops: Sequence[Op]) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise OutcomeUnknown("The store does not answer.")
+        self._documents.write(scope, ops)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_who_was_told_to_wait_stands_in_line_whatever_write_is_lost(
+    documents: Documents, scope: TenantScope, lost: int
+) -> None:
+    begin(documents, scope, 1, 2)
+    ask(documents, scope, 1)
+    assert "queued" == ask(Unacknowledged(documents, lost), scope, 2)  # type: ignore[arg-type]
+    assert ["x002"] == leave(documents, scope, PLACE, holder(1), now=5)
 
 
 def test_a_place_goes_to_who_has_waited_longest_with_a_message(documents: Documents, scope: TenantScope) -> None:

@@ -136,7 +136,7 @@ def test_a_parked_run_names_when_to_wake_and_goes_on_then() -> None:
     execution = local.begin([call("a", retry=LATER)])
     outcome = local.drive(execution)
     (retry,) = local.events(execution, ev.RetryScheduled)
-    assert Wait(retry.due, 0) == outcome
+    assert Wait(retry.due, 0, len(local.events(execution))) == outcome
     body = local.finish(execution)
     assert ("succeeded", 2) == (body["status"], body["tasks"]["a"]["attempts"])
     assert read_actor(local.documents, SCOPE, execution).done  # type: ignore[union-attr]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
+from millrace.base.errors import NotFound, OutcomeUnknown, StoreUnavailable
 from millrace.base.limits import HOPS
 from millrace.driver.world import Wait
 from millrace.engine import events as ev
+from millrace.engine.commands import CancelChild, StartChild
 from millrace.ports.runners import Failure
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.send_message import send_message
@@ -297,6 +301,81 @@ def test_a_process_may_die_at_any_step_of_a_cancel_and_all_executions_stop() -> 
         assert {"cancelled"} == {family.read(one)["status"] for one in family.members()}, step
         step += 1
     assert step > 10
+
+
+def stopped_before_it_began(family: Family) -> tuple[str, ev.ExecutionStarted, StartChild]:
+    """An execution whose first driver stands still before it starts another, and that was stopped by the next one."""
+    parent = family.family([CALL], [call("inner", input={"n": "x" * 70_000})])
+    orders: list[tuple[ev.ExecutionStarted, StartChild]] = []
+
+    def stand_still(_scope: object, started: ev.ExecutionStarted, order: StartChild, _value: object) -> None:
+        orders.append((started, order))
+        raise family.unavailable()
+
+    start, family.steps.start = family.steps.start, stand_still  # type: ignore[method-assign]
+    with pytest.raises(type(family.unavailable())):
+        family.drive(parent)
+    family.steps.start = start  # type: ignore[method-assign]
+    cancel_execution(family.platform, CALLER, parent, reason="enough", message_id="m1")
+    family.settle()
+    assert "cancelled" == family.read(parent)["status"]
+    return (parent, *orders[0])
+
+
+def test_a_driver_that_lost_its_lease_starts_nothing_that_was_told_to_stop_meanwhile() -> None:
+    family = Family()
+    parent, started, order = stopped_before_it_began(family)
+    late = family.steps.start(SCOPE, started, order, {"n": "x" * 70_000})
+    assert ("cancelled", "cancelled") == (late.status, late.failure.kind)
+    assert ([parent], []) == (family.members(), list(family.blobs.keys(SCOPE, ("execution", order.child))))
+    with pytest.raises(NotFound):
+        family.read(order.child)
+
+
+def test_an_execution_that_began_while_it_was_told_not_to_is_told_to_stop() -> None:
+    family = Family()
+    _, started, order = stopped_before_it_began(family)
+    begun = msgspec.structs.replace(order, child=order.child[::-1])
+    write = family.documents.write
+
+    def late(*given: Any) -> None:
+        family.documents.write = write  # type: ignore[method-assign]
+        family.steps.inner.start(SCOPE, started, begun, None)
+        write(*given)
+
+    family.documents.write = late  # type: ignore[method-assign]
+    family.steps.cancel(SCOPE, started, CancelChild(path="c", child=begun.child))
+    family.settle()
+    assert "cancelled" == family.read(begun.child)["status"]
+
+
+def test_that_an_execution_never_begins_is_written_until_the_store_has_it() -> None:
+    family = Family()
+    _, started, order = stopped_before_it_began(family)
+    for child, kept in (("lost", True), ("vanished", False)):
+        write, family.documents.write = family.documents.write, unacknowledged(family, kept=kept)  # type: ignore[method-assign]
+        family.steps.cancel(SCOPE, started, CancelChild(path="c", child=child))
+        family.documents.write = write  # type: ignore[method-assign]
+        late = family.steps.start(SCOPE, started, msgspec.structs.replace(order, child=child), None)
+        assert "cancelled" == late.status
+    family.documents.write = unacknowledged(family, kept=False, times=9)  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        family.steps.cancel(SCOPE, started, CancelChild(path="c", child="away"))
+
+
+def unacknowledged(family: Family, *, kept: bool, times: int = 1) -> Callable[..., None]:
+    """A write that does not come back the first ``times``, though it may have been kept."""
+    real, left = family.documents.write, times
+
+    def write(*given: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0 or kept:
+            real(*given)
+        if left >= 0:
+            raise OutcomeUnknown("The store does not answer.")
+
+    return write
 
 
 def test_an_output_that_was_deleted_before_it_was_read_fails_the_task_and_holds_up_nothing() -> None:

@@ -14,7 +14,7 @@ from millrace.driver.advance import advance
 from millrace.driver.journal import RETRY_DELAYS_S, ExtraRefused, Journal, grouped
 from millrace.driver.loop import DriverLoop
 from millrace.driver.park import park
-from millrace.driver.world import Again, Done
+from millrace.driver.world import Again, Done, Wait
 from millrace.engine import events as ev
 from millrace.engine.values import inline_value
 from millrace.ports.documents import Check, Op, Put, Update
@@ -178,6 +178,9 @@ def test_a_driver_that_never_claimed_has_nothing_to_give_up() -> None:
     assert ([], []) == (local.io.commits, local.script.performed)
 
 
+VIEW: dict[str, Any] = {"position": 1, "owner": "d1"}
+
+
 @pytest.mark.parametrize(("applied", "parked"), [(True, True), (False, False)])
 def test_a_park_whose_acknowledgement_is_lost_is_settled_by_reading(applied: bool, parked: bool) -> None:
     local = Local()
@@ -192,14 +195,14 @@ def test_a_park_whose_acknowledgement_is_lost_is_settled_by_reading(applied: boo
                 local.documents.write(scope, ops)
             raise OutcomeUnknown("lost")
 
-    found = park(Lost(), SCOPE, execution, token="t", wake_at=None, seen_seq=0, now=1)  # type: ignore[arg-type]
+    found = park(Lost(), SCOPE, execution, **VIEW, token="t", wake_at=None, seen_seq=0, now=1)  # type: ignore[arg-type]
     assert parked is found
 
 
 def test_a_park_without_a_timer_wakes_at_no_time() -> None:
     local = Local()
     execution = local.begin([call("a")])
-    assert park(local.documents, SCOPE, execution, token="t", wake_at=None, seen_seq=0, now=1)
+    assert park(local.documents, SCOPE, execution, **VIEW, token="t", wake_at=None, seen_seq=0, now=1)
     assert 0 == read_actor(local.documents, SCOPE, execution).wake_at  # type: ignore[union-attr]
 
 
@@ -207,14 +210,36 @@ def test_no_park_is_stored_when_a_message_came_in_or_the_run_has_ended() -> None
     local = Local()
     execution = local.begin([call("a")])
     documents = local.documents
-    assert park(documents, SCOPE, execution, token="t", wake_at=5, seen_seq=0, now=1)
+    assert park(documents, SCOPE, execution, **VIEW, token="t", wake_at=5, seen_seq=0, now=1)
     actor = read_actor(documents, SCOPE, execution)
     assert ("t", "t", 5, 0) == (actor.token, actor.park_id, actor.wake_at, actor.seen_seq)  # type: ignore[union-attr]
     documents.write(SCOPE, [Update(actor_key(execution), add={"inboxSeq": 1})])
-    assert not park(documents, SCOPE, execution, token="u", wake_at=5, seen_seq=0, now=1)
+    assert not park(documents, SCOPE, execution, **VIEW, token="u", wake_at=5, seen_seq=0, now=1)
     documents.write(SCOPE, [Update(actor_key(execution), set={"done": True})])
-    assert not park(documents, SCOPE, execution, token="u", wake_at=5, seen_seq=1, now=1)
-    assert not park(documents, SCOPE, "nowhere", token="u", wake_at=5, seen_seq=0, now=1)
+    assert not park(documents, SCOPE, execution, **VIEW, token="u", wake_at=5, seen_seq=1, now=1)
+    assert not park(documents, SCOPE, "nowhere", **VIEW, token="u", wake_at=5, seen_seq=0, now=1)
+
+
+def test_who_knows_less_than_the_log_holds_does_not_park() -> None:
+    local = Local()
+    execution = local.begin([{"id": "a", "wait": {"for": "1h"}}])
+    outcome = local.drive(execution)
+    assert isinstance(outcome, Wait)
+    length = len(local.events(execution))
+    late = {"token": "late", "owner": "d2", "wake_at": None, "seen_seq": 0, "now": local.clock.now() + 60_000}
+    assert not park(local.documents, SCOPE, execution, position=length - 1, **late)
+    assert park(local.documents, SCOPE, execution, position=length, **late)
+    assert park(local.documents, SCOPE, execution, position=-1, **late)
+
+
+def test_nobody_parks_what_another_driver_runs() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    held = {"owner": "d1", "leaseUntil": 1_000}
+    for owner, now, parked in (("d2", 999, False), ("d1", 999, True), ("d2", 1_000, True), ("", 999, True)):
+        local.documents.write(SCOPE, [Update(actor_key(execution), set=held)])
+        view = {"position": 1, "seen_seq": 0, "wake_at": None, "token": "t"}
+        assert parked is park(local.documents, SCOPE, execution, owner=owner, now=now, **view)
 
 
 def test_a_result_that_comes_after_its_task_timed_out_is_dropped() -> None:

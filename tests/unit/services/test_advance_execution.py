@@ -12,7 +12,14 @@ from millrace.services.advance_execution import Order, order_of
 from millrace.services.stall_execution import cause_of
 
 ORDER = Order(
-    tenant="acme", execution="e1", generation=3, turn=7, owner="lambda-1", seen_seq=2, wake_at=1_700_000_000_000
+    tenant="acme",
+    execution="e1",
+    generation=3,
+    turn=7,
+    owner="lambda-1",
+    seen_seq=2,
+    wake_at=1_700_000_000_000,
+    position=9,
 )
 
 
@@ -32,16 +39,15 @@ def test_what_is_no_order_is_refused(body: Any) -> None:
         order_of(body)
 
 
-@pytest.mark.parametrize("field", ["generation", "turn", "seenSeq", "wakeAt"])
+@pytest.mark.parametrize("field", ["generation", "turn", "seenSeq", "wakeAt", "position"])
 def test_a_number_that_is_none_is_refused(field: str) -> None:
     with pytest.raises(InvalidRequest, match="not an order"):
         order_of({**ORDER.to_json(), field: "soon"})
 
 
 def test_an_order_is_small_control_data() -> None:
-    assert {"tenant", "execution", "generation", "turn", "next", "seconds", "owner", "seenSeq", "wakeAt"} == set(
-        ORDER.to_json()
-    )
+    names = "tenant execution generation turn next seconds owner seenSeq wakeAt position"
+    assert set(names.split()) == set(ORDER.to_json())
     assert 1024 > len(json.dumps(ORDER.to_json()))
 
 

@@ -180,6 +180,8 @@ async def _parked(world: DriverWorld, scope: TenantScope, execution: str, poke: 
             token=world.ids.new(),
             wake_at=wait.wake_at,
             seen_seq=wait.seen_seq,
+            position=wait.position,
+            owner="" if world.exclusive else world.owner,
             now=now,
         )
     except MillraceError:

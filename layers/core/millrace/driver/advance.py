@@ -80,9 +80,9 @@ def _idle(session: Session, deadline: int | None) -> Advanced | None:
     if session.held:
         return Again(why="deadline")
     if due is None:
-        return Wait(None, session.seen_seq)
+        return Wait(None, session.seen_seq, session.position)
     if due - now > session.world.sleep_ms:
-        return Wait(due, session.seen_seq)
+        return Wait(due, session.seen_seq, session.position)
     if deadline is not None and due > deadline - MARGIN_MS:
         return Again(why="deadline")
     return None

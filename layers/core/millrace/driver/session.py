@@ -15,6 +15,7 @@ from millrace.driver.alarm import Alarm
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.effects import Effects
 from millrace.driver.journal import ExtraRefused, Journal
+from millrace.driver.limits import limit_ms
 from millrace.driver.loading import load_messages, recorded, take_over
 from millrace.driver.messages import event_of, message_deletes, whole
 from millrace.driver.results import finished_event
@@ -28,8 +29,8 @@ from millrace.engine.evolve import evolve
 from millrace.engine.settle import settle
 from millrace.engine.state import State, next_due
 from millrace.engine.values import Value
-from millrace.ports.documents import AnyOf, Check, Condition, Index, Op, TenantScope, Update
-from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, live_index, read_actor
+from millrace.ports.documents import Check, Condition, Index, Op, TenantScope, Update
+from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, lease_condition, live_index, read_actor
 
 MARGIN_MS = 5_000
 """What is kept back of a deadline for the last commits."""
@@ -150,21 +151,8 @@ class Session:
             self.state.contents[event.output.sha256] = content
         self._fold(event)
 
-    def _limit_ms(self, command: StartAttempt, now: int) -> int:
-        """How long an attempt may take: its own timeout, and what is left of the task's and the workflow's."""
-        index = self.state.index[command.path]
-        node = self.state.nodes[index]
-        limit = node.attempt_timeout_ms
-        task = self.state.tasks[index]
-        if node.timeout_ms is not None:
-            begun = task.started_at or now
-            limit = min(limit, begun + node.timeout_ms - now)
-        if self.plan.timeout_ms is not None and self.state.started is not None and self.state.outcome is None:
-            limit = min(limit, self.state.started.at + self.plan.timeout_ms - now)
-        return max(limit, 1)
-
     def _fits(self, command: StartAttempt, *, now: int, deadline: int) -> bool:
-        return now + self._limit_ms(command, now) <= deadline - MARGIN_MS
+        return now + limit_ms(self.state, command, now) <= deadline - MARGIN_MS
 
     async def commit(self) -> None:
         """Make the pending events durable, unless a commit is in flight already: here when nothing else is under
@@ -176,7 +164,7 @@ class Session:
         starts, self._starts = self._starts, []
         blobs, self._codec.blobs = self._codec.blobs, {}
         self._writing = blobs
-        extra = self._extra_ops(events) if events else []
+        extra = self._extra_ops(events) if events or effects else []
         deletes, self._to_delete = self._to_delete, []
         commit = self._commit(events, starts, blobs, extra, deletes, effects)
         if len(self._attempts) or self._attempts.results:
@@ -195,6 +183,8 @@ class Session:
     ) -> None:
         if events:
             await self._append(events, blobs, extra)
+        elif extra:
+            await self._claim(extra)
         for command in starts:
             await self._perform(command)
         self._effects.begin(effects)
@@ -215,6 +205,13 @@ class Session:
                 await self._close_inbox(events[:-1])
             raise FenceLost(refused.message) from refused
 
+    async def _claim(self, extra: list[Op]) -> None:
+        """Hold the lease before anything is done outside, so that the reconciler looks here if this driver dies."""
+        try:
+            await self.world.io.commit(self.scope, extra)
+        except ConditionRefused as refused:
+            raise FenceLost(f"The lease of {self.execution} belongs to another driver now.") from refused
+
     async def _close_inbox(self, events: list[ev.Event]) -> None:
         """A message came in after the last look. Keep what happened, and take no more messages from now on, so that
         a stream of them cannot put off the end, which comes again after those that are there have been read."""
@@ -233,10 +230,12 @@ class Session:
         An execution ends only if its inbox holds nothing that is not history, so that no acknowledged message is
         lost."""
         now = self.world.clock.now()
-        if _is_terminal(events):
+        if events and _is_terminal(events):
             position = self._journal.position + len(events)
             guard = (*self._lease_condition(now), Check("eq", "inboxSeq", self.seen_seq))
             return terminal_ops(self.state, self._actor_sets, position=position, when=guard)
+        if now >= self._lease_until and not self.world.exclusive:
+            self._claimed = False  # somebody else may have parked it meanwhile, and the reconciler would not look here
         if self._claimed and not self._actor_sets:
             return []
         sets: dict[str, str | int] = {**self._actor_sets}
@@ -253,16 +252,7 @@ class Session:
         return [Update(actor_key(self.execution), set=dict(sets), remove=stalled, indexes=dict(indexes), when=when)]
 
     def _lease_condition(self, now: int) -> tuple[Condition, ...]:
-        if self.world.exclusive:
-            return (Check("exists"),)
-        free = AnyOf(
-            (
-                Check("missing", "owner"),
-                Check("eq", "owner", self.world.owner),
-                Check("le", "leaseUntil", now),
-            )
-        )
-        return (Check("exists"), free)
+        return lease_condition(self.world.owner, now, exclusive=self.world.exclusive)
 
     async def _perform(self, command: StartAttempt) -> None:
         index = self.state.index.get(command.path)
@@ -276,7 +266,7 @@ class Session:
         if first.attempt > 1:
             value, config = await recorded(self.world, self.scope, task)
         assert self.state.started is not None  # a log begins with it
-        limit = self._limit_ms(command, self.world.clock.now())
+        limit = limit_ms(self.state, command, self.world.clock.now())
         if limit < node.attempt_timeout_ms:
             limit += GRACE_MS  # the deadline of the task or workflow is to end it, not a race between two timers
         self._attempts.start(
@@ -298,6 +288,11 @@ class Session:
             or self._attempts.results
             or len(self._effects)
         )
+
+    @property
+    def position(self) -> int:
+        """How many events are durable."""
+        return self._journal.position
 
     def next_due(self) -> int | None:
         return next_due(self.state)

@@ -132,10 +132,12 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing runs. Park until ``wake_at`` (ms; None: only a message can help) unless ``seen_seq`` is outdated."""
+    """Nothing runs. Park until ``wake_at`` (ms; None: only a message can help) unless ``seen_seq`` is outdated, or the
+    log has grown beyond ``position``."""
 
     wake_at: int | None
     seen_seq: int
+    position: int
 
 
 Advanced = Done | Again | Wait

@@ -187,7 +187,7 @@ def thaw(plan: Plan, data: bytes) -> State | None:
     state.tally = held.tally
     state.slot = held.slot
     state.releases = held.releases
-    if state.slot is not None and state.slot.status == "wanted":
+    if state.slot is not None and state.slot.status == "wanted" and "" not in state.releases:
         state.wanted[""] = state.slot
     state.root.failed = held.failed
     state.root.env = scope_of(state, held.started)

@@ -271,8 +271,11 @@ def given_up(state: State, path: str, slot: Slot | None) -> None:
 
 
 def begin_handlers(state: State, event: OutcomeDecided) -> None:
-    """What follows the end of the tasks: the handler of a failure, then those that run in any case."""
+    """What follows the end of the tasks: the handler of a failure, then those that run in any case. Whoever was stopped
+    in line for a place waits for it no longer."""
     plan = state.plan
+    if "" in state.wanted:
+        given_up(state, "", state.slot)
     body = plan.on_failure if event.status in ("failed", "timedOut") else None
     _begin_handler(state, body or plan.at_end, event.at)
 

@@ -30,7 +30,8 @@ DEADLINE: Final = "deadline"
 @dataclass(frozen=True, slots=True)
 class Order:
     """What travels through the state machine. ``generation`` and ``turn`` count actors and their turns; ``owner`` is
-    the driver that last held the lease; ``seconds`` belongs to ``next``; ``wakeAt`` is ms, 0 for no timer."""
+    the driver that last held the lease; ``seconds`` belongs to ``next``; ``wakeAt`` is ms, 0 for no timer; ``position``
+    is the length of the log that a park follows from, -1 for an order of an earlier release."""
 
     tenant: str
     execution: str
@@ -41,6 +42,7 @@ class Order:
     owner: str = ""
     seen_seq: int = 0
     wake_at: int = 0
+    position: int = -1
 
     @property
     def scope(self) -> TenantScope:
@@ -57,6 +59,7 @@ class Order:
             "owner": self.owner,
             "seenSeq": self.seen_seq,
             "wakeAt": self.wake_at,
+            "position": self.position,
         }
 
 
@@ -71,6 +74,7 @@ def order_of(body: Any) -> Order:
             owner=str(body.get("owner", "")),
             seen_seq=int(body.get("seenSeq", 0)),
             wake_at=int(body.get("wakeAt", 0)),
+            position=int(body.get("position", -1)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidRequest(
@@ -91,7 +95,7 @@ async def advance_execution(world: DriverWorld, order: Order, *, deadline: int) 
     Raises what `millrace.driver.advance.advance` raises; the state machine retries it or marks it as stalled.
     """
     outcome = await advance(world, order.scope, order.execution, deadline=deadline)
-    ran = replace(order, turn=order.turn + 1, owner=world.owner, seconds=0, seen_seq=0, wake_at=0)
+    ran = replace(order, turn=order.turn + 1, owner=world.owner, seconds=0, seen_seq=0, wake_at=0, position=-1)
     if isinstance(outcome, Done):
         return replace(ran, next="done")
     generation = await world.io.call(_generation, world, ran)
@@ -103,7 +107,14 @@ async def advance_execution(world: DriverWorld, order: Order, *, deadline: int) 
 def _ordered(ran: Order, outcome: Advanced, now: int) -> Order:
     if isinstance(outcome, Wait):
         seconds = LONGEST_PARK_S if outcome.wake_at is None else _seconds(outcome.wake_at - now, 1)
-        return replace(ran, next="park", seconds=seconds, seen_seq=outcome.seen_seq, wake_at=outcome.wake_at or 0)
+        return replace(
+            ran,
+            next="park",
+            seconds=seconds,
+            seen_seq=outcome.seen_seq,
+            wake_at=outcome.wake_at or 0,
+            position=outcome.position,
+        )
     assert isinstance(outcome, Again)  # a finished execution has been answered before
     if outcome.not_before > now:
         return replace(ran, next="pause", seconds=_seconds(outcome.not_before - now, 1))

@@ -8,7 +8,16 @@ from typing import Any
 
 import msgspec
 
-from millrace.base.errors import Conflict, InvalidInput, MillraceError, NotFound, Unavailable
+from millrace.base.errors import (
+    ConditionRefused,
+    Conflict,
+    InvalidInput,
+    MillraceError,
+    NotFound,
+    OutcomeUnknown,
+    StoreUnavailable,
+    Unavailable,
+)
 from millrace.base.limits import INLINE_VALUE_BYTES
 from millrace.driver.values import ValueCodec
 from millrace.engine import events as ev
@@ -20,8 +29,10 @@ from millrace.services.platform import Platform
 from millrace.services.resolve_version import resolve_version
 from millrace.services.send_message import send_message
 from millrace.services.start_execution import Start, checked_input, start_event
-from millrace.store.executions import Message
+from millrace.store.executions import Message, read_actor, void_actor
 from millrace.store.runlog import read_segments
+
+TRIES = 4
 
 
 class ChildExecutions:
@@ -64,7 +75,9 @@ class ChildExecutions:
             hops=started.hops + 1,
             ancestry=(*started.ancestry, started.execution),
         )
-        create_execution(platform, scope, begun, blobs=codec.blobs, claim=None, short=resolved.short)
+        if not create_execution(platform, scope, begun, blobs=codec.blobs, claim=None, short=resolved.short):
+            platform.blobs.delete_prefix(scope, ("execution", order.child))
+            return _forestalled(platform, order)
         return self._made(platform, scope, order) or _started(platform, order, begun)
 
     def _made(self, platform: Platform, scope: TenantScope, order: StartChild) -> ev.ChildStarted | None:
@@ -74,11 +87,27 @@ class ChildExecutions:
         return _started(platform, order, begun) if isinstance(begun, ev.ExecutionStarted) else None
 
     def cancel(self, scope: TenantScope, started: ev.ExecutionStarted, order: CancelChild) -> None:
-        """Make sure that the execution will stop, if it is not over."""
+        """Make sure that the execution will stop, if it is not over, and will not begin, if it does not exist: a driver
+        that has lost its lease may still be about to start it. Raises Unavailable."""
         reason = f"the task {order.path} of {started.execution} was stopped"
         key = hashlib.sha256(f"cancel\n{started.execution}\n{order.path}".encode()).hexdigest()[:26]
         message = Message(id=key, kind="cancel", reason=reason, principal=started.principal)
-        self._send(scope, started, order.child, message)
+        for _ in range(TRIES):
+            if self._send(scope, started, order.child, message) or self._forestall(scope, order.child):
+                return
+        raise StoreUnavailable(
+            f"The execution {order.child} cannot be told to stop.", hint="It is tried again by the next driver."
+        )
+
+    def _forestall(self, scope: TenantScope, execution: str) -> bool:
+        """Take the place of an execution that does not exist. False when it exists by now, or nobody knows."""
+        platform = self._platform()
+        try:
+            platform.documents.write(scope, [void_actor(execution, platform.clock.now())])
+        except (ConditionRefused, OutcomeUnknown):
+            actor = read_actor(platform.documents, scope, execution)
+            return actor is not None and actor.void
+        return True
 
     def notify(self, scope: TenantScope, started: ev.ExecutionStarted, told: NotifyParent, output: Any) -> None:
         """Put what came of an execution into the inbox of the one above, if that is not over."""
@@ -97,12 +126,16 @@ class ChildExecutions:
         message = Message(id=f"child-{started.execution}", kind="child", name=parent.path, payload=payload)
         self._send(scope, started, parent.execution, message)
 
-    def _send(self, scope: TenantScope, started: ev.ExecutionStarted, execution: str, message: Message) -> None:
+    def _send(self, scope: TenantScope, started: ev.ExecutionStarted, execution: str, message: Message) -> bool:
+        """False for an execution that does not exist; one that is over need not be told."""
         caller = Caller(scope.tenant, started.principal, namespace=started.namespace)
         try:
             send_message(self._platform(), caller, execution, message)
-        except (Conflict, NotFound):
-            return  # it is over, or never began: nobody is left to be told
+        except Conflict:
+            return True
+        except NotFound:
+            return False
+        return True
 
 
 def _started(platform: Platform, order: StartChild, begun: ev.ExecutionStarted) -> ev.ChildStarted:
@@ -114,6 +147,14 @@ def _started(platform: Platform, order: StartChild, begun: ev.ExecutionStarted) 
         revision=begun.revision,
         version=begun.version,
         content_hash=begun.content_hash,
+    )
+
+
+def _forestalled(platform: Platform, order: StartChild) -> ev.ChildFinished:
+    message = f"The execution {order.child} was told to stop before it had begun."
+    failure = ev.Failure(kind="cancelled", code="cancelled", message=message)
+    return ev.ChildFinished(
+        at=platform.clock.now(), path=order.path, child=order.child, status="cancelled", failure=failure
     )
 
 

@@ -33,7 +33,7 @@ def create_execution(
     short: bool = True,
 ) -> bool:
     """Make the execution exist and start its actor, a ``short`` one first where the orchestrator has such. False when
-    ``claim`` belongs to an earlier request.
+    ``claim`` belongs to an earlier request, or when the execution was told to stop before it could begin.
 
     Raises StoreUnavailable when the store does not take the write; nothing has been started then.
     """
@@ -67,8 +67,9 @@ def _write(platform: Platform, scope: TenantScope, execution: str, ops: list[Op]
             platform.documents.write(scope, ops)
         except (ConditionRefused, OutcomeUnknown) as error:
             # Our own lost acknowledgement, or another request with the same key: what stands there tells.
-            if read_actor(platform.documents, scope, execution) is not None:
-                return True
+            actor = read_actor(platform.documents, scope, execution)
+            if actor is not None:
+                return not actor.void
             if isinstance(error, ConditionRefused):
                 return False
         else:

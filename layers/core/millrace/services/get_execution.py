@@ -34,7 +34,7 @@ def get_execution(platform: Platform, caller: Caller, execution: str, *, whole: 
 def known_actor(platform: Platform, caller: Caller, execution: str) -> Actor:
     """The actor item of an execution of the caller's tenant. Raises NotFound."""
     actor = read_actor(platform.documents, caller.scope, execution)
-    if actor is None:
+    if actor is None or actor.void:
         raise NotFound(
             f"There is no execution {execution!r}.", hint="GET /api/v1/executions lists the executions there are."
         )

@@ -8,8 +8,8 @@ from millrace.services.platform import Platform
 
 
 def park_execution(platform: Platform, order: Order, *, token: str) -> bool:
-    """Store ``token`` as the way to wake the execution. False: the inbox has something new, or the execution has
-    ended; the token is completed here, so that the state machine goes on at once. Raises StoreUnavailable."""
+    """Store ``token`` as the way to wake the execution. False: the inbox or the log has something new, or the execution
+    has ended; the token is completed here, so that the state machine goes on at once. Raises StoreUnavailable."""
     parked = park(
         platform.documents,
         order.scope,
@@ -17,6 +17,8 @@ def park_execution(platform: Platform, order: Order, *, token: str) -> bool:
         token=token,
         wake_at=order.wake_at or None,
         seen_seq=order.seen_seq,
+        position=order.position,
+        owner=order.owner,
         now=platform.clock.now(),
     )
     if not parked:

@@ -19,8 +19,10 @@ from millrace.base.errors import ConditionRefused
 from millrace.engine.events import ExecutionStarted
 from millrace.ports.documents import (
     ABSENT,
+    AnyOf,
     Attr,
     Check,
+    Condition,
     Documents,
     Index,
     IndexKey,
@@ -64,7 +66,8 @@ def live_index(execution: str, check_at: int) -> IndexKey:
 @dataclass(frozen=True, slots=True)
 class Actor:
     """``lease_until`` and ``wake_at`` are ms; ``snapshot`` is the log position of the latest snapshot, 0 for none;
-    ``closing`` says that the inbox takes no more, because the execution is about to end."""
+    ``closing`` says that the inbox takes no more, because the execution is about to end; ``void`` that it was told to
+    stop before it had begun, and never begins."""
 
     generation: int = 1
     owner: str = ""
@@ -78,6 +81,7 @@ class Actor:
     done: bool = False
     closing: bool = False
     stalled: str = ""
+    void: bool = False
 
 
 def read_actor(documents: Documents, scope: TenantScope, execution: str) -> Actor | None:
@@ -100,6 +104,7 @@ def actor_of(item: Item) -> Actor:
         done=attrs.get("done", False),
         closing=attrs.get("closing", False),
         stalled=attrs.get("stalled", ""),
+        void=attrs.get("void", False),
     )
 
 
@@ -110,6 +115,26 @@ def new_actor(execution: str, now: int) -> Put:
         attrs={"generation": 1, "inboxSeq": 0, "seenSeq": 0},
         indexes={Index.LIVE: live_index(execution, now + CHECK_GRACE_MS)},
     )
+    return Put(item, when=ABSENT)
+
+
+def lease_condition(owner: str, now: int, *, exclusive: bool = False) -> tuple[Condition, ...]:
+    """On an actor item: nobody else holds the lease at ``now`` (ms). Leases of others are void in a store that is one
+    process's own (``exclusive``)."""
+    if exclusive:
+        return (Check("exists"),)
+    free = AnyOf((Check("missing", "owner"), Check("eq", "owner", owner), Check("le", "leaseUntil", now)))
+    return (Check("exists"), free)
+
+
+VOID_KEPT_MS: Final = 30 * 24 * 3600 * 1000
+"""How long the place of an execution that never began is kept: whoever was to begin it may have stood still so long."""
+
+
+def void_actor(execution: str, now: int) -> Put:
+    """What is written at ``now`` (ms) where an execution was told to stop that does not exist yet: since its first
+    write asks for the same place, it never will."""
+    item = Item(key=actor_key(execution), attrs={"void": True, "done": True}, expires_at=(now + VOID_KEPT_MS) // 1000)
     return Put(item, when=ABSENT)
 
 

@@ -2,6 +2,9 @@
 
 A waiter gets its place in one transaction with the message that tells it so: whoever frees a place gives it away, and
 nobody who was given one is left asleep. Every request stands in line behind those that came before.
+
+Nobody asks again for what it has given up, or was refused. A driver that lost its lease does not know that, so whoever
+leaves is noted for a while, and every request asks in the same transaction that it is not among those.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from millrace.ports.documents import (
     Op,
     Put,
     Range,
+    Require,
     Table,
     TenantScope,
     Update,
@@ -31,6 +35,9 @@ from millrace.store.executions import Message, message_puts, read_actor
 
 TRIES: Final = 60
 """Writes of one call before it gives up: so many others would have to be faster each time."""
+LEFT_KEPT_MS: Final = 24 * 3600 * 1000
+"""How long it is known who has left: a process that stood still for longer, and then asks, would hold a place until its
+execution is over."""
 Answer = Literal["granted", "queued", "full"]
 
 
@@ -48,6 +55,10 @@ class Place:
     @property
     def line(self) -> tuple[str, ...]:
         return ("slot-line", self.namespace, self.key)
+
+    def left(self, holder: Holder) -> Key:
+        """Where it is noted that somebody has left."""
+        return Key(Table.HISTORY, ("slot-left", self.namespace, self.key), holder.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +88,10 @@ class _Head:
 def take(
     documents: Documents, scope: TenantScope, place: Place, holder: Holder, *, limit: int, wait: bool, now: int
 ) -> Answer:
-    """Take a place at ``now`` (ms); without one, stand in line if ``wait``. Raises StoreUnavailable."""
+    """Take a place at ``now`` (ms); without one, stand in line if ``wait``. There is none for who has left. Raises
+    StoreUnavailable."""
     own = Key(Table.HISTORY, place.line, holder.sort)
+    not_left = Require(place.left(holder), when=ABSENT)
     standing = False
     for _ in range(TRIES):
         head = _read(documents, scope, place)
@@ -90,17 +103,25 @@ def take(
             give(documents, scope, place, now=now)  # somebody freed it and was stopped before giving it away
             continue
         if free:
-            ops: list[Op] = [_held(place, head, holder), Delete(own)]
+            ops: list[Op] = [_held(place, head, holder), not_left, *([] if first is None else [Delete(own)])]
             if _write(documents, scope, ops):
                 return "granted"
+            if _has_left(documents, scope, place, holder):
+                return "full"
             continue
         if _evict(documents, scope, place, head):
             continue
-        if standing or not wait:
-            return "queued" if wait else "full"
+        if standing:
+            return "queued"
+        if not wait:
+            if _write(documents, scope, [_note(place, holder, now)]) or _has_left(documents, scope, place, holder):
+                return "full"
+            continue
         item = Item(own, {"execution": holder.execution, "path": holder.path, "at": holder.at, "limit": limit})
-        _write(documents, scope, [Put(item, when=ABSENT)])
-        standing = True  # and look once more: a place may have become free before this one was seen in line
+        # and look once more: a place may have become free before this one was seen in line
+        standing = _write(documents, scope, [Put(item, when=ABSENT), not_left]) or documents.get(scope, own) is not None
+        if not standing and _has_left(documents, scope, place, holder):
+            return "full"
     raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
 
 
@@ -108,7 +129,7 @@ def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder
     """Give a place up, or leave the line. Answers the executions that were given one. Raises StoreUnavailable."""
     for _ in range(TRIES):
         head = _read(documents, scope, place)
-        ops: list[Op] = [Delete(Key(Table.HISTORY, place.line, holder.sort))]
+        ops: list[Op] = [Delete(Key(Table.HISTORY, place.line, holder.sort)), _note(place, holder, now)]
         if holder.id in head.holders:
             rest = {name: one for name, one in head.holders.items() if name != holder.id}
             ops.insert(0, _headed(place, head, rest))
@@ -160,6 +181,14 @@ def _first(documents: Documents, scope: TenantScope, place: Place) -> _Waiter | 
         attrs: Any = row.item.attrs
         return _Waiter(attrs["execution"], attrs["path"], attrs["at"], attrs["limit"])
     return None
+
+
+def _note(place: Place, holder: Holder, now: int) -> Put:
+    return Put(Item(place.left(holder), expires_at=(now + LEFT_KEPT_MS) // 1000))
+
+
+def _has_left(documents: Documents, scope: TenantScope, place: Place, holder: Holder) -> bool:
+    return documents.get(scope, place.left(holder)) is not None
 
 
 def _held(place: Place, head: _Head, holder: Holder) -> Update:
