@@ -66,7 +66,7 @@ class Products:
         if isinstance(block, ForEach):
             return self._loop(placed, block)
         if isinstance(block, SubWorkflow) and block.detached:
-            return _object({"executionId": Shape.of({"type": "string"})})
+            return object_shape({"executionId": Shape.of({"type": "string"})})
         if isinstance(block, SubWorkflow):
             child = self._workflows.get(block.workflow_ref)
             return ANYTHING if child is None or child.spec.output is None else mapped(child.spec.output)
@@ -96,7 +96,7 @@ class Products:
             if len(shapes) < len(block.cases) + 1:
                 doubts.setdefault((name,), f'not every case has "{name}"')
         self.doubts[placed.index] = self._own(placed, doubts)
-        return _object({name: either(shapes) for name, shapes in found.items()})
+        return object_shape({name: either(shapes) for name, shapes in found.items()})
 
     def _loop(self, placed: Placed, block: ForEach) -> Shape:
         body = self._tree.bodies[placed.inner[0]]
@@ -106,8 +106,8 @@ class Products:
             if why or block.for_each.tolerate.failures not in (0, "0%"):
                 doubts[(Wild.ANY, "output", name)] = why or "some items may fail"
         self.doubts[placed.index] = self._own(placed, doubts)
-        output = _object({name: self.read[body.ids[name]] for name in last})
-        entry = _object({"status": Shape.of({"type": "string"}), "output": output, "error": ERROR})
+        output = object_shape({name: self.read[body.ids[name]] for name in last})
+        entry = object_shape({"status": Shape.of({"type": "string"}), "output": output, "error": ERROR})
         return Shape.of({"type": "array", "items": entry})
 
     def _own(self, placed: Placed, doubts: Mapping[tuple[Any, ...], str]) -> dict[tuple[Segment, ...], str]:
@@ -143,13 +143,13 @@ def produced(task: Task, tasks: Mapping[str, WorkflowTask]) -> Shape:
 def mapped(value: Any) -> Shape:
     """The shape of a value with templates: its keys are known, of its templates only that they are there."""
     if isinstance(value, dict):
-        return _object({key: mapped(item) for key, item in value.items()})
+        return object_shape({key: mapped(item) for key, item in value.items()})
     if isinstance(value, list):
         return Shape.of({"type": "array", "prefixItems": [mapped(item) for item in value], "items": False})
     return ANYTHING if isinstance(value, str) and "{{" in value else constant_shape(value)
 
 
-def _object(properties: Mapping[str, Shape]) -> Shape:
+def object_shape(properties: Mapping[str, Shape]) -> Shape:
     return Shape.of({"type": "object", "properties": dict(properties), "additionalProperties": False})
 
 

@@ -22,7 +22,7 @@ GUARDS: Final = ("?.", "??", "has(")
 Use = Literal["condition", "edge", "input", "block", "match", "output", "fallback", "state", "concurrency"]
 TransformCheck = Callable[[Sequence[dict[str, Any]], Scope], Any]
 """Compiles the steps of a transform in a scope: raises TransformError or ExpressionError; the result may have
-``paths`` and ``strays()``."""
+``paths``, ``strays()`` and ``steps`` (`millrace.engine.transforms`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,14 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class Sites:
     """All sites, all faults, what the steps of transforms read from outside (task index, path, read), the keys
-    in templates that hold braces, and the fields that steps read of items that cannot have them (path, stray)."""
+    in templates that hold braces, and the compiled steps of transforms (task index, path, what `TransformCheck`
+    gave)."""
 
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
     step_reads: tuple[tuple[int, Path, ReadPath], ...]
     braced_keys: tuple[Path, ...] = ()
-    strays: tuple[tuple[Path, Any], ...] = ()
+    plans: tuple[tuple[int, Path, Any], ...] = ()
 
 
 def workflow_sites(
@@ -117,12 +118,10 @@ class _Collector:
         self._faults: list[Fault] = []
         self._reads: list[tuple[int, Path, ReadPath]] = []
         self._keys: list[Path] = []
-        self._strays: list[tuple[Path, Any]] = []
+        self._plans: list[tuple[int, Path, Any]] = []
 
     def done(self) -> Sites:
-        return Sites(
-            tuple(self._sites), tuple(self._faults), tuple(self._reads), tuple(self._keys), tuple(self._strays)
-        )
+        return Sites(tuple(self._sites), tuple(self._faults), tuple(self._reads), tuple(self._keys), tuple(self._plans))
 
     def condition(self, source: Any, path: Path, task: int, use: Use, scope: Scope) -> None:
         if not isinstance(source, str):
@@ -147,7 +146,7 @@ class _Collector:
                 continue
             for site in template.sites:
                 inner = site.expression
-                self._sites.append(Site(where, task, use, inner, text, _alone(text, inner), place))
+                self._sites.append(Site(where, task, use, inner, text, is_alone(text, inner), place))
 
     def block(self, holder: Any, base: Path, task: int, scope: Scope) -> None:
         kind = find_type(holder.type) if holder.type is not None else None
@@ -169,7 +168,7 @@ class _Collector:
                 self._faults.append(Fault(_step_path(path, error), task, error))
             else:
                 self._reads += [(task, path, read) for read in getattr(plan, "paths", ())]
-                self._strays += [((*path, stray.step), stray) for stray in getattr(plan, "strays", tuple)()]
+                self._plans.append((task, path, plan))
 
     def _guess(self, steps: Any, path: Path, task: int, scope: Scope) -> None:
         """What steps read, without knowing which of their texts are expressions: any that compiles may be one."""
@@ -209,7 +208,7 @@ def texts(value: Any) -> Iterator[tuple[Path, str]]:
             stack.extend(((*path, index), item[index]) for index in range(len(item) - 1, -1, -1))
 
 
-def _alone(text: str, expression: Expression) -> bool:
+def is_alone(text: str, expression: Expression) -> bool:
     """Whether the expression is the whole text, so that its value keeps its type."""
     before, after = text[: expression.offset], text[expression.offset + expression.length :]
     return before.strip() == "{{" and after.strip() == "}}" and before.startswith("{{") and after.endswith("}}")

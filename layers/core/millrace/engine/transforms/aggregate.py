@@ -13,6 +13,7 @@ from typing import Any, Final
 from millrace.engine.transforms.keys import MISSING
 from millrace.engine.transforms.selector import Selector, reads_of, select_by
 from millrace.engine.transforms.step import ITEM, ItemFrame, Place, Step, fields_of
+from millrace.engine.transforms.taken import Role, Taken
 from millrace.expr.faults import NOWHERE
 from millrace.expr.paths import ReadPath
 from millrace.expr.values import INT_MAX, INT_MIN, described, kind
@@ -95,16 +96,23 @@ FIGURES: Final[dict[str, Figure]] = {
 }
 
 
+_ROLES: Final[dict[str, Role]] = {"sum": "sum", "avg": "sum", "min": "extreme", "max": "extreme"}
+
+
 def compile_aggregate(value: Any, place: Place, *, grouped: bool) -> Step:
     """``{name: {op, of}}``; ``of`` is a field or an expression and may be left out for ``count``, ``first``, ``last``
     and ``collect``, which then mean the items. After ``groupBy``, one row per group, with its ``key``."""
     if not isinstance(value, dict) or not value:
         raise place.error("expected a map of name → {op, of}", hint="as in aggregate: {total: {op: sum, of: price}}")
     figures: dict[str, tuple[Figure, Selector | None]] = {}
+    takes: list[Taken] = []
     for name, entry in value.items():
         if grouped and name == "key":
             raise place.error("key is taken: it holds the key of the group", hint="choose another name")
-        figures[str(name)] = _figure({"op": entry} if isinstance(entry, str) else entry, place)
+        options = {"op": entry} if isinstance(entry, str) else entry
+        figures[str(name)] = _, of = _figure(options, place)
+        if of is not None:
+            takes.append(of.taken(_ROLES.get(options["op"], "value"), str(name)))
 
     def figure(items: list[Any], frame: ItemFrame) -> dict[str, Any]:
         row = {}
@@ -130,7 +138,8 @@ def compile_aggregate(value: Any, place: Place, *, grouped: bool) -> Step:
     )
     names = ["key", *figures] if grouped else list(figures)
     keeps = "order count" if grouped else ""
-    return place.made(per_group if grouped else figure, reads, writes=names, keeps=keeps, needs_all=not grouped)
+    run = per_group if grouped else figure
+    return place.made(run, reads, writes=names, keeps=keeps, needs_all=not grouped, takes=takes)
 
 
 def _figure(entry: Any, place: Place) -> tuple[Figure, Selector | None]:

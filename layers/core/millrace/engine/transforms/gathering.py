@@ -41,7 +41,8 @@ def compile_sort(value: Any, place: Place) -> Step:
         return [item for _, item in rows]
 
     reads = reads_of([key for key, _ in keys])
-    return place.made(run, reads, keeps="items count", needs_all=True)
+    takes = [key.taken("key") for key, _ in keys]
+    return place.made(run, reads, keeps="items count", needs_all=True, takes=takes)
 
 
 def compile_distinct(value: Any, place: Place) -> Step:
@@ -62,7 +63,8 @@ def compile_distinct(value: Any, place: Place) -> Step:
                 kept.append(item)
         return kept
 
-    return place.made(run, reads_of(keys) or [ReadPath(ITEM)], keeps="items order", needs_all=True)
+    takes = [key.taken("key") for key in keys]
+    return place.made(run, reads_of(keys) or [ReadPath(ITEM)], keeps="items order", needs_all=True, takes=takes)
 
 
 def compile_group(value: Any, place: Place) -> Step:
@@ -90,7 +92,9 @@ def compile_group(value: Any, place: Place) -> Step:
             found["items"].append(item)
         return list(groups.values())
 
-    return place.made(run, [*reads_of(keys), ReadPath(ITEM)], writes=["key", "items"], needs_all=True)
+    takes = [key.taken("key") for key in keys]
+    reads = [*reads_of(keys), ReadPath(ITEM)]
+    return place.made(run, reads, writes=["key", "items"], needs_all=True, takes=takes)
 
 
 def compile_join(value: Any, place: Place) -> Step:
@@ -136,7 +140,9 @@ def compile_join(value: Any, place: Place) -> Step:
 
     reads = [*reads_of(left), *(read for site in others.sites for read in site.expression.reads)]
     outside = [read for read in reads_of(right) if (read if isinstance(read, ReadPath) else read.path).root != ITEM]
-    return place.made(run, [*reads, *outside, ReadPath(ITEM)], writes=[name] if name else [], keeps="order")
+    takes = [key.taken("key") for key in left]
+    reads += [*outside, ReadPath(ITEM)]
+    return place.made(run, reads, writes=[name] if name else [], keeps="order", takes=takes)
 
 
 def _side(options: dict[str, Any], side: str, place: Place) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from millrace.base.errors import ExpressionError
 from millrace.engine.transforms.keys import MISSING
 from millrace.engine.transforms.step import ITEM, ItemFrame, Place
+from millrace.engine.transforms.taken import Role, Taken
 from millrace.expr.expression import Expression, compile_expression
 from millrace.expr.faults import MISSING as MISSING_REASONS
 from millrace.expr.faults import reason_of
@@ -37,6 +38,10 @@ class Selector:
     @property
     def reads(self) -> tuple[Read | ReadPath, ...]:
         return (ReadPath(ITEM, self.names),) if self.expression is None else self.expression.reads
+
+    def taken(self, role: Role, name: str | None = None) -> Taken:
+        """What is taken here, for checks; ``name`` is the field that it becomes."""
+        return Taken(role, self.source, self.names, self.expression, name)
 
     def take(self, frame: ItemFrame) -> Any:
         """The value for the item in the frame, or MISSING. Raises ExpressionError, TransformError."""

@@ -7,6 +7,7 @@ from typing import Any
 from millrace.engine.transforms.keys import MISSING
 from millrace.engine.transforms.selector import reads_of, select_by
 from millrace.engine.transforms.step import ITEM, ItemFrame, Place, Step, fields_of
+from millrace.engine.transforms.taken import Taken, by_template
 from millrace.expr.expression import compile_expression
 from millrace.expr.faults import NOWHERE
 from millrace.expr.paths import ReadPath
@@ -32,7 +33,8 @@ def compile_filter(value: Any, place: Place) -> Step:
                 raise place.error(f"the expression is true or false, and this is {described(verdict)}", hint=hint)
         return kept
 
-    return place.made(run, expression.reads, keeps="items order")
+    takes = [Taken("test", value, expression=expression)]
+    return place.made(run, expression.reads, keeps="items order", takes=takes)
 
 
 def compile_map(value: Any, place: Place) -> Step:
@@ -51,7 +53,7 @@ def compile_map(value: Any, place: Place) -> Step:
 
     reads = [read for site in template.sites for read in site.expression.reads]
     writes = list(value) if isinstance(value, dict) else []
-    return place.made(run, reads, writes=writes, keeps="order count")
+    return place.made(run, reads, writes=writes, keeps="order count", takes=by_template(template, value))
 
 
 def compile_select(value: Any, place: Place) -> Step:
@@ -82,7 +84,8 @@ def compile_select(value: Any, place: Place) -> Step:
             made.append({name: entry for name, entry in row.items() if entry is not MISSING})
         return made
 
-    return place.made(run, reads_of(list(chosen.values())), writes=list(chosen), keeps="order count")
+    takes = [selector.taken("value", name) for name, selector in chosen.items()]
+    return place.made(run, reads_of(list(chosen.values())), writes=list(chosen), keeps="order count", takes=takes)
 
 
 def compile_limit(value: Any, place: Place) -> Step:

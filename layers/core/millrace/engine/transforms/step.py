@@ -6,11 +6,12 @@ strength of that alone, so these facts are part of a step's contract.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from millrace.base.errors import TransformError
+from millrace.engine.transforms.taken import Taken
 from millrace.expr.faults import listed, nearest
 from millrace.expr.frame import Frame
 from millrace.expr.fuel import Fuel
@@ -52,7 +53,8 @@ class Step:
 
     ``writes`` are the fields of its output that it makes, None when it makes none. ``keeps_items`` means that each
     output item is an input item, unchanged; ``keeps_order`` and ``keeps_count`` speak for themselves; ``needs_all``
-    means that an output item may hang on other items than its own, or on its position.
+    means that an output item may hang on other items than its own, or on its position. ``takes`` are the values that it
+    computes of each item.
     """
 
     index: int
@@ -65,6 +67,7 @@ class Step:
     keeps_count: bool
     needs_all: bool
     run: Run = field(repr=False, compare=False)
+    takes: tuple[Taken, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Place:
         writes: Collection[str] | None = None,
         keeps: str = "",
         needs_all: bool = False,
+        takes: Sequence[Taken] = (),
     ) -> Step:
         """The step; ``keeps`` lists what it leaves alone: ``items``, ``order``, ``count``."""
         paths = {read.path if isinstance(read, Read) else read for read in reads}
@@ -119,6 +123,7 @@ class Place:
             "count" in keeps,
             needs_all or any(path.root == INDEX for path in paths),
             run,
+            tuple(takes),
         )
 
 

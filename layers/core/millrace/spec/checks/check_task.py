@@ -9,12 +9,14 @@ from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.limits import check_policies_of
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.report import Report
+from millrace.spec.checks.step_types import check_step_types, items_in
 from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.tasks import check_block, check_schema
 from millrace.spec.checks.waiting import check_length, check_policies
 from millrace.spec.environment import task_environment
 from millrace.spec.findings import Finding, in_order
 from millrace.spec.models import WorkflowTask
+from millrace.spec.shapes import Shape
 from millrace.spec.sites import TransformCheck, task_sites
 from millrace.spec.source import Source
 
@@ -41,4 +43,6 @@ def check_task(
     check_operands(report, sites, lambda _task: environment, {})
     check_comparisons(report, sites, lambda _task: environment)
     check_strays(report, sites)
+    items = items_in(Shape.of(spec.input_schema))
+    check_step_types(report, sites, lambda _task: environment, lambda _task: items)
     return in_order(report.findings)

@@ -15,6 +15,7 @@ from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.report import Report
 from millrace.spec.checks.sizes import check_sizes
+from millrace.spec.checks.step_types import check_step_types, items_given
 from millrace.spec.checks.steps import check_strays
 from millrace.spec.checks.structure import check_graph, check_ids, check_reachable
 from millrace.spec.checks.switches import check_switches
@@ -75,6 +76,7 @@ def check_workflow(
     check_operands(report, sites, environments.of, products.shapes)
     check_comparisons(report, sites, environments.of)
     check_strays(report, sites)
+    check_step_types(report, sites, environments.of, items_given(tree, sites, environments))
     check_graph(report, tree, graphs, sites)
     check_state(report, workflow, sites)
     check_reachable(report, tree, outcomes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from millrace.expr import ReadPath
-from millrace.expr.inference import Lookup, infer
+from millrace.expr.inference import Inferred, Lookup, infer
+from millrace.expr.signatures import Kinds
 from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment
 from millrace.spec.shapes import ANYTHING, Shape, types_of
@@ -36,26 +36,38 @@ _CODES: Final = {"never": "operand-type", "constant": "constant-comparison"}
 def check_operands(
     report: Report, sites: Sites, environment: Callable[[int | None], Environment], own: Mapping[int, Shape]
 ) -> None:
-    """Every expression outside of transform steps. ``own`` maps a task's index to the shape of what it produces."""
+    """Every expression outside of the steps of transforms, which `check_step_types` judges. ``own`` maps a task's index
+    to the shape of what it produces."""
     for site in sites.sites:
         if site.expression.tree is not None:
             output = own.get(site.task, ANYTHING) if site.task is not None and site.use == "output" else ANYTHING
-            for misuse in infer(site.expression, _lookup(environment(site.task), output)).misuses:
-                report.add_at(site, misuse.offset, _CODES[misuse.sort], misuse.message, fix=misuse.fix)
+            report_misuses(report, site, infer(site.expression, _lookup(environment(site.task), output)))
+
+
+def report_misuses(report: Report, site: Site, inferred: Inferred) -> None:
+    """A finding for each operation of an expression that can never work, or never tells anything."""
+    for misuse in inferred.misuses:
+        report.add_at(site, misuse.offset, _CODES[misuse.sort], misuse.message, fix=misuse.fix)
 
 
 def type_of(site: Site, environment: Environment) -> frozenset[str] | None:
     """The JSON types of an expression's value, as far as literals and schemas tell."""
     kinds = infer(site.expression, _lookup(environment, ANYTHING)).kinds
-    return None if kinds is None else frozenset(_TYPES[kind] for kind in kinds)
+    return None if kinds is None else json_types(kinds)
+
+
+def json_types(kinds: Kinds) -> frozenset[str]:
+    """The JSON types of the kinds of an expression's value."""
+    return frozenset(_TYPES[kind] for kind in kinds)
+
+
+def kinds_of(shape: Shape | None) -> Kinds | None:
+    """The kinds of an expression's value that a schema allows, None if it does not tell."""
+    types = None if shape is None else types_of(shape)
+    if not types or not types <= _KINDS.keys():
+        return None
+    return frozenset(kind for name in types for kind in _KINDS[name])
 
 
 def _lookup(environment: Environment, own_output: Shape) -> Lookup:
-    def kinds(path: ReadPath) -> frozenset[str] | None:
-        shape = environment.follow(path, own_output).shape
-        types = None if shape is None else types_of(shape)
-        if not types or not types <= _KINDS.keys():
-            return None
-        return frozenset(kind for name in types for kind in _KINDS[name])
-
-    return kinds
+    return lambda path: kinds_of(environment.follow(path, own_output).shape)

@@ -20,7 +20,8 @@ _OBJECT: Final = frozenset({"object"})
 
 def check_strays(report: Report, sites: Sites) -> None:
     """Steps that read a field of an item that an earlier step has not made."""
-    for path, stray in sites.strays:
+    strays = [((*path, one.step), one) for _, path, plan in sites.plans for one in getattr(plan, "strays", tuple)()]
+    for path, stray in strays:
         names = report.nearest(stray.name, stray.known)
         message = f"no item has the field {stray.name} here: an earlier step left {_listed(stray.known)}."
         fix = f"Write {names[0]}." if names else f"Make {stray.name} in the earlier step, or read another field."
