@@ -133,7 +133,7 @@ def findings_page() -> str:
 
 
 def workflow_page() -> str:
-    """All keys of both kinds of document."""
+    """All keys of all kinds of document."""
     lines = ["# Documents", "", GENERATED, ""]
     written: set[str] = set()
     for kind in FILES:

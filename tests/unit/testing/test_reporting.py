@@ -142,3 +142,62 @@ def test_what_a_recorded_test_cannot_show_again_is_left_out_of_it() -> None:
     assert {"status": "succeeded", "outputContains": {"d": [1]}, "tasks": {"c": "succeeded"}} == left
     nothing = {**expect, "output": {"late": {"at": 7}}}
     assert "outputContains" not in without_mismatches(nothing, result)
+
+
+NESTED = [
+    {
+        "id": "loop",
+        "forEach": {"items": "{{input.list}}", "tolerate": {"failures": 1}},
+        "tasks": [http("ship", retry={"maxAttempts": 2, "interval": "1s"}), cut("told", [1], condition="item > 1")],
+    },
+    {
+        "id": "route",
+        "switch": {
+            "value": "{{input.list[0]}}",
+            "cases": [{"match": 1, "tasks": [http("one")]}],
+            "default": {"tasks": [http("rest", fallback={"value": 0})]},
+        },
+    },
+    http("deep", fallback={"task": {"type": "http", "request": {"url": "https://x.example"}}}),
+]
+AROUND: dict[str, Any] = {
+    "input": {"properties": {"list": {"type": "array"}}},
+    "onFailure": {"wait": {"for": "1s"}},
+    "finally": [{"id": "last", "wait": {"for": "1s"}}],
+}
+EVERY = (
+    "loop runs|loop[*]/ship runs|loop[*]/ship an attempt fails|loop[*]/ship fails|loop[*]/told runs|"
+    "loop[*]/told condition is false|loop[*]/told fails|route runs|route/0/one runs|route/default/rest runs|"
+    "route/default/rest falls back|deep runs|deep falls back|deep/fallback runs|onFailure runs|finally/last runs"
+)
+LOOP = {"input": {"list": [1, 2]}, "tasks": {"ship": {"failure": {"kind": "task"}}}}
+FELL = {"tasks": {"rest": {"failure": {"kind": "task"}}, "deep": {"failure": {"kind": "task"}}, "fallback": {}}}
+
+
+@pytest.mark.parametrize(
+    ("cases", "left"),
+    [
+        ([], EVERY),
+        (
+            [{"input": {"list": [1, 2]}}],
+            "loop[*]/ship an attempt fails|loop[*]/ship fails|loop[*]/told fails|route/default/rest runs|"
+            "route/default/rest falls back|deep falls back|deep/fallback runs|onFailure runs",
+        ),
+        (
+            [{"input": {"list": [2]}, **FELL}],
+            "loop[*]/ship an attempt fails|loop[*]/ship fails|loop[*]/told condition is false|loop[*]/told fails|"
+            "route/0/one runs|onFailure runs",
+        ),
+        (
+            [{**LOOP, "expect": {"status": "failed"}}],
+            "loop[*]/told fails|route/default/rest runs|route/default/rest falls back|deep falls back|"
+            "deep/fallback runs",
+        ),
+    ],
+)
+def test_coverage_counts_the_tasks_inside_tasks(cases: list[dict[str, Any]], left: str) -> None:
+    tests = [{"name": str(n), "onUnmocked": "succeed-empty", **case} for n, case in enumerate(cases)]
+    made = subject(workflow(NESTED, **AROUND, tests=tests))
+    found = coverage(made.workflow, run_cases(made, made.workflow.spec.tests, rehearse))
+    assert left.split("|") == [f"{one['task']} {one['branch']}" for one in found["untaken"]]
+    assert EVERY.count("|") + 1 == found["branches"]

@@ -27,7 +27,7 @@ class TestsRequest(Wire):
 class Mismatch(Wire):
     """An expectation that does not hold."""
 
-    path: str = Field(description="Where it stands inside `expect`.")
+    path: str = Field(description="Where it stands inside `expect`; under `mocks` for a mock that does not fit.")
     message: str
     expected: Any
     actual: Any
@@ -58,7 +58,7 @@ class Untaken(Wire):
     """What no test took."""
 
     task: str
-    branch: Literal["runs", "condition is false", "an attempt fails", "fails"]
+    branch: Literal["runs", "condition is false", "an attempt fails", "fails", "falls back"]
 
 
 class Coverage(Wire):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +14,13 @@ from millrace.base.errors import InvalidRequest
 from millrace.cli.codes import Exit
 from millrace.cli.output import Output, plain
 from millrace.cli.settings import settings_of, take_data
+from millrace.cli.tested import TESTS, loaded, tested
 from millrace.cli.validate import files_of, findings_of, moved, named_tasks
 from millrace.local import documents
 from millrace.local.client import segment
 from millrace.local.documents import Document
-from millrace.services.workflow_tests import report, run_case, subject_of
-from millrace.spec import Finding, Loaded, Workflow, WorkflowTask, content_hash, findings_text, has_errors, load
+from millrace.services.workflow_tests import Subject, report, run_case, subject_of
+from millrace.spec import Finding, Workflow, WorkflowTask, content_hash, findings_text, has_errors
 from millrace.wiring.rehearsing import rehearse
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -54,8 +55,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
     files, names = _sorted(arguments.what)
     found = _Run()
-    for loaded, document, tasks in _workflows(files):
-        _test_file(found, loaded, document, tasks, arguments, output)
+    for document, subject, findings in _subjects(files):
+        _test_file(found, document, subject, findings, arguments, output)
     if names:
         _test_published(found, names, arguments, output)
     if not any(one["tests"] for one in found.reports):
@@ -73,44 +74,49 @@ def _sorted(given: Sequence[str]) -> tuple[list[Path], list[str]]:
     return [Path(one) for one in given if one not in names], names
 
 
-def _workflows(files: Sequence[Path]) -> Iterator[tuple[Loaded, Document, list[WorkflowTask]]]:
-    """The workflows of files, each with the reusable tasks that stand in the same files or beside them."""
+def _subjects(files: Sequence[Path]) -> Iterator[tuple[Document, Subject | None, tuple[Finding, ...]]]:
+    """What is tested in files: each workflow with its own tests, and with those of documents of tests. Reusable tasks,
+    and workflows that tests name, stand in the same files or beside them. None where there is an error."""
     paths = files_of(files)
     found = [document for path in paths for document in documents.read_file(path)]
     beside = sorted({other for path in paths for other in path.parent.iterdir() if other.suffix in documents.SUFFIXES})
     other = [one for path in beside if path not in paths and path.is_file() for one in documents.read_file(path)]
-    loaded = [_load(document).document for document in [*other, *found] if document.kind == "WorkflowTask"]
-    tasks = [task for task in loaded if isinstance(task, WorkflowTask)]
+    known = [(one, loaded(one)) for one in [*other, *found] if one.kind not in ("", TESTS)]
+    tasks = [task for _, each in known if isinstance(task := each.document, WorkflowTask)]
     for document in found:
-        if document.kind != "WorkflowTask":
-            yield _load(document), document, tasks
+        if document.kind == TESTS:
+            made = tested(document, known)
+            yield document, _subject(made.workflow, made.tasks), made.findings
+        elif document.kind != "WorkflowTask":
+            one = next((each for held, each in known if held is document), None) or loaded(document)
+            findings = findings_of(one, tasks)
+            workflow = None if has_errors(findings) or not isinstance(one.document, Workflow) else one.document
+            yield document, _subject(workflow, {} if workflow is None else named_tasks(workflow, tasks)), findings
 
 
-def _load(document: Document) -> Loaded:
-    return load(document.text, media="json" if document.media == "json" else "yaml")
+def _subject(workflow: Workflow | None, tasks: Mapping[str, WorkflowTask]) -> Subject | None:
+    if workflow is None:
+        return None
+    hashes = {reference: content_hash(task.model_dump(mode="json")) for reference, task in tasks.items()}
+    return subject_of(workflow, tasks, hashes)
 
 
 def _test_file(
     found: _Run,
-    loaded: Loaded,
     document: Document,
-    tasks: Sequence[WorkflowTask],
+    subject: Subject | None,
+    findings: Sequence[Finding],
     arguments: argparse.Namespace,
     output: Output,
 ) -> None:
-    findings = findings_of(loaded, tasks)
-    workflow = loaded.document
-    if not isinstance(workflow, Workflow) or has_errors(findings):
+    if subject is None:
         placed = [moved(finding, document.before) for finding in findings if finding.severity == "error"]
         text = document.file.read_bytes().decode(errors="replace")
         output.warn(findings_text(placed, str(document.file), text).rstrip("\n"))
         _add(found, _broken(document, placed[0]), str(document.file), output)
         return
-    known = named_tasks(workflow, tasks)
-    hashes = {reference: content_hash(task.model_dump(mode="json")) for reference, task in known.items()}
-    subject = subject_of(workflow, known, hashes)
     results = []
-    for case in workflow.spec.tests:
+    for case in subject.workflow.spec.tests:
         if arguments.only and case.name not in arguments.only:
             continue
         begun = time.perf_counter()

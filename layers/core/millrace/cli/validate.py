@@ -11,6 +11,7 @@ from pathlib import Path
 from millrace.base.errors import InvalidRequest
 from millrace.cli.codes import Exit
 from millrace.cli.output import Output
+from millrace.cli.tested import TESTS, loaded, tested
 from millrace.local import documents
 from millrace.local.documents import Document
 from millrace.services.task_references import meant_among
@@ -25,7 +26,6 @@ from millrace.spec import (
     findings_text,
     has_errors,
     in_order,
-    load,
     sarif,
     wanted_tasks,
     wanted_workflows,
@@ -90,29 +90,31 @@ def files_of(given: Sequence[Path]) -> list[Path]:
 def judge(found: Sequence[Document]) -> list[tuple[Document, list[Finding]]]:
     """Findings of each document, with the lines of its file. References to tasks are looked up among the same
     documents, by name and by version where a document states one."""
-    loaded = [(one, load(one.text, media="json" if one.media == "json" else "yaml")) for one in found]
-    tasks = [task for _, each in loaded if isinstance(task := each.document, WorkflowTask)]
-    workflows = [flow for _, each in loaded if isinstance(flow := each.document, Workflow)]
-    return [(one, [moved(f, one.before) for f in findings_of(each, tasks, workflows)]) for one, each in loaded]
+    read = [(one, loaded(one)) for one in found if one.kind != TESTS]
+    tasks = [task for _, each in read if isinstance(task := each.document, WorkflowTask)]
+    workflows = [flow for _, each in read if isinstance(flow := each.document, Workflow)]
+    judged = {id(one): findings_of(each, tasks, workflows) for one, each in read}
+    judged |= {id(one): tested(one, read).findings for one in found if one.kind == TESTS}
+    return [(one, [moved(finding, one.before) for finding in judged[id(one)]]) for one in found]
 
 
 def findings_of(
-    loaded: Loaded, tasks: Sequence[WorkflowTask], workflows: Sequence[Workflow] | None = None
+    document: Loaded, tasks: Sequence[WorkflowTask], workflows: Sequence[Workflow] | None = None
 ) -> tuple[Finding, ...]:
     """Every finding about a document; ``tasks`` and ``workflows`` are those beside it, None where nobody looked."""
     more: Sequence[Finding] = ()
-    if isinstance(loaded.document, Workflow):
-        known = named_tasks(loaded.document, tasks)
-        named = wanted_workflows(loaded.document)
+    if isinstance(document.document, Workflow):
+        known = named_tasks(document.document, tasks)
+        named = wanted_workflows(document.document)
         others = None
         if workflows is not None:
             others = {ref: found for ref in named if (found := meant_among(ref, workflows)) is not None}
         more = check_workflow(
-            loaded.document, loaded.source, tasks=known, workflows=others, check_transform=check_transform
+            document.document, document.source, tasks=known, workflows=others, check_transform=check_transform
         )
-    elif loaded.document is not None:
-        more = check_task(loaded.document, loaded.source, check_transform=check_transform)
-    return in_order([*loaded.findings, *more])
+    elif document.document is not None:
+        more = check_task(document.document, document.source, check_transform=check_transform)
+    return in_order([*document.findings, *more])
 
 
 def named_tasks(workflow: Workflow, tasks: Sequence[WorkflowTask]) -> dict[str, WorkflowTask]:

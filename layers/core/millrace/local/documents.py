@@ -19,7 +19,7 @@ from millrace.local.client import Client, Refused
 SUFFIXES: Final = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 _SEPARATOR: Final = re.compile(rb"^---(?=\s|$)[^\S\n]*", re.MULTILINE)
 _KIND: Final = re.compile(
-    rb"""^(?:\xef\xbb\xbf)?[^\S\n]*(?:\{(?:[^\n]*?,)??[^\S\n]*)?["']?kind["']?\s*:\s*["']?(Workflow|WorkflowTask)\b""",
+    rb"""^(?:\xef\xbb\xbf)?[^\S\n]*(?:\{(?:[^\n]*?,)??[^\S\n]*)?["']?kind["']?\s*:\s*["']?(Workflow|WorkflowTask|WorkflowTest)\b""",
     re.MULTILINE,
 )
 _MEANT: Final = re.compile(rb"""^(?:\xef\xbb\xbf)?["']?(?:apiVersion|spec)["']?\s*:""", re.MULTILINE)
@@ -45,7 +45,7 @@ class Document:
 
     @property
     def kind(self) -> str:
-        """Workflow, WorkflowTask, or empty when the text names neither."""
+        """Workflow, WorkflowTask, WorkflowTest, or empty when the text names none of them."""
         match = _KIND.search(self.text)
         if match:
             return match[1].decode()
@@ -119,8 +119,9 @@ def is_ours(document: Document) -> bool:
 
 
 def tasks_first(documents: Iterable[Document]) -> list[Document]:
-    """In an order in which no workflow comes before a task of the same list."""
-    return sorted(documents, key=lambda document: document.kind != "WorkflowTask")
+    """What is published of some documents, in an order in which no workflow comes before a task; tests stay here."""
+    published = [document for document in documents if document.kind != "WorkflowTest"]
+    return sorted(published, key=lambda document: document.kind != "WorkflowTask")
 
 
 def publish(client: Client, document: Document) -> Published:

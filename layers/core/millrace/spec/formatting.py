@@ -27,6 +27,7 @@ ROOT_ORDER: Final = ("apiVersion", "kind", "metadata", "spec")
 SPEC_ORDER: Final = (
     "description",
     "version",
+    "deprecated",
     "tags",
     "categories",
     "category",
@@ -43,6 +44,7 @@ SPEC_ORDER: Final = (
     "output",
     "onFailure",
     "finally",
+    "workflow",
     "tests",
 )
 _TESTS: Final = ("spec", "tests")

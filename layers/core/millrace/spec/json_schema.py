@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of both kinds of document, made from the models, for editors and for suggestions."""
+"""JSON Schemas (2020-12) of all kinds of document, made from the models, for editors and for suggestions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,32 @@ from millrace.base.scalars import format_duration
 from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, KEPT_EXECUTION, KEPT_SPEC, TASK_ALIASES
 from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.models.fields import DURATION_SCHEMA
+from millrace.spec.models.workflow_test import WorkflowTest
 from millrace.spec.registry import TaskType, all_types
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _MODELS: Final[dict[str, type[BaseModel]]] = {"Workflow": Workflow, "WorkflowTask": WorkflowTask}
-FILES: Final = {"Workflow": "workflow.schema.json", "WorkflowTask": "workflow-task.schema.json"}
+FILES: Final = {
+    "Workflow": "workflow.schema.json",
+    "WorkflowTask": "workflow-task.schema.json",
+    "WorkflowTest": "workflow-test.schema.json",
+}
 
 
 def document_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema of ``Workflow`` or ``WorkflowTask``; the caller may change its copy."""
+    """The JSON Schema of ``Workflow``, ``WorkflowTask`` or ``WorkflowTest``; the caller may change its copy."""
+    if kind == "WorkflowTest":
+        return copy.deepcopy(_built_tests())
     types = all_types() if kind == "Workflow" else tuple(one for one in all_types() if not one.composes)
     return copy.deepcopy(_built(kind, types))
+
+
+@cache
+def _built_tests() -> dict[str, Any]:
+    schema = WorkflowTest.model_json_schema(by_alias=True)
+    _cases(schema["$defs"])
+    _for_readers(schema)
+    return {"$schema": DIALECT, "title": "WorkflowTest", **schema}
 
 
 @cache

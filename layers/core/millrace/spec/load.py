@@ -55,12 +55,7 @@ def load_source(source: Source) -> Loaded:
         source = normalise(source)
     findings = list(source.notes)
     value = source.value
-    if not isinstance(value, dict):
-        message = f"the document is {described(value)}, expected a mapping"
-        fix = "Begin with apiVersion, kind, metadata and spec."
-        findings.append(Finding("not-a-mapping", "error", message, (), *source.position(()), fix))
-        return Loaded(None, None, tuple(findings), source, value)
-    head = _head(value, source)
+    head = head_findings(source, tuple(KINDS))
     if head:
         return Loaded(_kind(value), None, in_order([*findings, *head]), source, value)
     kind = _kind(value)
@@ -77,17 +72,22 @@ def load_source(source: Source) -> Loaded:
     return Loaded(kind, None if has_errors(findings) else document, in_order(findings), source, value)
 
 
-def _kind(value: dict[str, Any]) -> Kind | None:
-    kind = value.get("kind")
+def _kind(value: Any) -> Kind | None:
+    kind = value.get("kind") if isinstance(value, dict) else None
     return "Workflow" if kind == "Workflow" else "WorkflowTask" if kind == "WorkflowTask" else None
 
 
-def _head(value: dict[str, Any], source: Source) -> list[Finding]:
+def head_findings(source: Source, kinds: tuple[str, ...]) -> list[Finding]:
     """What is wrong with apiVersion and kind, without which nothing else can be judged."""
+    value = source.value
     findings = []
+    if not isinstance(value, dict):
+        message = f"the document is {described(value)}, expected a mapping"
+        fix = "Begin with apiVersion, kind, metadata and spec."
+        return [Finding("not-a-mapping", "error", message, (), *source.position(()), fix)]
     for key, code, known in (
         ("apiVersion", "unknown-api-version", (API_VERSION,)),
-        ("kind", "unknown-kind", tuple(KINDS)),
+        ("kind", "unknown-kind", kinds),
     ):
         fix = f"Write {key}: {' or '.join(known)}."
         if key not in value:

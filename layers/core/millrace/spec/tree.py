@@ -117,6 +117,16 @@ class Tree:
         parts = [part for part in (above, body.name) if part]
         return "/".join([*parts, placed.task.id])
 
+    def general(self, index: int) -> str:
+        """The path of every instance of a task, with ``[*]`` for the position in a loop: ``loop[*]/ship``."""
+        placed = self.tasks[index]
+        body = self.bodies[placed.body]
+        above = "" if body.owner is None else self.general(body.owner)
+        if body.owner is not None and not body.name:
+            above += "[*]"
+        parts = [above, body.name] if body.single else [above, body.name, placed.task.id]
+        return "/".join(part for part in parts if part)
+
 
 def tree_of(workflow: Workflow) -> Tree:
     """The tree of a workflow. Linear in its tasks; as deep as the document, which is limited."""

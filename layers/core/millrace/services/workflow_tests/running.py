@@ -14,6 +14,7 @@ from millrace.engine.compile import compile_plan
 from millrace.engine.plan import Plan
 from millrace.ports.rehearsal import Rehearse
 from millrace.services.execution_view import view
+from millrace.services.workflow_tests.fitting import Declared
 from millrace.services.workflow_tests.judging import Actual, Mismatch, judge
 from millrace.services.workflow_tests.mocks import CaseAnswers, CaseMessages
 from millrace.services.workflow_tests.player import Answers, Played, Player
@@ -23,11 +24,12 @@ from millrace.spec.models.testing import Case
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is tested: a checked workflow and its plan."""
+    """What is tested: a checked workflow and its plan. ``declared`` is what mocks are held against, None for none."""
 
     workflow: Workflow
     plan: Plan
     version: str = ""
+    declared: Declared | None = None
 
     @property
     def name(self) -> str:
@@ -38,7 +40,8 @@ def subject_of(
     workflow: Workflow, tasks: Mapping[str, WorkflowTask], hashes: Mapping[str, str], *, version: str = ""
 ) -> Subject:
     """``tasks`` and ``hashes`` are by the text of each ``taskRef``."""
-    return Subject(workflow, compile_plan(workflow, tasks, hashes=hashes), version or workflow.spec.version or "")
+    plan = compile_plan(workflow, tasks, hashes=hashes)
+    return Subject(workflow, plan, version or workflow.spec.version or "", Declared(workflow, tasks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ def run_case(subject: Subject, case: Case, rehearse: Rehearse) -> CaseResult:
     except MillraceError as problem:
         return CaseResult(case.name, "error", problem=problem)
     order = [event.path for event in played.events if isinstance(event, ev.TaskFinished)]
-    found = judge(case.expect, Actual(subject.workflow, execution, played.calls, order, scope))
+    found = [] if subject.declared is None else list(subject.declared.misfits(case))
+    found += judge(case.expect, Actual(subject.workflow, execution, played.calls, order, scope))
     return CaseResult(
         name=case.name,
         status="failed" if found else "passed",

@@ -1,4 +1,4 @@
-"""The two kinds of document: a workflow, and a reusable task."""
+"""The documents that are published: a workflow, and a reusable task."""
 
 from __future__ import annotations
 

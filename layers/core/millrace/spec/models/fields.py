@@ -78,7 +78,8 @@ def _pattern(pattern: str, what: str, fix: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _reference(value: Any) -> Any:
+def reference(value: Any) -> Any:
+    """A text as it is. Raises a refusal for one that is no reference to a task or workflow."""
     if isinstance(value, str) and not _REF.fullmatch(value):
         raise refusal(f"{_short(value)} is not a reference to a task", _REF_FIX)
     return value
@@ -120,7 +121,7 @@ Version = Annotated[
     _pattern(SEMVER_PATTERN, "a version", 'Write a semantic version in quotes, like "2.1.0".'),
     Field(json_schema_extra={"pattern": f"^{SEMVER_PATTERN}$"}),
 ]
-TaskRef = Annotated[StrictStr, BeforeValidator(_reference)]
+TaskRef = Annotated[StrictStr, BeforeValidator(reference)]
 Many = Field(strict=False)
 """For tuples: a list of the document becomes a tuple, its items stay strictly typed."""
 
