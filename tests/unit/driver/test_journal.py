@@ -18,7 +18,7 @@ from millrace.driver.world import Again, Done, Wait
 from millrace.engine import events as ev
 from millrace.engine.values import inline_value
 from millrace.ports.documents import Check, Op, Put, Update
-from millrace.store.executions import actor_key, read_actor
+from millrace.store.executions import actor_key, live_executions, read_actor
 from millrace.store.runlog import Stamp, segment_puts
 
 from .runs import SCOPE, Local, Script, call
@@ -267,3 +267,17 @@ def test_a_run_is_done_the_same_from_any_loop_of_a_sandbox() -> None:
     assert Done("done") == loop.run(turn())
     loop.close()
     assert {"millrace-driver"} == set(names)
+
+
+@pytest.mark.parametrize(("wake_after", "expected"), [(5_000, 35_000), (None, 400 * 24 * 3_600_000 + 30_000)])
+def test_a_parked_execution_is_looked_at_after_its_timer_or_when_over_a_year_has_gone(
+    wake_after: int | None, expected: int
+) -> None:
+    local = Local()
+    execution, now = local.begin([call("a")]), local.clock.now()
+    wake_at = None if wake_after is None else now + wake_after
+    assert park(
+        local.documents, SCOPE, execution, token="t", wake_at=wake_at, seen_seq=0, position=-1, owner="", now=now
+    )
+    found = [list(live_executions(local.documents, until=now + expected - 1 + more)) for more in (0, 1)]
+    assert [False, True] == [bool(one) for one in found]

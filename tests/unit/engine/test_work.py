@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from millrace.engine import heap, settle
 from millrace.engine.decide import decide
 from millrace.engine.snapshot import freeze, thaw
+from millrace.engine.state import TaskState
 
 from .play import Play, failure, graph, play
 
@@ -103,3 +105,7 @@ def test_settling_stops_when_every_start_is_refused() -> None:
         [start.path for start in settled.starts],
         {type(event).__name__ for event in settled.events},
     )
+
+
+def test_a_task_to_which_nothing_has_happened_has_no_attempt_and_no_times() -> None:
+    assert {0} == {value for value in msgspec.structs.asdict(TaskState()).values() if type(value) is int}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -92,6 +93,36 @@ def _number(execution: str) -> int:
 def test_pages_of_any_size_hold_everything_once_newest_first(many: tuple[Platform, list[str]], limit: int) -> None:
     made, ids = many
     assert ids == pages(made, limit)
+
+
+class Counted:
+    """Notes which partitions of indexes are read."""
+
+    def __init__(self, inner: MemoryDocuments) -> None:
+        self._inner = inner
+        self.read: list[tuple[str, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def query_index(self, scope: Any, table: Any, index: Any, partition: tuple[str, ...], **more: Any) -> Any:
+        self.read.append(partition)
+        return self._inner.query_index(scope, table, index, partition, **more)
+
+
+@pytest.mark.parametrize(
+    ("limit", "filters", "months"),
+    [(5, {}, 1), (30, {}, 2), (300, {}, 24), (300, {"since": "2023-10-15T00:00:00Z"}, 2)],
+    ids=["one month is enough", "two are", "not even all are", "no more are asked for"],
+)
+def test_a_list_of_all_reads_back_no_further_than_its_page_needs(
+    many: tuple[Platform, list[str]], limit: int, filters: dict[str, str], months: int
+) -> None:
+    made, _ = many
+    assert isinstance(made.documents, MemoryDocuments)
+    counted: Any = Counted(made.documents)
+    list_executions(replace(made, documents=counted), caller(), filters=filters, limit=limit, cursor=None)
+    assert (months, 4 * months) == (len({month for month, _ in counted.read}), len(counted.read))
 
 
 @pytest.mark.parametrize("limit", [1, 9, 100])

@@ -408,6 +408,28 @@ def test_what_a_step_costs_is_the_same_on_every_machine(step: dict[str, Any], co
     assert cost == 1_000 - fuel.steps
 
 
+WIDE: list[tuple[list[Any], int]] = [
+    ([{"flatten": "l"}], 10 * (1 + 2 * 3)),
+    ([{"map": "{{l}}"}, {"flatten": True}], 10 + 10 * (1 + 2)),
+    ([{"map": ["{{l}}"]}, {"flatten": 2}], 10 + 10 * (1 + 1) + 10 * (1 + 2)),
+    ([{"map": ["{{l}}", 1]}, {"flatten": 2}], 10 + 10 * (1 + 2) + 10 * (1 + 2) + 10 * (1 + 1)),
+    ([{"join": {"with": [{"k": "a"}], "on": "k"}}], 2 + 5 * (2 + 3) + 5 * 2),
+    ([{"join": {"with": [{"k": "a"}, {"k": "a"}], "on": "k", "as": "m"}}], 4 + 5 * (2 + 2 * 3) + 5 * 2),
+    ([{"sort": ["n", "k"]}], 2 * 10 * (1 + 1)),
+    ([{"groupBy": ["n", "k"]}], 10 * 2),
+    ([{"aggregate": {"s": {"op": "sum", "of": "n"}, "c": "count"}}], 2 * (1 + 10)),
+]
+
+
+@pytest.mark.parametrize(("steps", "cost"), WIDE, ids=[str(steps) for steps, _ in WIDE])
+def test_what_a_step_costs_grows_with_the_fields_that_it_copies(steps: list[Any], cost: int) -> None:
+    more = {f"f{number}": number for number in range(6)}
+    items = [{"n": n, "k": "ab"[n % 2], "l": [n, n + 1], **more} for n in range(10)]
+    fuel = Fuel(1_000)
+    run(items, *steps, fuel=fuel)
+    assert cost == 1_000 - fuel.steps
+
+
 @pytest.mark.parametrize("steps", [{"limit": 1}, None, "x", [{"limit": 1}] * 101])
 def test_steps_are_a_list_of_bounded_length(steps: Any) -> None:
     with pytest.raises(TransformError, match="list of at most 100"):
