@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 
 from millrace.ports.documents import Key, Table
-from millrace.ports.runners import Failure
+from millrace.ports.runners import Attempt, Failure
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.signal_execution import signal_execution
 from tests.unit.driver.runs import CALLER, EXCHANGE, HEAD, NEVER, SCOPE, USAGE, Local, Script, call, workflow
 
 HISTORIES = Path(__file__).parent / "histories"
-RELEASE = "0.1"
+RELEASE = "0.2"
 BAD = Failure("http", "503", "try later", True)
 ASKED = Failure("http", "429", "wait", True, retry_after_ms=15_000)
 FATAL = Failure("task", "odd", "it broke", False, hint="look at it", details={"at": [1, 2]})
@@ -48,6 +48,26 @@ def _with_child(local: Local, execution: str) -> None:
     for _, other in list(local.orchestrator.started):
         if other != execution:
             local.finish(other)
+
+
+def _with_children(local: Local, execution: str) -> None:
+    """The same, where the first execution fails and another follows."""
+    _with_child(local, execution)
+    local.drive(execution)
+    for _, other in list(local.orchestrator.started):
+        if other != execution:
+            local.finish(other)
+
+
+class Once:
+    """Fails the first time that it is asked, by whichever execution."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self, _attempt: Attempt) -> Any:
+        first, self._asked = not self._asked, True
+        return BAD if first else "ok"
 
 
 def loop(name: str, items: Any, *tasks: Any, **more: Any) -> dict[str, Any]:
@@ -170,6 +190,11 @@ def scenarios() -> dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[st
              {"id": "f", "workflowRef": "nobody", "fallback": {"value": "nobody there"}}],
             {},
             {"before": _with_child},
+        ),
+        "child-again": (
+            [{"id": "c", "workflowRef": "other", "input": {"n": 7}, "retry": RETRY}, call("d", "c")],
+            {},
+            {"before": _with_children, "answers": {"inner": [Once()]}},
         ),
     }  # fmt: skip
 

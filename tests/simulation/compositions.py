@@ -61,6 +61,7 @@ def ends(rng: random.Random) -> Document:
 
 CHILDREN = [
     workflow("leaf", [call("one", "{{input.n ?? 0}}"), call("two", "{{tasks.one.output.body}}")]),
+    workflow("odd-leaf", [call("one", "odd")]),
     workflow("bad-leaf", [call("one", "bad")], **{"finally": [call("clean")]}),
     workflow("slow-leaf", [{"id": "rest", "wait": {"for": "45s"}}, call("one", dependsOn=["rest"])]),
     workflow(
@@ -135,11 +136,20 @@ def below(rng: random.Random, name: str) -> Document:
     return found
 
 
+def again(rng: random.Random, name: str) -> Document:
+    """Another workflow, which fails every other time and is run again."""
+    retry = {"maxAttempts": 4, "interval": rng.choice(("1s", "12s")), "retryOn": ["*"]}
+    found: Document = {"id": name, "workflowRef": rng.choice(("odd-leaf", "odd-leaf", "bad-leaf")), "retry": retry}
+    if rng.random() < 0.3:
+        found["timeout"] = rng.choice(("4s", "20s"))
+    return found
+
+
 def generated(rng: random.Random, name: str) -> Document:
     return {"id": name, "generate": {"from": rng.choice(("{{input.made}}", "{{input.wrong}}"))}}
 
 
-MAKERS = (loop, loop, loop, below, below, choice, stand_in, generated)
+MAKERS = (loop, loop, loop, below, below, again, choice, stand_in, generated)
 
 
 def random_workflow(rng: random.Random) -> Document:

@@ -61,7 +61,8 @@ class NestedWorld(World):
 
 
 class HttpSim(SimRunner):
-    """Fails for good where the address says so, and otherwise as often as the world wants."""
+    """Fails for good where the address says so, always or every other time, and otherwise as often as the world
+    wants."""
 
     type = "http"
 
@@ -71,6 +72,8 @@ class HttpSim(SimRunner):
             await self._process.stand()
             raise TaskFailed(Failure("http", "404", "simulated", retryable=False))
         await super().run(attempt)
+        if "/odd" in url and self._world.rng.random() < 0.5:
+            raise TaskFailed(Failure("http", "503", "simulated", retryable=False))
         return Outcome({"status": 200, "body": f"{attempt.path}:{url[-20:]}"})
 
 

@@ -3,8 +3,9 @@
 N1 every execution that was ever created is judged as those of clients are: it ends, once;
 N2 of a loop never more iterations are begun and unfinished than `maxParallel`, each is begun once, in order;
 N3 the output of a loop is what its iterations gave, in the order of the items;
-N4 one task starts one execution, whoever drove it, and hears of its end once;
-N5 what a task gives is what the execution that it started gave;
+N4 each try of a task starts one execution, whoever drove it, after the one before has failed, and hears of its end
+   once;
+N5 what a task gives is what the execution that it started last gave;
 N6 an execution whose task was stopped has been told to stop, or was over;
 N7 tasks of `finally` are over exactly once in an execution that reached them, and were never begun in any other.
 """
@@ -50,7 +51,10 @@ def judge_nested(world: NestedWorld) -> list[str]:
         for events in logs.values()
         if events and isinstance(first := events[0], ev.ExecutionStarted) and first.parent is not None
     )
-    found.extend(f"N4 {path} of {above[-4:]} started {n}" for (above, path), n in parents.items() if n > 1)
+    for (above, path), n in parents.items():
+        tries = sum(isinstance(e, ev.WaitStarted) and e.path == path for e in logs[above])
+        if n > tries:
+            found.append(f"N4 {path} of {above[-4:]} started {n} in {tries} tries")
     return found
 
 
@@ -143,16 +147,23 @@ def _content(world: NestedWorld, value: Any) -> Any:
 
 
 def _judge_children(world: NestedWorld, events: list[ev.Event], logs: dict[str, list[ev.Event]]) -> Iterator[str]:
-    waits = {e.path: e for e in events if isinstance(e, ev.WaitStarted) and e.kind == "child"}
-    told = Counter(e.path for e in events if isinstance(e, ev.ChildFinished))
+    waits: dict[str, list[ev.WaitStarted]] = defaultdict(list)
+    ends: dict[str, list[ev.ChildFinished]] = defaultdict(list)
     named: dict[str, set[str]] = defaultdict(set)
     for event in events:
-        if isinstance(event, ev.ChildStarted | ev.ChildFinished) and event.child:
+        if isinstance(event, ev.WaitStarted) and event.kind == "child":
+            yield from _judge_try(event, waits[event.path], ends)
+            waits[event.path].append(event)
+        if isinstance(event, ev.ChildFinished):
+            ends[event.child].append(event)
+        if isinstance(event, ev.ChildStarted | ev.ChildFinished):
             named[event.path].add(event.child)
-    for path, wait in waits.items():
-        if told[path] > 1:
-            yield f"N4 {path} heard {told[path]} times"
-        if named[path] - {wait.child}:
+    for path, tries in waits.items():
+        wait = tries[-1]
+        for one in tries:
+            if len(ends[one.child]) > 1:
+                yield f"N4 {path} heard {len(ends[one.child])} times"
+        if named[path] - {one.child for one in tries}:
             yield f"N4 {path} waits for {wait.child[-4:]} and heard of {named[path]}"
         below = logs.get(wait.child, [])
         end = next((e for e in below if isinstance(e, ev.ExecutionFinished)), None)
@@ -165,11 +176,23 @@ def _judge_children(world: NestedWorld, events: list[ev.Event], logs: dict[str, 
             given = _content(world, _produced(events).get(path))
             if end is None or end.status != "succeeded" or given != _content(world, end.output):
                 yield f"N5 {path} gave {given}, its execution {end}"
-        elif stopped and not told[path]:
+        elif stopped and not ends[wait.child]:
             heard = any(isinstance(e, ev.CancelRequested) for e in below)
             late = any(isinstance(e, ev.OutcomeDecided) and e.at > done.at for e in below)
             if late and not heard:
                 yield f"N6 {path} was stopped, and {wait.child[-4:]} went on"
+
+
+def _judge_try(
+    wait: ev.WaitStarted, before: list[ev.WaitStarted], ends: dict[str, list[ev.ChildFinished]]
+) -> Iterator[str]:
+    """One try is counted, has an execution of its own, and comes after the one before has failed."""
+    if not before:
+        return
+    if wait.attempt != len(before) + 1 or wait.child in {one.child for one in before}:
+        yield f"N4 try {wait.attempt} of {wait.path} is number {len(before) + 1}"
+    if [one.status for one in ends[before[-1].child]] not in (["failed"], ["timedOut"]):
+        yield f"N4 {wait.path} tried again after {ends[before[-1].child]}"
 
 
 def _judge_end(plan: Plan, events: list[ev.Event]) -> Iterator[str]:

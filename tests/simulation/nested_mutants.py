@@ -11,7 +11,7 @@ import msgspec
 
 from millrace.driver.effects import Effects
 from millrace.driver.session import Session
-from millrace.engine import decide, halts, settle, snapshot, unfolding
+from millrace.engine import decide, halts, settle, snapshot, unfolding, waits
 from millrace.engine import events as ev
 from millrace.engine.commands import NotifyParent, OpenScope, StartChild
 from millrace.services.child_executions import ChildExecutions
@@ -94,6 +94,18 @@ def whoever_never_began_may_begin() -> Iterator[None]:
 
 
 @contextmanager
+def every_try_is_the_first() -> Iterator[None]:
+    """The execution of every try has the id of the first."""
+    real = waits._child_id
+
+    def child_id(started: Any, path: str, now: int, _attempt: int) -> str:
+        return real(started, path, started.at, 1)
+
+    with mock.patch.object(waits, "_child_id", child_id):
+        yield
+
+
+@contextmanager
 def window_without_end() -> Iterator[None]:
     """A loop opens one iteration more than it may."""
     real = unfolding.scope_from
@@ -151,6 +163,7 @@ MUTANTS: dict[str, Mutant] = {
     "iterations forgotten": iterations_forgotten,
     "cancel stays here": cancel_stays_here,
     "whoever never began may begin": whoever_never_began_may_begin,
+    "every try is the first": every_try_is_the_first,
     "window without end": window_without_end,
     "end over what runs": end_over_what_runs,
     "handlers twice": handlers_twice,

@@ -13,7 +13,7 @@ from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets
 from millrace.base.errors import MillraceError
 from millrace.driver.guards import Guards
 from millrace.driver.world import DriverWorld, Poke
-from millrace.engine.events import ExecutionStarted
+from millrace.engine.events import SEMANTICS, ExecutionStarted
 from millrace.engine.plan import Plan
 from millrace.engine.values import inline_value
 from millrace.ports.documents import Op, Put, TenantScope, Update
@@ -220,6 +220,7 @@ class World:
             input=inline_value(self.input_of(number)),
             principal="simulated",
             seed=self.seed,
+            semantics=SEMANTICS,
         )
         if not await self._insist(lambda platform: create_execution(platform, SCOPE, started, blobs={}, claim=None)):
             return

@@ -287,6 +287,41 @@ def test_a_process_may_die_at_any_step_and_every_execution_still_runs_once() -> 
     assert step > 30
 
 
+def fails_at_first() -> Script:
+    """The first execution that asks is told of an outage, the second is answered."""
+    asked: list[str] = []
+
+    def answer(attempt: Any) -> Any:
+        asked.append(attempt.execution)
+        return Failure("http", "503", "try later", True) if attempt.execution == asked[0] else "fine"
+
+    return Script({"inner": [answer]})
+
+
+def test_a_process_may_die_at_any_step_and_a_failed_execution_is_followed_by_one_other() -> None:
+    step = 0
+    while True:
+        family = Family(fails_at_first())
+        again = {**CALL, "retry": {"maxAttempts": 3, "interval": "1s", "jitter": "none"}}
+        parent = family.family([again, call("after", "c")], [call("inner")])
+        if not family.die_at(step):
+            break
+        family.settle()
+        body = family.read(parent)
+        assert ("succeeded", 3, 2) == (body["status"], len(family.members()), body["tasks"]["c"]["attempts"]), step
+        assert {"inner": "fine"} == body["tasks"]["c"]["output"]
+        step += 1
+    assert step > 20
+
+
+def test_an_execution_that_ran_out_of_time_is_followed_by_another() -> None:
+    family = Family(Script({"inner": [NEVER]}))
+    again = {**CALL, "retry": {"maxAttempts": 2, "interval": "1s", "jitter": "none"}}
+    parent = family.family([again], [call("inner")], inner={"timeout": "2s"})
+    family.settle()
+    assert ("timeout", 3) == (family.read(parent)["tasks"]["c"]["error"]["kind"], len(family.members()))
+
+
 def test_a_process_may_die_at_any_step_of_a_cancel_and_all_executions_stop() -> None:
     step = 0
     while True:

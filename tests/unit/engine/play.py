@@ -109,7 +109,7 @@ class Play:
     """One execution. ``answers`` maps a task to what its attempts bring in order (the last one repeats); a task
     that it does not name succeeds with its own name. ``lasting`` maps a task to how long an attempt takes (ms).
     ``children`` says what the executions that tasks start come to: an output, a Failure (one of kind workflow: it is
-    not even started), ``NEVER``, or ``CRASH`` (nothing comes of the order to start it)."""
+    not even started), ``NEVER``, or ``CRASH`` (nothing comes of the order to start it); a list says it by try."""
 
     def __init__(
         self,
@@ -123,6 +123,7 @@ class Play:
         begun: bool = True,
         children: Mapping[str, Any] | None = None,
         parent: ev.Parent | None = None,
+        semantics: int = ev.SEMANTICS,
     ) -> None:
         self.plan = plan
         self.state = State(plan)
@@ -139,7 +140,7 @@ class Play:
         self.children = children or {}
         self.effects: list[Effect] = []
         if begun:
-            self.take(start_event(self.codec, value, seed=seed, at=begin, parent=parent))
+            self.take(start_event(self.codec, value, seed=seed, at=begin, parent=parent, semantics=semantics))
 
     def take(self, event: ev.Event) -> None:
         self.events.append(event)
@@ -209,7 +210,7 @@ class Play:
         elif not isinstance(effect, StartChild):
             return False  # places under concurrency keys are given by `tests.unit.engine.test_slots`
         else:
-            answer = self.children.get(effect.path, effect.path)
+            answer = self._came_to(effect.path)
             if answer is CRASH:
                 return False
             if isinstance(answer, ev.Failure) and answer.kind == "workflow":
@@ -222,9 +223,18 @@ class Play:
                 heapq.heappush(self.flying, (self.now + lasting, effect.path, 0))
         return True
 
+    def _came_to(self, path: str) -> Any:
+        """What the execution comes to that a task starts now; by try, where that is a list."""
+        answer = self.children.get(path, path)
+        if not isinstance(answer, list):
+            return answer
+        index = self.state.index.get(path)
+        attempt = 1 if index is None else max(self.state.tasks[index].attempt, 1)
+        return answer[min(attempt, len(answer)) - 1]
+
     def return_child(self, path: str) -> None:
         """Another execution ends as the script says."""
-        answer = self.children.get(path, path)
+        answer = self._came_to(path)
         index = self.state.index.get(path)
         wait = None if index is None else self.state.tasks[index].wait
         if answer is NEVER or wait is None:
@@ -305,7 +315,13 @@ class Play:
 
 
 def start_event(
-    codec: ValueCodec, value: Any = None, *, seed: int = 7, at: int = BEGIN, parent: ev.Parent | None = None
+    codec: ValueCodec,
+    value: Any = None,
+    *,
+    seed: int = 7,
+    at: int = BEGIN,
+    parent: ev.Parent | None = None,
+    semantics: int = ev.SEMANTICS,
 ) -> ev.ExecutionStarted:
     return ev.ExecutionStarted(
         at=at,
@@ -318,6 +334,7 @@ def start_event(
         content_hash="c",
         behaviour_hash="b",
         input=codec.encode(value),
+        semantics=semantics,
         seed=seed,
         parent=parent,
     )

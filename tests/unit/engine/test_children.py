@@ -196,3 +196,114 @@ def test_a_loop_starts_no_more_executions_than_may_run_at_once(parallel: int) ->
         open_now += {"ChildStarted": 1, "ChildFinished": -1}.get(type(event).__name__, 0)
         most = max(most, open_now)
     assert (parallel, 7) == (most, len(done.of(ev.ChildStarted)))
+
+
+RETRY = {"maxAttempts": 3, "interval": "1s", "maxInterval": "10s", "jitter": "none"}
+BROKEN = failure("http", "503")
+
+
+def tries(done: Play, path: str = "c") -> list[tuple[int, str]]:
+    return [(event.attempt, event.child) for event in done.of(ev.WaitStarted, path)]
+
+
+def test_an_execution_that_failed_is_started_again_under_another_id_after_the_backoff() -> None:
+    done = played(
+        child("c", retry=RETRY, input={"n": "{{input.n}}"}), children={"c": [BROKEN, BROKEN, {"v": 1}]}, value={"n": 4}
+    )
+    assert {"c": {"v": 1}} == done.output()
+    assert [1, 2, 3] == [attempt for attempt, _ in tries(done)]
+    assert 3 == len({name for _, name in tries(done)})
+    assert [1_000, 2_000] == done.delays("c")
+    orders = [effect for effect in done.effects if isinstance(effect, StartChild)]
+    assert [name for _, name in tries(done)] == [order.child for order in orders]
+    assert [(n, {"n": 4}) for n in (1, 2, 3)] == [(order.attempt, order.input.decoded()) for order in orders]  # type: ignore[union-attr]
+    assert (3, "succeeded") == (done.attempts("c"), done.statuses()["c"])
+
+
+def test_the_last_failure_of_an_execution_is_that_of_the_task() -> None:
+    done = played(child("c", retry=RETRY), children={"c": [BROKEN, BROKEN, failure("http", "500")]})
+    assert ("500", 3) == (done.failure("c").code, len(tries(done)))
+    (over,) = done.of(ev.TaskFinished, "c")
+    assert ("retry: 3 of 3 attempts used",) == over.policy
+
+
+@pytest.mark.parametrize(
+    ("why", "retry"),
+    [
+        (failure("cancelled", "cancelled"), {**RETRY, "retryOn": ["*"]}),
+        (failure("http", "404", retryable=False), RETRY),
+        (BROKEN, {**RETRY, "retryOn": ["timeout"]}),
+        (BROKEN, None),
+    ],
+    ids=["cancelled", "not worth it", "not named", "no retry"],
+)
+def test_an_execution_is_not_started_again(why: Any, retry: Any) -> None:
+    done = played(child("c", **({} if retry is None else {"retry": retry})), children={"c": [why, {"v": 1}]})
+    assert (why.code, 1) == (done.failure("c").code, len(tries(done)))
+
+
+def test_an_execution_that_could_not_be_started_is_tried_again_where_that_is_named() -> None:
+    done = played(child("c", retry={**RETRY, "retryOn": ["*"]}), children={"c": [NO_WORKFLOW, {"v": 1}]})
+    assert {"c": {"v": 1}} == done.output()
+
+
+def test_a_detached_execution_is_not_started_again() -> None:
+    task = child("c", detached=True, retry={**RETRY, "retryOn": ["*"]})
+    done = played(task, children={"c": [NO_WORKFLOW, {"v": 1}]})
+    assert "not-found" == done.failure("c").code
+
+
+def test_the_time_of_a_task_covers_all_its_executions_and_stops_the_one_that_runs() -> None:
+    done = played(child("c", timeout="3s", retry=RETRY), children={"c": [BROKEN, NEVER]})
+    assert "child-timeout" == done.failure("c").code
+    (told,) = [effect for effect in done.effects if isinstance(effect, CancelChild)]
+    assert tries(done)[1] == (2, told.child)
+    waits = done.of(ev.WaitStarted, "c")
+    assert waits[0].due == waits[1].due == waits[0].at + 3_000
+
+
+def test_an_execution_that_would_begin_after_the_time_of_the_task_is_not_started() -> None:
+    done = played(child("c", timeout="900ms", retry=RETRY), children={"c": [BROKEN, {"v": 1}]})
+    assert "503" == done.failure("c").code
+    (over,) = done.of(ev.TaskFinished, "c")
+    assert ("retry: no time left",) == over.policy
+
+
+def test_what_an_earlier_execution_still_says_changes_nothing() -> None:
+    held = Play(flow(child("c", retry=RETRY)), children={"c": [BROKEN, NEVER]})
+    held.settle()
+    held.run()
+    (first, second) = held.of(ev.WaitStarted, "c")
+    held.take(ev.ChildFinished(at=held.now, path="c", child=first.child, status="succeeded", message="late"))
+    held.take(ev.WaitStarted(at=held.now, path="c", kind="child", due=None, child=first.child, attempt=1))
+    assert ("waiting", second.child) == (held.state.tasks[0].status, held.state.tasks[0].wait.child)  # type: ignore[union-attr]
+
+
+def test_a_cancel_between_two_executions_stops_none_and_ends_the_task() -> None:
+    held = Play(flow(child("c", retry={**RETRY, "interval": "10s"})), children={"c": [BROKEN, {"v": 1}]})
+    held.settle()
+    held.return_child("c")
+    held.settle()
+    assert "retrying" == held.state.tasks[0].status
+    held.cancel()
+    done = sound(held.run())
+    assert ("cancelled", 1) == (done.finished().status, len(tries(done)))
+    assert "CancelChild" not in kinds(done)
+
+
+def test_a_retry_of_an_execution_takes_no_room_from_attempts() -> None:
+    done = played(
+        child("c", retry=RETRY), work("w"), children={"c": [BROKEN, {"v": 1}]}, parallelLimit=1, lasting={"w": 900}
+    )
+    assert "succeeded" == done.finished().status
+
+
+def test_a_fallback_follows_the_last_execution() -> None:
+    done = played(child("c", retry=RETRY, fallback={"value": {"v": 0}}), children={"c": [BROKEN]})
+    assert ({"c": {"v": 0}}, 3) == (done.output(), len(tries(done)))
+
+
+def test_a_history_of_an_earlier_engine_starts_nothing_again() -> None:
+    held = Play(flow(child("c", retry=RETRY)), children={"c": [BROKEN, {"v": 1}]}, semantics=2)
+    done = sound(held.run())
+    assert ("503", [0]) == (done.failure("c").code, [attempt for attempt, _ in tries(done)])

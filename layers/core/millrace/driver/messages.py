@@ -72,6 +72,7 @@ def _child_event(message: Message, now: int, codec: ValueCodec) -> ev.ChildFinis
             code=str(cause.get("code") or status),
             message=f"The execution {name} {_BECAME.get(status, status)}: {cause.get('message') or 'no reason given'}",
             hint=f"GET /api/v1/executions/{name} shows why.",
+            retryable=status == "timedOut" or bool(cause.get("retryable")),
             details={"execution": name, "status": status},
         )
     return ev.ChildFinished(

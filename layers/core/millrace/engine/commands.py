@@ -29,7 +29,8 @@ class StartAttempt(msgspec.Struct, frozen=True):
 
 class BeginWait(msgspec.Struct, frozen=True):
     """A task waits from now on: until ``due`` (ms; None without end) or for a message. ``signal`` is the name of the
-    signal that an event task waits for."""
+    signal that an event task waits for; ``attempt`` the number of the try, of a task that may start its execution
+    again."""
 
     path: str
     kind: str
@@ -38,6 +39,7 @@ class BeginWait(msgspec.Struct, frozen=True):
     input: Any = None
     child: str = ""
     ref: str = ""
+    attempt: int = 0
 
 
 class OpenScope(msgspec.Struct, frozen=True):
@@ -110,7 +112,8 @@ class FinishExecution(msgspec.Struct, frozen=True):
 
 
 class StartChild(msgspec.Struct, frozen=True):
-    """An execution has to be started, once what is decided is durable: ``child`` is its id, whoever starts it."""
+    """An execution has to be started, once what is decided is durable: ``child`` is its id, whoever starts it, and
+    ``attempt`` says which try of the task it is."""
 
     path: str
     child: str
@@ -118,6 +121,7 @@ class StartChild(msgspec.Struct, frozen=True):
     input: Value | None = None
     detached: bool = False
     slots: tuple[str, ...] = ()
+    attempt: int = 1
 
 
 class CancelChild(msgspec.Struct, frozen=True):

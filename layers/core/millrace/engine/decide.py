@@ -44,7 +44,7 @@ from millrace.engine.state import (
     held,
 )
 from millrace.engine.unfolding import error_of, inside
-from millrace.engine.waits import ended_waits
+from millrace.engine.waits import begin_again, ended_waits, repeats
 
 CRASHED = Failure(
     kind="driver_crash",
@@ -150,7 +150,7 @@ def _attempt_over(state: State, index: int, now: int) -> Command:
             return FinishTask(path=path, status=SUCCEEDED)
         return _success(state, index, path)
     policy = node.retry
-    if node.wait is not None:
+    if node.wait is not None and not repeats(state, node):
         return FinishTask(path=path, status=FAILED, failure=failure)
     if not matches(policy, failure):
         return FinishTask(path=path, status=FAILED, failure=failure, policy=("retry: not for this failure",))
@@ -187,6 +187,8 @@ def _last_moment(state: State, index: int) -> float:
     limits = [float("inf")]
     if node.timeout_ms is not None:
         limits.append(task.started_at + node.timeout_ms)
+    if node.wait is not None and node.wait.timeout_ms is not None:
+        limits.append(task.started_at + node.wait.timeout_ms)
     if node.retry.max_duration_ms is not None:
         limits.append(task.started_at + node.retry.max_duration_ms)
     if state.plan.timeout_ms is not None and state.started is not None and state.outcome is None:
@@ -312,8 +314,11 @@ def _start(plan: Plan, state: State, now: int, commands: list[Command]) -> None:
         before = entry
         task = state.tasks[index]
         if task.status == RETRYING and task.due == due:
-            room -= 1
             node = state.nodes[index]
+            if node.wait is not None:
+                commands.append(begin_again(state, index, now))
+                continue
+            room -= 1
             trail = f"retry: attempt {task.attempt + 1} of {node.retry.max_attempts}"
             commands.append(StartAttempt(path=state.path(index), attempt=task.attempt + 1, policy=(trail,)))
     tasks = state.tasks

@@ -32,8 +32,11 @@ from millrace.engine.measures import ExchangeRecord, UsageRecord
 from millrace.engine.values import Value
 
 SCHEMA_VERSION = 1
-SEMANTICS = 2
-"""`decide` branches on this number of the start event whenever its behaviour changes: since 2, ready tasks age."""
+SEMANTICS = 3
+"""`decide` branches on this number of the start event whenever its behaviour changes: since 2, ready tasks age; since
+3, a task starts another execution again after one that failed, as its `retry` says."""
+UNWRITTEN_SEMANTICS = 2
+"""What a log means that does not hold the number: the first release did not write it."""
 
 
 class ExecutionStarted(Event, frozen=True, kw_only=True):
@@ -61,7 +64,7 @@ class ExecutionStarted(Event, frozen=True, kw_only=True):
     """Why this version: asked for, or the active one."""
     manifest: tuple[Manifest, ...] = ()
     """Every reusable task the workflow refers to, as resolved at the start."""
-    semantics: int = SEMANTICS
+    semantics: int = UNWRITTEN_SEMANTICS
     """The version of the engine's behaviour that this history is read with."""
     principal: str = ""
     """Who started it."""
@@ -182,6 +185,8 @@ class WaitStarted(Event, frozen=True, kw_only=True):
     """The id of the execution that a workflowRef task starts."""
     ref: str = ""
     """The workflow that it starts, as the document names it."""
+    attempt: int = 0
+    """The number of the try, from 1, of a task that may start its execution again; 0 for every other."""
 
 
 class DecisionReceived(Event, frozen=True, kw_only=True):

@@ -149,10 +149,12 @@ def _wait_started(state: State, event: ev.WaitStarted) -> None:
     if index is None:
         return
     task = state.tasks[index]
-    if task.status != READY:
+    if task.status != READY and (task.status != RETRYING or event.attempt <= task.attempt):
         return
     task.status = WAITING
-    task.started_at = event.at
+    task.attempt = event.attempt
+    if not task.started_at:
+        task.started_at = event.at
     task.wait = Waiting(kind=event.kind, due=event.due, signal=event.signal, child=event.child)
     if event.input is not None:
         task.input = event.input

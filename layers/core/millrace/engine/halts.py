@@ -88,4 +88,5 @@ def child_of(state: State, index: int) -> StartChild:
         input=task.input,
         detached=wait.detached,
         slots=() if wait.detached else tuple(sorted(slots)),
+        attempt=max(task.attempt, 1),
     )

@@ -69,6 +69,7 @@ def _wait(state: State, command: BeginWait, now: int, encode: Encode) -> ev.Even
         ready_at=state.tasks[index].ready_at,
         child=command.child,
         ref=command.ref,
+        attempt=command.attempt,
     )
 
 

@@ -17,7 +17,7 @@ from millrace.base.ids import make_id
 from millrace.base.limits import HOPS
 from millrace.base.scalars import parse_duration
 from millrace.engine.commands import BeginWait, CancelChild, Command, Fetch, FinishTask
-from millrace.engine.events import Failure
+from millrace.engine.events import ExecutionStarted, Failure
 from millrace.engine.heap import ascending
 from millrace.engine.plan import Node, WaitPlan
 from millrace.engine.rendering import scope_for, unresolved
@@ -57,10 +57,38 @@ def _begin_child(state: State, path: str, wait: WaitPlan, value: Any, now: int) 
             hint="Give the task that starts the next one a condition that ends it.",
         )
         return FinishTask(path=path, status=FAILED, failure=failure)
-    digest = hashlib.sha256(f"{started.execution}\n{path}".encode()).digest()
-    child = make_id(now, started.region, int.from_bytes(digest[:9], "big"))
     due = None if wait.timeout_ms is None else now + wait.timeout_ms
-    return BeginWait(path=path, kind="child", due=due, input=value, child=child, ref=wait.ref)
+    again = repeats(state, state.nodes[state.index[path]])
+    child = _child_id(started, path, now, 1)
+    return BeginWait(
+        path=path, kind="child", due=due, input=value, child=child, ref=wait.ref, attempt=1 if again else 0
+    )
+
+
+def repeats(state: State, node: Node) -> bool:
+    """Whether a task may start its execution again after one that has failed."""
+    wait = node.wait
+    if wait is None or wait.kind != "child" or wait.detached or state.started is None:
+        return False
+    return node.retry.declared and state.started.semantics >= 3
+
+
+def begin_again(state: State, index: int, now: int) -> BeginWait:
+    """The next execution of a task whose last one has failed. The time for all of them began with the first."""
+    node, task, path = state.nodes[index], state.tasks[index], state.path(index)
+    assert node.wait is not None  # only a task that waits for one is tried again here
+    assert state.started is not None
+    limit, attempt = node.wait.timeout_ms, task.attempt + 1
+    due = None if limit is None else task.started_at + limit
+    child = _child_id(state.started, path, now, attempt)
+    return BeginWait(path=path, kind="child", due=due, child=child, ref=node.wait.ref, attempt=attempt)
+
+
+def _child_id(started: ExecutionStarted, path: str, now: int, attempt: int) -> str:
+    """The same for whoever asks: it follows from this execution, the task and the try."""
+    origin = f"{started.execution}\n{path}" if attempt == 1 else f"{started.execution}\n{path}\n{attempt}"
+    digest = hashlib.sha256(origin.encode()).digest()
+    return make_id(now, started.region, int.from_bytes(digest[:9], "big"))
 
 
 def _until(config: Any, now: int) -> int:

@@ -57,6 +57,7 @@ class _Viewer:
                 task = self._task(event.path)
                 task["status"] = "retrying"
                 task["retryAt"] = rfc3339(event.due)
+                task.pop("waiting", None)
             case ev.WaitStarted():
                 self._wait_started(event)
             case ev.DecisionReceived():
@@ -150,7 +151,12 @@ class _Viewer:
             waiting |= {"approvers": list(event.approvers), "required": event.required, "decisions": []}
             if event.form is not None:
                 waiting["form"] = event.form
-        task |= {"status": "waiting", "startedAt": rfc3339(event.at), "_started": event.at, "waiting": waiting}
+        task.pop("retryAt", None)
+        task.setdefault("startedAt", rfc3339(event.at))
+        task.setdefault("_started", event.at)
+        task |= {"status": "waiting", "waiting": waiting}
+        if event.attempt:
+            task["attempts"] = event.attempt
         if event.input is not None:
             task["input"] = self._content(event.input)
 

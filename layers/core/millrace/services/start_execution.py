@@ -8,7 +8,7 @@ from typing import Any
 from millrace.base.canonical import sha256
 from millrace.base.errors import InvalidInput, InvalidRequest, StoreUnavailable
 from millrace.driver.values import ValueCodec
-from millrace.engine.events import ExecutionStarted, Manifest
+from millrace.engine.events import SEMANTICS, ExecutionStarted, Manifest
 from millrace.engine.values import Value
 from millrace.ports.documents import Table
 from millrace.services.caller import Caller
@@ -124,6 +124,7 @@ def start_event(
         traceparent=start.traceparent or "",
         idempotency_key=start.idempotency_key or "",
         mode=mode,
+        semantics=SEMANTICS,
         seed=platform.random.bits(53),
         env=dict(platform.env),
     )

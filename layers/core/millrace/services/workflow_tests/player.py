@@ -212,7 +212,7 @@ class Player:
     def _start_child(self, order: StartChild) -> None:
         value = None if order.input is None else self._played.content(order.input)
         config = {"workflow": order.ref, "detached": order.detached}
-        call = Call(order.path, 1, "workflowRef", shown(value), config)
+        call = Call(order.path, order.attempt, "workflowRef", shown(value), config)
         self._played.calls.append(call)
         self._take(ev.ChildStarted(at=self._now, path=order.path, child=order.child, workflow=order.ref))
         if order.detached:

@@ -159,6 +159,7 @@ def start_event(subject: Subject, case: Case, codec: ValueCodec, value: Any) -> 
         mode=case.execution.mode,
         trigger=case.trigger,
         env=case.env,
+        semantics=ev.SEMANTICS,
         seed=case.seed,
     )
 

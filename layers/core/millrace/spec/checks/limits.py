@@ -11,6 +11,7 @@ from millrace.spec.findings import Path
 from millrace.spec.models import Retry, Task, Workflow, WorkflowTask, WorkflowTaskSpec
 from millrace.spec.registry import find_type
 from millrace.spec.tasks.for_each import ForEach
+from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import Tree
 
 _SHARE: Final = {"none": 1.0, "equal": 0.5, "full": 0.0}
@@ -41,10 +42,11 @@ def check_policies_of(
         fix = "Make timeout longer than one attempt, or take attemptTimeout out."
         report.add("no-effect", message, (*path, "attemptTimeout"), fix=fix)
     kind = None if work.type is None else find_type(work.type)
-    if holder.retry is None or (kind is not None and (kind.waits or kind.composes)):
+    again = isinstance(work.block, SubWorkflow) and not work.block.detached
+    if holder.retry is None or (kind is not None and (kind.waits or kind.composes) and not again):
         return
     _retry(report, holder.retry, holder, (*path, "retry"))
-    if kind is None or kind.name == "http":
+    if kind is None or kind.name == "http" or again:  # what is inside another workflow may fail in any way
         return
     for index, wanted in enumerate(holder.retry.retry_on or ()):
         if wanted == "http" or isinstance(wanted, int) or wanted[:1].isdigit():

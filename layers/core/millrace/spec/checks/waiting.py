@@ -12,6 +12,7 @@ from millrace.spec.registry import find_type
 from millrace.spec.tasks.approval import Approval
 from millrace.spec.tasks.event import Event
 from millrace.spec.tasks.wait import Wait
+from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import Tree
 
 
@@ -33,7 +34,8 @@ def check_waiting(
 
 
 def check_policies(report: Report, holder: Task | WorkflowTaskSpec, kind: str | None, path: Path) -> None:
-    """A wait is not attempted, nor is what is only computed, so nothing about attempts applies to them."""
+    """A wait is not attempted, nor is what is only computed, so nothing about attempts applies to them. But another
+    workflow that is waited for may be run again."""
     known = None if kind is None else find_type(kind)
     if known is None or not (known.waits or known.composes or known.steps):
         return
@@ -42,6 +44,8 @@ def check_policies(report: Report, holder: Task | WorkflowTaskSpec, kind: str | 
         "attemptTimeout": holder.attempt_timeout,
         "circuitBreaker": holder.circuit_breaker,
     }
+    if isinstance(holder.block, SubWorkflow) and not holder.block.detached:
+        del attempts["retry"]
     for key, value in attempts.items():
         if value is not None and not (known.steps and key == "circuitBreaker"):  # the check of breakers says so
             message = f"{key} has no effect: a task of type {known.name} is not attempted itself"

@@ -114,7 +114,7 @@ def _own(placed: Placed, tasks: Mapping[str, WorkflowTask]) -> int:
     if kind.steps:
         return count + 1
     if kind.waits and kind.composes:
-        return count + OF_CHILD + 1
+        return count + 1 + OF_CHILD * (1 if task.retry is None else task.retry.max_attempts)
     if isinstance(work.block, Approval):
         return count + 2 + work.block.required
     return count + (3 if isinstance(work.block, Event) else 2)
