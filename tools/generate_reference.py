@@ -34,6 +34,8 @@ PARTS = (
     events.Skip,
     events.Manifest,
     events.Parent,
+    events.Lane,
+    events.LaneReport,
     events.Slot,
     events.Source,
     events.UsageRecord,

@@ -1,4 +1,5 @@
-"""The function that the state machines call: advance an execution, park it, or give it up."""
+"""The function that the state machines call: advance an execution, park it, give it up, or
+prepare the lanes of a loop."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 from millrace.base.errors import InvalidRequest
 from millrace.services.advance_execution import advance_execution, order_of
 from millrace.services.park_execution import park_execution
+from millrace.services.prepare_lanes import prepare_lanes
 from millrace.services.stall_execution import stall_execution
 from millrace.wiring.driving import driving
 
@@ -24,13 +26,18 @@ def park(event: dict[str, Any], _: Any) -> dict[str, Any]:
     return {"parked": park_execution(driving().platform, order_of(event.get("order")), token=str(event["token"]))}
 
 
+def prepare(event: dict[str, Any], _: Any) -> dict[str, str]:
+    """Write the list of a loop's lanes where the map over them reads it."""
+    return prepare_lanes(driving().platform, event.get("order"))
+
+
 def stall(event: dict[str, Any], _: Any) -> dict[str, Any]:
     """Mark an execution whose driver keeps failing."""
     order = order_of(event.get("order"))
     return {"cause": stall_execution(driving().platform, order, failure=event.get("failure"))}
 
 
-ACTIONS = {"advance": advance, "park": park, "stall": stall}
+ACTIONS = {"advance": advance, "park": park, "prepare": prepare, "stall": stall}
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

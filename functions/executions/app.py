@@ -56,7 +56,7 @@ def read_execution(execution: p.ExecutionPath, tasks: p.TasksShown = "some") -> 
 
 @app.get(f"{ONE}/events", responses=gives(m.ExecutionEvents))
 def read_execution_events(
-    execution: p.ExecutionPath, after: p.After = -1, limit: p.EventLimit = 100, wait: p.Wait = None
+    execution: p.ExecutionPath, after: p.After = "-1", limit: p.EventLimit = 100, wait: p.Wait = None
 ) -> Any:
     """Read the history in order; with wait, until there is something new."""
     wait_ms, headers = p.wait_of(wait)

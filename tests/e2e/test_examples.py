@@ -118,7 +118,7 @@ def test_the_profile_leaves_out_the_address_when_it_is_not_wanted(platform: Plat
 def test_all_attempts_of_a_task_carry_one_key(platform: Platform) -> None:
     started = start_execution(platform, ANYBODY, Start(workflow="order-pipeline", input={"orderId": 7}))
     wait_execution(platform, ANYBODY, started["id"], wait_ms=LONGEST_MS)
-    events = execution_events(platform, ANYBODY, started["id"], after=-1, limit=100, wait_ms=0)["items"]
+    events = execution_events(platform, ANYBODY, started["id"], after="-1", limit=100, wait_ms=0)["items"]
     sent = [
         dict(event["exchange"]["requestHeaders"])["Idempotency-Key"]
         for event in events
@@ -132,7 +132,7 @@ def test_an_execution_remembers_neither_secrets_nor_tokens(
 ) -> None:
     started = start_execution(platform, ANYBODY, Start(workflow="authorised-calls", input={"orderId": 7}))
     ended = wait_execution(platform, ANYBODY, started["id"], wait_ms=LONGEST_MS)
-    events = execution_events(platform, ANYBODY, started["id"], after=-1, limit=100, wait_ms=0)["items"]
+    events = execution_events(platform, ANYBODY, started["id"], after="-1", limit=100, wait_ms=0)["items"]
     told = json.dumps([ended, events]) + caplog.text
     assert 2 == told.count('"[redacted]"')  # the token's header, and the signature's
     assert [] == [text for text in ("demo-client-secret", "demo-signing-key", "demo-access-") if text in told]
@@ -141,7 +141,7 @@ def test_an_execution_remembers_neither_secrets_nor_tokens(
 def test_a_large_value_stands_in_the_log_by_reference(platform: Platform) -> None:
     started = start_execution(platform, ANYBODY, Start(workflow="large-values", input={}))
     wait_execution(platform, ANYBODY, started["id"], wait_ms=LONGEST_MS)
-    events = execution_events(platform, ANYBODY, started["id"], after=-1, limit=100, wait_ms=0)["items"]
+    events = execution_events(platform, ANYBODY, started["id"], after="-1", limit=100, wait_ms=0)["items"]
     output = next(event["output"] for event in events if event["type"] == "TaskFinished" and event["path"] == "related")
     assert {"ref", "sha256", "size"} == set(output)
     assert output["size"] > 64 * 1024

@@ -28,6 +28,7 @@ SAMPLES = {
     "health-read": "HealthFunction",
     "driver-advance": "DriverFunction",
     "driver-park": "DriverFunction",
+    "driver-prepare": "DriverFunction",
     "driver-stall": "DriverFunction",
     "reconciler-schedule": "ReconcilerFunction",
     "projector-stream": "ProjectorFunction",
@@ -115,6 +116,13 @@ def test_an_execution_that_is_gone_is_done(sent: Sent) -> None:
 
 def test_an_execution_that_is_gone_is_not_parked(sent: Sent) -> None:
     assert {"parked": False} == sent("driver-park")
+
+
+def test_the_list_of_lanes_is_written_where_the_map_reads_it(sent: Sent) -> None:
+    told = sent("driver-prepare")
+    execution = sample("driver-prepare")["order"]["execution"]
+    held = boto3.client("s3", region_name=REGION).get_object(Bucket=told["bucket"], Key=told["key"])["Body"].read()
+    assert [f"{execution}.{stream}" for stream in range(1, 8)] == [one["execution"] for one in json.loads(held)]
 
 
 def test_a_failure_is_told_in_one_line(sent: Sent) -> None:

@@ -6,7 +6,7 @@ import itertools
 import threading
 
 from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets
-from millrace.base.ids import Millis, make_id
+from millrace.base.ids import Millis, lane_name, make_id
 from millrace.ports.documents import TenantScope
 from millrace.services.caller import Caller
 from millrace.services.platform import Platform
@@ -55,6 +55,10 @@ class NotedOrchestrator:
             self.started.append((scope.tenant, execution))
             if not short:
                 self.standard.append(execution)
+
+    def spread(self, scope: TenantScope, execution: str, first: int, count: int) -> None:
+        for stream in range(first, first + count):
+            self.start(scope, lane_name(execution, stream), 1)
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from millrace.base.ids import root_of
 from millrace.driver.values import load_value
 from millrace.engine import events as ev
 from millrace.engine.plan import Plan
@@ -16,7 +17,7 @@ from millrace.engine.rules import EARLY
 from millrace.engine.values import Value
 from millrace.ports.documents import TenantScope
 from millrace.services.platform import Platform
-from millrace.store.runlog import read_segments
+from millrace.store.history import whole_history
 from tests.plan_tree import SLOT, tree_of
 
 FIELDS = frozenset(
@@ -25,7 +26,7 @@ FIELDS = frozenset(
 )
 """Fields of events that hold times, measurements and ids (``message`` is the id of an inbox message)."""
 KEYS = frozenset(
-    {"durationMs", "until", "at", "date", "receipt", "idempotency-key", "DEMO_URL", "DEPLOYMENT_API_URL"}
+    {"durationMs", "startedAt", "until", "at", "date", "receipt", "idempotency-key", "DEMO_URL", "DEPLOYMENT_API_URL"}
     | {"content-length"}
 )
 """Keys inside values that hold the same; the length of a body follows from the digits of its receipt."""
@@ -36,7 +37,7 @@ History = dict[str, list[Any]]
 
 def read_history(platform: Platform, scope: TenantScope, execution: str) -> list[ev.Event]:
     """The events of an execution, in order."""
-    return [event for segment in read_segments(platform.documents, scope, execution) for event in segment.events]
+    return list(whole_history(platform.documents, scope, execution))
 
 
 def comparable(
@@ -50,8 +51,10 @@ def comparable(
     known = {event.child: f"child of {event.path}" for event in events if isinstance(event, named) and event.child}
     known |= {events[0].execution: "id"}
     if events[0].parent is not None:
-        known[events[0].parent.execution] = "parent"
+        known[events[0].parent.execution] = known[root_of(events[0].parent.execution)] = "parent"
     for event in events:
+        if isinstance(event, ev.LanesTold) or (isinstance(event, ev.LaneReported) and event.status == "running"):
+            continue  # what is said before the end of a lane depends on how soon it is over
         body: dict[str, Any] = {"type": type(event).__name__}
         for name in event.__struct_fields__:
             value = getattr(event, name)
@@ -62,7 +65,10 @@ def comparable(
             elif name in FIELDS or name in without or _waits_for_breaker(event, name):
                 continue
             body[name] = _stable(value, known, KEYS | without)
-        found[getattr(event, "path", "")].append(body)
+        path = getattr(event, "path", "")
+        if isinstance(event, ev.LaneReported):  # lanes end in any order
+            path = f"{path} lane {event.lane}"
+        found[path].append(body)
     return dict(found)
 
 

@@ -18,6 +18,14 @@ from millrace.services.advance_execution import TURNS
 ROOT = Path(__file__).resolve().parents[2]
 MACHINES = {path.name: json.loads(path.read_text()) for path in (ROOT / "statemachines").glob("*.asl.json")}
 STANDARD, SHORT = MACHINES["execution.asl.json"], MACHINES["short.asl.json"]
+FAN_OUT = MACHINES["fan-out.asl.json"]
+UNKNOWN_TO_STATELINT = {
+    "fan-out.asl.json": [
+        "One error:",
+        ' Field "InputType" not allowed in State Machine.States.Lanes.ItemReader.ReaderConfig',
+    ]
+}
+"""What AWS asks for and the linter does not know: the kind of what a map reads."""
 HISTORY_LIMIT = 25_000
 EVENTS_OF_AN_ATTEMPT = 5
 """TaskScheduled, TaskStarted, TaskSubmitted and an outcome; one to spare."""
@@ -51,7 +59,8 @@ def most_events(state: dict[str, Any]) -> int:
 def test_statelint_has_nothing_to_say(name: str) -> None:
     command = [str(Path(sys.executable).parent / "statelint"), str(ROOT / "statemachines" / name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert ("", 0) == ((done.stdout + done.stderr).strip(), done.returncode)
+    known = UNKNOWN_TO_STATELINT.get(name, [])
+    assert (known, int(bool(known))) == ((done.stdout + done.stderr).splitlines(), done.returncode)
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -86,6 +95,12 @@ def test_errors_that_no_retry_heals_are_not_retried() -> None:
 def test_a_fresh_execution_takes_over_far_below_the_history_limit() -> None:
     one_turn = sum(most_events(STANDARD["States"][name]) for name in ("Advance", "Decide", "Pause", "Park"))
     assert HISTORY_LIMIT // 2 > TURNS * one_turn
+
+
+def test_a_lane_begins_as_any_execution_does() -> None:
+    begun = FAN_OUT["States"]["Lanes"]["ItemProcessor"]
+    assert {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"} == begun.pop("ProcessorConfig")
+    assert {"StartAt": SHORT["StartAt"], "States": SHORT["States"]} == begun
 
 
 def test_the_short_machine_ends_within_the_five_minutes_of_express() -> None:

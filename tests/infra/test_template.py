@@ -130,7 +130,7 @@ def test_tracing_is_on_everywhere() -> None:
 
 
 def test_every_machine_logs_without_user_data_and_is_traced() -> None:
-    assert ["EXPRESS", "STANDARD"] == sorted(machine["Type"] for machine in MACHINES.values())
+    assert ["EXPRESS", "STANDARD", "STANDARD"] == sorted(machine["Type"] for machine in MACHINES.values())
     for machine in MACHINES.values():
         assert ("ERROR", False) == (machine["Logging"]["Level"], machine["Logging"]["IncludeExecutionData"])
         assert machine["Tracing"]["Enabled"]

@@ -37,6 +37,7 @@ from millrace.services.cancel_execution import cancel_execution
 from millrace.services.child_executions import ChildExecutions
 from millrace.services.decide_approval import decide_approval
 from millrace.services.get_execution import get_execution
+from millrace.services.loop_lanes import LoopLanes
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.publish_definition import Publication, publish_definition
@@ -116,6 +117,7 @@ def local_platform(folder: Path, demo: str) -> Iterator[Platform]:
             sleep_ms=SLEEP_MS,
             children=ChildExecutions(lambda: platform),
             slots=SlotLeases(lambda: platform),
+            lanes=LoopLanes(lambda: platform),
         )
 
     orchestrator = InProcessOrchestrator(world)
@@ -164,6 +166,7 @@ class Cloud:
     client: Any
     standard: str
     short: str
+    fan_out: str
     invocations: Counter[tuple[str, str]] = field(default_factory=Counter)
     fault: Fault | None = None
     handler: Callable[[Any, Any], Any] = lambda event, context: None
@@ -188,20 +191,21 @@ class Cloud:
     def transitions(self, execution: str) -> dict[str, int]:
         """States entered per machine: what Standard is billed by, and Express in requests."""
         found = {}
-        for name, machine in (("short", self.short), ("standard", self.standard)):
+        for name, machine in (("short", self.short), ("standard", self.standard), ("fan-out", self.fan_out)):
             runs = self.client.list_executions(stateMachineArn=machine)["executions"]
             mine = [run for run in runs if run["name"].startswith(execution)]
             states = 0
             for run in mine:
                 pages = self.client.get_paginator("get_execution_history").paginate(executionArn=run["executionArn"])
                 states += sum(event["type"].endswith("StateEntered") for page in pages for event in page["events"])
-            found[name] = states
+            if mine or name != "fan-out":
+                found[name] = states
         return found
 
     def settle(self) -> None:
         """Wait until no state machine runs any more, so that nothing outlives the emulation."""
         end = time.monotonic() + PATIENCE_S
-        for machine in (self.short, self.standard):
+        for machine in (self.fan_out, self.short, self.standard):
             while self.client.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]:
                 assert time.monotonic() < end, "a state machine does not end"
                 time.sleep(0.05)
@@ -229,6 +233,10 @@ def load_handler(function: str) -> Callable[[Any, Any], Any]:
 def quickened(machine: dict[str, Any]) -> dict[str, Any]:
     """The same machine with retries that begin after a moment, since moto's interpreter waits in real time."""
     for state in machine["States"].values():
+        if "ItemProcessor" in state:
+            state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = "STANDARD"  # moto knows no other
+            state["ToleratedFailurePercentage"] = float(state["ToleratedFailurePercentage"])
+            quickened(state["ItemProcessor"])
         for retry in state.get("Retry", []):
             if retry["MaxAttempts"]:
                 retry |= {"IntervalSeconds": 1, "BackoffRate": 1.0, "MaxAttempts": 2}
@@ -263,6 +271,10 @@ def cloud(demo: str, *, sleep_ms: int = SLEEP_MS) -> Iterator[Cloud]:
             short = client.create_state_machine(
                 name="short", definition=json.dumps(quickened(short_document)), roleArn=ROLE
             )["stateMachineArn"]
+            fan_out_document = definition("fan-out", DriverFunctionArn=DRIVER, StandardMachineArn=standard)
+            fan_out = client.create_state_machine(
+                name="fan-out", definition=json.dumps(quickened(fan_out_document)), roleArn=ROLE
+            )["stateMachineArn"]
             settings = Settings(
                 region=REGION,
                 table_definitions=TABLES["definitions"],  # type: ignore[index]
@@ -271,13 +283,14 @@ def cloud(demo: str, *, sleep_ms: int = SLEEP_MS) -> Iterator[Cloud]:
                 bucket=BUCKET,
                 state_machine=standard,
                 short_state_machine=short,
+                fan_out_state_machine=fan_out,
                 allow_hosts=(demo.removeprefix("http://"),),
             )
             platform = replace(open_aws(settings), random=Unvaried(), env=demo_environment(demo))
             _one_at_a_time(platform)
             made = open_driving(platform, settings)
             made = replace(made, world=replace(made.world, sleep_ms=sleep_ms, poll_ms=200))
-            here = Cloud(platform, made, client, standard, short, handler=load_handler("driver"))
+            here = Cloud(platform, made, client, standard, short, fan_out, handler=load_handler("driver"))
 
             def invoke(request: Any, **_: Any) -> AWSResponse:
                 error, answer = here.invoke(request.body)

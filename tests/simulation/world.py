@@ -11,6 +11,7 @@ from typing import Any
 from millrace.adapters.inprocess import run_actor
 from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets, SeededRandom
 from millrace.base.errors import MillraceError
+from millrace.base.ids import lane_name
 from millrace.driver.guards import Guards
 from millrace.driver.world import DriverWorld, Poke
 from millrace.engine.events import SEMANTICS, ExecutionStarted
@@ -21,6 +22,7 @@ from millrace.ports.runners import Attempt, Failure, Outcome, TaskFailed
 from millrace.services.caller import Caller
 from millrace.services.child_executions import ChildExecutions
 from millrace.services.create_execution import create_execution
+from millrace.services.loop_lanes import LoopLanes
 from millrace.services.platform import Platform
 from millrace.services.reconcile import reconcile
 from millrace.services.send_message import send_message
@@ -151,6 +153,7 @@ class World:
             lease_ms=self.options.lease_ms,
             children=ChildExecutions(lambda: self.platform(process)),
             slots=SlotLeases(lambda: self.platform(process)),
+            lanes=LoopLanes(lambda: self.platform(process)),
             guards=self.guards.setdefault(process.name, Guards()),
         )
 
@@ -347,6 +350,10 @@ class SimOrchestrator:
         world.run_on(world.rng.choice(living), execution)
         if world.rng.random() < world.options.double_start:
             world.run_on(world.rng.choice(living), execution)
+
+    def spread(self, scope: TenantScope, execution: str, first: int, count: int) -> None:
+        for stream in range(first, first + count):
+            self.start(scope, lane_name(execution, stream), 1)
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:
         world = self._world

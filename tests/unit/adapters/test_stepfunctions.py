@@ -35,8 +35,8 @@ def refused(code: str, status: int = 400) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}, "X")  # type: ignore[typeddict-item]
 
 
-def orchestrator(client: Recorder, short: str = "short") -> StepFunctionsOrchestrator:
-    return StepFunctionsOrchestrator(client, standard="standard", short=short)  # type: ignore[arg-type]
+def orchestrator(client: Recorder, short: str = "short", *, fan_out: str = "") -> StepFunctionsOrchestrator:
+    return StepFunctionsOrchestrator(client, standard="standard", short=short, fan_out=fan_out)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,26 @@ def test_an_execution_that_is_not_to_be_short_begins_on_the_standard_machine() -
     client = Recorder()
     orchestrator(client).start(SCOPE, "e1", 1, short=False)
     assert [("standard", "e1-1")] == [(call["stateMachineArn"], call["name"]) for call in client.calls]
+
+
+def test_the_lanes_of_a_loop_begin_by_one_machine_that_reads_their_list() -> None:
+    client = Recorder()
+    orchestrator(client, fan_out="fan-out").spread(SCOPE, "e1", 8, 7)
+    (call,) = client.calls
+    assert ("fan-out", "e1-8") == (call["stateMachineArn"], call["name"])
+    assert {"tenant": "acme", "execution": "e1", "first": 8, "count": 7} == json.loads(call["input"])
+
+
+def test_without_that_machine_every_lane_begins_by_itself() -> None:
+    client = Recorder()
+    orchestrator(client).spread(SCOPE, "e1", 8, 2)
+    assert ["e1.8-1", "e1.9-1"] == [call["name"] for call in client.calls]
+
+
+def test_lanes_that_have_begun_begin_again_without_harm_and_other_refusals_are_told() -> None:
+    orchestrator(Recorder(refused("ExecutionAlreadyExists")), fan_out="f").spread(SCOPE, "e1", 1, 1)
+    with pytest.raises(StoreUnavailable):
+        orchestrator(Recorder(refused("StateMachineDoesNotExist")), fan_out="f").spread(SCOPE, "e1", 1, 1)
 
 
 def test_a_repeated_start_is_a_start() -> None:

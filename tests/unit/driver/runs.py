@@ -22,6 +22,7 @@ from millrace.ports.runners import Attempt, Exchange, Failure, Outcome, TaskFail
 from millrace.services.caller import Caller
 from millrace.services.child_executions import ChildExecutions
 from millrace.services.get_execution import get_execution
+from millrace.services.loop_lanes import LoopLanes
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.publish_definition import Publication
@@ -179,6 +180,7 @@ class Local:
             owner="driver-1",
             children=ChildExecutions(lambda: self.platform),
             slots=SlotLeases(lambda: self.platform),
+            lanes=LoopLanes(lambda: self.platform),
             **world,
         )
 

@@ -49,9 +49,11 @@ def shape(name: str, items: Any, *needs: str, **more: Any) -> dict[str, Any]:
 
 
 def each(name: str, items: Any, *tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A loop. ``parallel``, ``tolerate`` and ``named`` (of the item) belong to its block."""
+    """A loop. ``parallel``, ``tolerate``, ``mode``, ``threshold``, ``named`` (of the item) and ``counted`` (of its
+    position) belong to its block."""
     block: dict[str, Any] = {"items": items}
-    for key, word in (("parallel", "maxParallel"), ("named", "as"), ("counted", "index")):
+    words = {"parallel": "maxParallel", "named": "as", "counted": "index", "mode": "mode", "threshold": "threshold"}
+    for key, word in words.items():
         if key in more:
             block[word] = more.pop(key)
     if "tolerate" in more:

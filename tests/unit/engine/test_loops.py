@@ -205,7 +205,8 @@ def test_iterations_retry_crash_and_go_on_by_themselves() -> None:
 
 def test_a_loop_holds_no_more_tasks_than_may_run_however_many_items_there_are() -> None:
     held = Play(
-        flow(each("loop", "{{input}}", work("a"), shape("b", "{{[tasks.a.output]}}"), parallel=7)), value=[0] * 2000
+        flow(each("loop", "{{input}}", work("a"), shape("b", "{{[tasks.a.output]}}"), parallel=7, mode="inline")),
+        value=[0] * 2000,
     )
     most = 0
     take = held.take

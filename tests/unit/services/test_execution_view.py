@@ -15,7 +15,7 @@ from tests.unit.engine.test_nested_ends import plan_of
 COUNT = TASKS_SHOWN + 100
 LOOP = {
     "id": "loop",
-    "forEach": {"items": "{{input.rows}}", "maxParallel": 3, "tolerate": {"failures": "100%"}},
+    "forEach": {"items": "{{input.rows}}", "maxParallel": 3, "tolerate": {"failures": "100%"}, "mode": "inline"},
     "tasks": [{"id": "one", "type": "http", "request": {"url": "https://x.example/"}}],
 }
 

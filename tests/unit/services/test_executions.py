@@ -274,7 +274,7 @@ def test_events_are_paged_by_position_and_the_last_page_says_so() -> None:
     execution = local.begin([call("a"), call("b", "a")])
     local.finish(execution)
     found: list[Any] = []
-    after = -1
+    after = "-1"
     while True:
         page = execution_events(local.platform, CALLER, execution, after=after, limit=3, wait_ms=0)
         found.extend(page["items"])
@@ -291,11 +291,11 @@ def test_events_are_paged_by_position_and_the_last_page_says_so() -> None:
 def test_a_reader_past_the_end_learns_that_nothing_follows() -> None:
     local = Local()
     execution = local.begin([call("a")])
-    page = execution_events(local.platform, CALLER, execution, after=0, limit=9, wait_ms=0)
-    assert ([], 0, False) == (page["items"], page["next"], page["complete"])
+    page = execution_events(local.platform, CALLER, execution, after="0", limit=9, wait_ms=0)
+    assert ([], "0", False) == (page["items"], page["next"], page["complete"])
     local.finish(execution)
-    page = execution_events(local.platform, CALLER, execution, after=4, limit=9, wait_ms=60_000)
-    assert ([], 4, True) == (page["items"], page["next"], page["complete"])
+    page = execution_events(local.platform, CALLER, execution, after="4", limit=9, wait_ms=60_000)
+    assert ([], "4", True) == (page["items"], page["next"], page["complete"])
 
 
 def test_a_long_poll_ends_as_soon_as_something_is_there() -> None:
@@ -303,7 +303,7 @@ def test_a_long_poll_ends_as_soon_as_something_is_there() -> None:
     execution = local.begin([call("a")])
     timer = threading.Timer(0.15, lambda: local.drive(execution))
     timer.start()
-    page = execution_events(local.platform, CALLER, execution, after=0, limit=9, wait_ms=60_000)
+    page = execution_events(local.platform, CALLER, execution, after="0", limit=9, wait_ms=60_000)
     timer.join()
     assert "AttemptStarted" == page["items"][0]["type"]
     assert "done" not in page
@@ -314,7 +314,7 @@ def test_a_large_value_is_shown_by_reference_and_user_keys_stay_as_they_are() ->
     local.publish(workflow("flow", [call("a", input={"snake_key": 1})]))
     execution = local.start("flow", {"some_key": 1}, labels={"my_label": "x"})
     local.finish(execution)
-    items = execution_events(local.platform, CALLER, execution, after=-1, limit=9, wait_ms=0)["items"]
+    items = execution_events(local.platform, CALLER, execution, after="-1", limit=9, wait_ms=0)["items"]
     assert ({"some_key": 1}, "x") == (items[0]["input"]["inline"], items[0]["labels"]["my_label"])
     (finished,) = (item for item in items if item["type"] == "AttemptFinished")
     assert finished["output"]["ref"].startswith(f"execution/{execution}/value/")
@@ -401,7 +401,7 @@ def test_a_signal_carries_at_most_64_kib(local: Local, size: int, taken: bool) -
 
 NOBODYS: dict[str, Callable[[Any, Any, str], Any]] = {
     "get": lambda p, c, e: get_execution(p, c, e),
-    "events": lambda p, c, e: execution_events(p, c, e, after=-1, limit=1, wait_ms=0),
+    "events": lambda p, c, e: execution_events(p, c, e, after="-1", limit=1, wait_ms=0),
     "wait": lambda p, c, e: wait_execution(p, c, e, wait_ms=0),
     "cancel": lambda p, c, e: cancel_execution(p, c, e, reason="", message_id="m"),
     "signal": lambda p, c, e: signal_execution(p, c, e, "go", payload=1, message_id="m"),

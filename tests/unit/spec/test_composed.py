@@ -9,7 +9,7 @@ from millrace.spec.tasks.generate import Generate
 from millrace.spec.tasks.switch import Switch
 from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import tree_of
-from tests.unit.spec.builders import HEAD, HTTP, TASK_HEAD, flow, judge, loop, switch, workflow_of
+from tests.unit.spec.builders import HEAD, HTTP, TASK_HEAD, flow, judge, loop, switch, task_document, workflow_of
 
 CALL = f"id: c, {HTTP}"
 
@@ -283,6 +283,47 @@ def test_the_state_has_so_many_entries() -> None:
 )
 def test_what_cannot_be_meant_is_found_in_composed_tasks(task: str, codes: list[str]) -> None:
     assert codes == [one.code for one in judge(flow(task)) if one.code != "no-timeout"]
+
+
+LISTENER = "id: w, event: {type: x, timeout: 1s}"
+
+
+@pytest.mark.parametrize(
+    ("each", "inner", "more", "why"),
+    [
+        ("items: [], mode: distributed", CALL, "", None),
+        ("items: [], threshold: 9", CALL, "", None),
+        ("items: []", LISTENER, "", None),
+        ("items: [], mode: inline", LISTENER, "", None),
+        ("items: [], mode: distributed", LISTENER, "", '"w" waits for a message'),
+        ("items: [], threshold: 9", switch("s", ("match: 1", LISTENER)), "", '"w" waits for a message'),
+        ("items: [], threshold: 9", CALL, "  parallelLimit: 3\n", "parallelLimit counts"),
+        ("items: [], mode: distributed", CALL, "  parallelLimit: 3\n", None),
+    ],
+)
+def test_a_loop_that_cannot_run_in_lanes_is_told_so(each: str, inner: str, more: str, why: str | None) -> None:
+    found = [one for one in judge(flow(loop("a", inner, each=each), more=more)) if "inline" in one.message]
+    assert [why] == [one.message.split("because ")[1][: len(why or "")] for one in found] or (why, []) == (None, found)
+
+
+def test_a_reusable_task_that_waits_keeps_its_loop_inline() -> None:
+    text = flow(loop("a", "id: b, taskRef: sign", LISTENER.replace("id: w", "id: c"), each="items: [], threshold: 2"))
+    sign = task_document(TASK_HEAD + "  type: approval\n  approvers: ['user:ann']\n  timeout: 1h\n")
+    found = [one.message for one in judge(text, {"sign": sign}) if "inline" in one.message]
+    assert ['the loop runs inline, because "b" waits for a message to the execution'] == found
+
+
+@pytest.mark.parametrize(
+    ("each", "said"),
+    [
+        ("items: [], mode: distributed, threshold: 3", "threshold has no effect beside mode"),
+        ("items: [], threshold: 0", "threshold"),
+        ("items: [], mode: parallel", "mode"),
+    ],
+)
+def test_where_a_loop_runs_is_said_in_one_way(each: str, said: str) -> None:
+    (found,) = errors(flow(loop("a", CALL, each=each)))
+    assert said in found
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from millrace.base.errors import Conflict, MillraceError, Unavailable
+from millrace.base.ids import lane_name
 from millrace.driver.advance import advance
 from millrace.driver.park import park
 from millrace.driver.pool import PoolIO
@@ -52,6 +53,11 @@ class InProcessOrchestrator:
         """Begin to drive an execution, unless this process drives it already."""
         del generation, short  # one process, one actor per execution, of one kind
         self._loop.call_soon_threadsafe(self._begin, scope, execution)
+
+    def spread(self, scope: TenantScope, execution: str, first: int, count: int) -> None:
+        """Begin to drive the lanes of an execution."""
+        for stream in range(first, first + count):
+            self.start(scope, lane_name(execution, stream), 1)
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:
         """Look at the inbox of an execution now, whether it is parked or running."""

@@ -36,6 +36,9 @@ class S3Blobs:
     def _name(parts: tuple[str, ...]) -> str:
         return "/".join(segment(part) for part in parts)
 
+    def where(self, scope: TenantScope, key: tuple[str, ...]) -> tuple[str, str]:
+        return self._bucket, self._name(blob_parts(scope, key))
+
     def put(self, scope: TenantScope, key: tuple[str, ...], data: bytes) -> None:
         name = self._name(blob_parts(scope, key))
         try:

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from millrace.adapters.aws import judge, unavailable
+from millrace.base.ids import lane_name
 from millrace.ports.documents import TenantScope
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ _OVER: Final = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 
 class StepFunctionsOrchestrator:
-    """``standard`` and ``short`` are ARNs; without ``short`` every actor runs on the Standard machine."""
+    """``standard``, ``short`` and ``fan_out`` are ARNs; without ``short`` every actor runs on the Standard machine, and
+    without ``fan_out`` every lane is started by itself."""
 
-    def __init__(self, client: SFNClient, *, standard: str, short: str = "") -> None:
+    def __init__(self, client: SFNClient, *, standard: str, short: str = "", fan_out: str = "") -> None:
         self._client = client
         self._standard = standard
         self._short = short
+        self._fan_out = fan_out
 
     def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         """Raises StoreUnavailable; the reconciler then starts the execution later."""
@@ -42,6 +45,22 @@ class StepFunctionsOrchestrator:
             )
         except (BotoCoreError, ClientError) as error:
             _unless(error, _STARTED, "starting the state machine")
+
+    def spread(self, scope: TenantScope, execution: str, first: int, count: int) -> None:
+        """Raises StoreUnavailable; the reconciler then starts the lanes later."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if not self._fan_out:
+            for stream in range(first, first + count):
+                self.start(scope, lane_name(execution, stream), FIRST_GENERATION)
+            return
+        payload = {"tenant": scope.tenant, "execution": execution, "first": first, "count": count}
+        try:
+            self._client.start_execution(
+                stateMachineArn=self._fan_out, name=f"{execution}-{first}", input=json.dumps(payload)
+            )
+        except (BotoCoreError, ClientError) as error:
+            _unless(error, _STARTED, "starting the lanes of a loop")
 
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:
         """Raises StoreUnavailable; the reconciler then wakes the execution later. An execution that has never parked

@@ -284,7 +284,7 @@ class ExecutionEvents(Wire):
     """Events in order; ``next`` is what ``?after=`` takes to go on."""
 
     items: list[Any]
-    next: int
+    next: str
     complete: bool = Field(description="Whether nothing will follow.")
 
 

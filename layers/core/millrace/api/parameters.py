@@ -37,7 +37,7 @@ IfMatch = Annotated[
 ]
 VersionQuery = Annotated[str | None, Query(description="A label, a range, rN or latest.", max_length=128)]
 Trace = Annotated[str | None, Header(alias="traceparent", description="W3C trace context.", max_length=128)]
-After = Annotated[int, Query(description="The position after which to begin.", ge=-1)]
+After = Annotated[str, Query(description="Where to go on: `next` of the page before; -1 for all.", max_length=40)]
 EventLimit = Annotated[int, Query(description="Events a page.", ge=1, le=1000)]
 WorkflowFilter = Annotated[str | None, Query(description="Of this workflow.", max_length=63, pattern=NAME_PATTERN)]
 VersionFilter = Annotated[str | None, Query(description="Of this version label.", max_length=128)]

@@ -43,6 +43,16 @@ def idempotency_key(execution: str, path: str) -> str:
     return hashlib.sha256(f"{execution}\n{path}".encode()).hexdigest()[:32]
 
 
+def lane_name(execution: str, stream: int) -> str:
+    """The name of the actor that goes through a part of a large loop of an execution; ``stream`` is that of its log."""
+    return f"{execution}.{stream}"
+
+
+def root_of(execution: str) -> str:
+    """The id of the execution that an actor belongs to: its own, or that of the execution whose lane it is."""
+    return execution.partition(".")[0]
+
+
 def span_id(execution: str, path: str, attempt: int) -> str:
     """The 16 hex digits of an attempt's trace span, the same wherever they are computed."""
     return hashlib.sha256(f"{execution}\n{path}\n{attempt}".encode()).hexdigest()[:16]

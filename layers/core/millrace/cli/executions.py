@@ -99,9 +99,9 @@ def _list(client: Client, arguments: argparse.Namespace, output: Output) -> Exit
 
 
 def _events(client: Client, path: str, output: Output) -> Exit:
-    after = -1
+    after = "-1"
     while True:
-        _, page = client.call("GET", f"{path}/events", query={"limit": "100", "after": str(after)})
+        _, page = client.call("GET", f"{path}/events", query={"limit": "100", "after": after})
         for event in page["items"]:
             output.data(event)
             output.say(shapes.event_line(event))

@@ -1,4 +1,4 @@
-"""What an execution does to other executions: start them, stop them, tell the one above.
+"""What an execution does to other executions, and to the lanes of its loops: start them, stop them, tell the one above.
 
 An effect begins only after everything that it follows from is durable, and what came of it is an event. A driver that
 dies in between leaves it to the next one, which does it again: each is the same however often it is done.
@@ -12,9 +12,19 @@ from collections.abc import Callable, Sequence
 from millrace.base.errors import OutcomeUnknown, StoreUnavailable, Throttled
 from millrace.driver.journal import RETRY_DELAYS_S
 from millrace.driver.values import load_value
-from millrace.driver.world import Children, DriverWorld, Slots
+from millrace.driver.world import Children, DriverWorld, Lanes, Slots
 from millrace.engine import events as ev
-from millrace.engine.commands import AcquireSlot, CancelChild, Effect, NotifyParent, ReleaseSlot, StartChild
+from millrace.engine.commands import (
+    AcquireSlot,
+    CancelChild,
+    Effect,
+    NotifyParent,
+    ReleaseSlot,
+    StartChild,
+    StartLanes,
+    TellFailures,
+    TellLanes,
+)
 from millrace.engine.values import Value
 from millrace.ports.documents import TenantScope
 
@@ -102,6 +112,10 @@ class Effects:
         if isinstance(effect, ReleaseSlot):
             await world.io.call(self._slots().release, self._scope, self._started, effect)
             return ev.SlotReleased(at=world.clock.now(), path=effect.path, key=effect.slot.key)
+        if isinstance(effect, StartLanes | TellLanes | TellFailures) or (
+            self._started.lane is not None and isinstance(effect, NotifyParent)
+        ):
+            return await self._with_lanes(effect)
         children = self._children()
         if isinstance(effect, StartChild):
             value = None if effect.input is None else await self._content(effect.input)
@@ -111,6 +125,20 @@ class Effects:
             return ev.ChildCancelled(at=world.clock.now(), path=effect.path, child=effect.child)
         output = None if effect.output is None else await self._content(effect.output)
         await world.io.call(children.notify, self._scope, self._started, effect, output)
+        return ev.ParentNotified(at=world.clock.now(), status=effect.status)
+
+    async def _with_lanes(self, effect: StartLanes | TellLanes | TellFailures | NotifyParent) -> ev.Event:
+        world, lanes = self._world, self._lanes()
+        if isinstance(effect, StartLanes):
+            items = await self._content(effect.items)
+            await world.io.call(lanes.start, self._scope, self._started, effect, items)
+            return ev.LanesStarted(at=world.clock.now(), path=effect.path)
+        if isinstance(effect, TellLanes):
+            await world.io.call(lanes.tell, self._scope, self._started, effect)
+            return ev.LanesTold(at=world.clock.now(), path=effect.path, stance=effect.stance)
+        await world.io.call(lanes.report, self._scope, self._started, effect)
+        if isinstance(effect, TellFailures):
+            return ev.FailuresReported(at=world.clock.now(), failures=effect.report.failures)
         return ev.ParentNotified(at=world.clock.now(), status=effect.status)
 
     async def _acquire(self, effect: AcquireSlot) -> ev.Event | None:
@@ -132,9 +160,15 @@ class Effects:
             raise StoreUnavailable("This driver cannot reach other executions.", hint="Give its world `children`.")
         return children
 
+    def _lanes(self) -> Lanes:
+        lanes = self._world.lanes
+        if lanes is None:
+            raise StoreUnavailable("This driver cannot run large loops.", hint="Give its world `lanes`.")
+        return lanes
+
     async def _content(self, value: Value) -> object:
         return await self._world.io.call(load_value, self._world.blobs, self._scope, value)
 
 
 def _place(effect: Effect) -> str:
-    return PARENT if isinstance(effect, NotifyParent) else effect.path
+    return PARENT if isinstance(effect, NotifyParent | TellFailures) else effect.path

@@ -9,7 +9,9 @@ from millrace.driver.values import load_value, with_secrets
 from millrace.driver.world import DriverWorld
 from millrace.engine import events as ev
 from millrace.engine.evolve import evolve
+from millrace.engine.plan import Plan
 from millrace.engine.snapshot import thaw
+from millrace.engine.spreading import lane_plan
 from millrace.engine.state import RUNNING, State, TaskState
 from millrace.ports.documents import Range, Table, TenantScope
 from millrace.store.executions import Actor, Message, inbox_partition, message_of, read_actor
@@ -23,7 +25,9 @@ class Loaded:
 
 
 def snapshot_key(execution: str, position: int) -> tuple[str, ...]:
-    return ("execution", execution, "snapshot", f"{position:012d}")
+    """Where a snapshot lies: below its execution, also that of a lane."""
+    root, _, lane = execution.partition(".")
+    return ("execution", root, *(("lane", lane) if lane else ()), "snapshot", f"{position:012d}")
 
 
 def load_actor(world: DriverWorld, scope: TenantScope, execution: str) -> Actor | None:
@@ -37,7 +41,7 @@ def load_state(world: DriverWorld, scope: TenantScope, execution: str, actor: Ac
     for segment in segments:
         for event in segment.events:
             if state is None:
-                state = State(world.plans(scope, _start_of(execution, event)))
+                state = State(_plan(world, scope, _start_of(execution, event)))
             try:
                 evolve(state, event)
             except KeyError as error:
@@ -65,8 +69,11 @@ def _from_snapshot(world: DriverWorld, scope: TenantScope, execution: str, posit
     first = next(read_segments(world.documents, scope, execution), None)
     if first is None:
         return None
-    plan = world.plans(scope, _start_of(execution, first.events[0]))
-    return thaw(plan, data)
+    return thaw(_plan(world, scope, _start_of(execution, first.events[0])), data)
+
+
+def _plan(world: DriverWorld, scope: TenantScope, started: ev.ExecutionStarted) -> Plan:
+    return lane_plan(world.plans(scope, started), started)
 
 
 def take_over(state: State, now: int) -> list[ev.AttemptUnknown]:

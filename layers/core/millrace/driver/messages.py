@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from millrace.base.errors import BlobMissing
 from millrace.base.limits import TRANSACTION_OPS
 from millrace.driver.values import ValueCodec, load_value
@@ -38,6 +40,11 @@ def event_of(message: Message, now: int, codec: ValueCodec) -> ev.Event:
         return ev.SlotGranted(at=now, path=message.name, key=message.payload["key"], message=message.id)
     if message.kind == "child":
         return _child_event(message, now, codec)
+    if message.kind == "lane":
+        told = msgspec.json.decode(message.payload["told"], type=ev.LaneReported)
+        return msgspec.structs.replace(told, at=now, message=message.id)
+    if message.kind == "close":
+        return ev.CloseRequested(at=now, message=message.id)
     return ev.SignalReceived(
         at=now,
         message=message.id,

@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 
 from millrace.base.errors import ConditionRefused, Corrupt, FenceLost
-from millrace.base.ids import Millis
+from millrace.base.ids import Millis, root_of
 from millrace.driver.alarm import Alarm
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.effects import Effects
@@ -54,13 +54,13 @@ class Session:
         self._actor = actor
         self._journal = Journal(world, scope, execution)
         self._journal.position = state.position
-        self._codec = ValueCodec(execution)
+        self._codec = ValueCodec(root_of(execution))
         self._writing: dict[tuple[str, ...], bytes] = {}
         self._wake = asyncio.Event()
         self._alarm = Alarm(self._wake.set)
         self._poke = poke
         poke.listener = self._wake.set
-        self._attempts = Attempts(world, scope.tenant, execution, self._wake.set)
+        self._attempts = Attempts(world, scope.tenant, root_of(execution), self._wake.set)
         assert state.started is not None  # a log begins with it
         self._effects = Effects(world, scope, state.started, self._wake.set)
         self._wanted: list[Effect] = []

@@ -29,13 +29,13 @@ def terminal_ops(state: State, sets: Mapping[str, int], *, position: int, when: 
     if finished.failure is not None:
         facts["errorMessage"] = finished.failure.message[:1000]
         facts["failedTask"] = finished.failed_task
-    return [
-        finish_summary(started, status=finished.status, at=finished.at, position=position, facts=facts),
-        Update(
-            actor_key(started.execution),
-            set={**sets, "done": True},
-            remove=("owner", "leaseUntil", "wakeAt"),
-            indexes={Index.LIVE: None},
-            when=when,
-        ),
-    ]
+    actor = Update(
+        actor_key(started.execution),
+        set={**sets, "done": True},
+        remove=("owner", "leaseUntil", "wakeAt"),
+        indexes={Index.LIVE: None},
+        when=when,
+    )
+    if started.lane is not None:  # a lane is not listed
+        return [actor]
+    return [finish_summary(started, status=finished.status, at=finished.at, position=position, facts=facts), actor]

@@ -9,7 +9,16 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from millrace.base.limits import RETRY_TOKENS, SLEEP_IN_DRIVER_MS, SNAPSHOT_BYTES, SNAPSHOT_EVENTS
 from millrace.driver.guards import Guards
-from millrace.engine.commands import AcquireSlot, CancelChild, NotifyParent, ReleaseSlot, StartChild
+from millrace.engine.commands import (
+    AcquireSlot,
+    CancelChild,
+    NotifyParent,
+    ReleaseSlot,
+    StartChild,
+    StartLanes,
+    TellFailures,
+    TellLanes,
+)
 from millrace.engine.events import ChildFinished, ChildStarted, ExecutionStarted
 from millrace.engine.plan import Plan
 from millrace.ports.blobs import Blobs
@@ -64,6 +73,22 @@ class Slots(Protocol):
         ...
 
 
+class Lanes(Protocol):
+    """The parts of large loops, each with a log of its own. Blocking; every call may be repeated."""
+
+    def start(self, scope: TenantScope, started: ExecutionStarted, order: StartLanes, items: list[Any]) -> None:
+        """Make the lanes exist, and have them run. Raises Unavailable."""
+        ...
+
+    def tell(self, scope: TenantScope, started: ExecutionStarted, order: TellLanes) -> None:
+        """Tell lanes how to go on; one that was not there yet when told to cancel never begins. Raises Unavailable."""
+        ...
+
+    def report(self, scope: TenantScope, started: ExecutionStarted, told: NotifyParent | TellFailures) -> None:
+        """Tell the execution of a lane how far that has come, if it is not over. Raises Unavailable."""
+        ...
+
+
 class PlanSource(Protocol):
     def __call__(self, scope: TenantScope, started: ExecutionStarted) -> Plan:
         """The plan of the version that an execution is pinned to. Blocking; cached by the implementation."""
@@ -98,6 +123,7 @@ class DriverWorld:
     room: asyncio.Semaphore | None = None
     children: Children | None = None
     slots: Slots | None = None
+    lanes: Lanes | None = None
     guards: Guards = field(default_factory=Guards)
     retry_budget: int = RETRY_TOKENS
 

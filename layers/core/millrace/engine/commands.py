@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from millrace.engine.events import Failure, Skip, Slot
+from millrace.engine.events import Failure, LaneReport, Skip, Slot
 from millrace.engine.values import Value
 
 
@@ -44,7 +44,8 @@ class BeginWait(msgspec.Struct, frozen=True):
 
 class OpenScope(msgspec.Struct, frozen=True):
     """A task begins to run tasks of its own. ``items`` is what a forEach goes through, ``tasks`` the documents that
-    were generated, ``failure`` what a fallback stands in for."""
+    were generated, ``failure`` what a fallback stands in for. A large loop runs in ``lanes``, ``window`` items at once
+    in each, which see ``outer`` of what is around it."""
 
     path: str
     kind: str
@@ -54,6 +55,9 @@ class OpenScope(msgspec.Struct, frozen=True):
     tasks: Any = None
     failure: Failure | None = None
     input: Any = None
+    lanes: int = 0
+    window: int = 0
+    outer: Any = None
 
 
 class RequestSlot(msgspec.Struct, frozen=True):
@@ -132,11 +136,41 @@ class CancelChild(msgspec.Struct, frozen=True):
 
 
 class NotifyParent(msgspec.Struct, frozen=True):
-    """The execution above has to be told what came of this one."""
+    """The execution above has to be told what came of this one; by a lane, also how far it has come."""
 
     status: str
     output: Value | None = None
     failure: Failure | None = None
+    report: LaneReport | None = None
+
+
+class StartLanes(msgspec.Struct, frozen=True):
+    """The parts of a large loop have to be there and run: as many as there are ``lanes``, each with ``window`` items at
+    once, with logs from ``stream`` on. ``allowed`` is how many iterations may fail, ``slots`` the keys under which
+    something around them holds a place."""
+
+    path: str
+    lanes: int
+    window: int
+    stream: int
+    items: Value
+    outer: Value | None = None
+    allowed: int = 0
+    slots: tuple[str, ...] = ()
+
+
+class TellLanes(msgspec.Struct, frozen=True):
+    """The parts whose logs are ``streams`` have to be told how to go on: run, pause, close or cancel."""
+
+    path: str
+    stance: str
+    streams: tuple[int, ...]
+
+
+class TellFailures(msgspec.Struct, frozen=True):
+    """The execution has to be told how many iterations of this lane have failed."""
+
+    report: LaneReport
 
 
 class AcquireSlot(msgspec.Struct, frozen=True):
@@ -159,7 +193,7 @@ class Fetch(msgspec.Struct, frozen=True):
     value: Value
 
 
-Effect = StartChild | CancelChild | NotifyParent | AcquireSlot | ReleaseSlot
+Effect = StartChild | CancelChild | NotifyParent | AcquireSlot | ReleaseSlot | StartLanes | TellLanes | TellFailures
 """What is done outside, after what is decided is durable, and then recorded as an event of its own."""
 Recordable = (
     StartAttempt | BeginWait | OpenScope | RequestSlot | RetryLater | FinishTask | DecideOutcome | FinishExecution

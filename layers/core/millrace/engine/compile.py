@@ -15,6 +15,7 @@ from millrace.engine.plan import (
     Node,
     Plan,
 )
+from millrace.engine.rules import EARLY
 from millrace.engine.transforms import TransformPlan, compile_transform
 from millrace.expr import ReadPath, Scope, compile_template
 from millrace.spec import Task, Workflow, WorkflowTask
@@ -147,7 +148,12 @@ class _Compiler:
                 scope,
                 self._tasks,
                 self._hashes,
-                Inside(tuple(inner.values()), stand_in, self._workflow.metadata.name),
+                Inside(
+                    tuple(inner.values()),
+                    stand_in,
+                    self._workflow.metadata.name,
+                    limited=self._workflow.spec.parallel_limit is not None or task.trigger_rule in EARLY,
+                ),
             ),
             reads=self._reads(paths, state),
             state=state,

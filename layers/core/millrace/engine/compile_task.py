@@ -26,6 +26,7 @@ from millrace.engine.plan import (
     SlotPlan,
     WaitPlan,
 )
+from millrace.engine.spreading import threshold
 from millrace.engine.transforms import TransformPlan, compile_transform
 from millrace.expr import Expression, ReadPath, Scope, Template, compile_expression, compile_template
 from millrace.spec import CircuitBreaker, Retry, Task, WorkflowTask, find_type, reference_name
@@ -57,11 +58,13 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What is compiled already of what stands inside a task, and the workflow it belongs to."""
+    """What is compiled already of what stands inside a task, and the workflow it belongs to; ``limited`` says that this
+    limits how many of its tasks run at once, or that the task may begin before all that it waits for is over."""
 
     bodies: tuple[Body, ...]
     stand_in: Body | None
     workflow: str
+    limited: bool = False
 
 
 def read_paths(task: Task, scope: Scope) -> set[ReadPath]:
@@ -192,6 +195,7 @@ def scope_plan(
             max_parallel=each.max_parallel,
             failures=allowed if isinstance(allowed, int) else 0,
             share=None if isinstance(allowed, int) else parse_percent(allowed),
+            spread=threshold(each.mode, each.threshold, inside.bodies[0], limited=inside.limited),
         )
     if isinstance(block, Generate):
         refs = {name: tasks[name] for name in block.task_refs}

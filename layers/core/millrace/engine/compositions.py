@@ -2,8 +2,46 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from millrace.engine.facts import Event, Failure
 from millrace.engine.values import Value
+
+
+class Lane(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of a large loop that runs with a log of its own."""
+
+    path: str
+    """The loop."""
+    first: int
+    """The position of its first item among all."""
+    step: int
+    """How far its items lie apart."""
+    count: int
+    """How many items it has."""
+    window: int
+    """How many of them are under way at once."""
+    items: Value
+    """The items."""
+    spare: int = 0
+    """How many of its iterations may fail before it tells."""
+    outer: Value | None = None
+    """What is read inside of the tasks and names around the loop."""
+
+
+class LaneReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a lane has come."""
+
+    failures: int = 0
+    """How many of its iterations have failed."""
+    failed: tuple[int, ...] = ()
+    """The first of them."""
+    path: str = ""
+    """The task that failed in the first of them."""
+    failure: Failure | None = None
+    """Why it failed."""
+    tally: dict[str, int] = {}
+    """How many of its tasks came to what end, and their attempts."""
 
 
 class ScopeOpened(Event, frozen=True, kw_only=True):
@@ -33,6 +71,65 @@ class ScopeOpened(Event, frozen=True, kw_only=True):
     """The effect class of the task itself."""
     ready_at: int = 0
     """When its dependencies were done (ms)."""
+    lanes: int = 0
+    """How many parts with a log of their own go through the items; 0 where the execution does so itself."""
+    window: int = 0
+    """How many items of each part are under way at once."""
+    stream: int = 0
+    """The log of the first part; those of the others follow."""
+    outer: Value | None = None
+    """What is read inside of the tasks and names around the loop."""
+
+
+class LanesStarted(Event, frozen=True, kw_only=True):
+    """The parts of a large loop are there, and run."""
+
+    path: str
+    """The loop."""
+
+
+class LanesTold(Event, frozen=True, kw_only=True):
+    """The parts of a large loop have been told how to go on."""
+
+    path: str
+    """The loop."""
+    stance: str
+    """run, pause, close (begin no further item) or cancel."""
+
+
+class LaneReported(Event, frozen=True, kw_only=True):
+    """A part of a large loop tells that it is over, or how many of its iterations have failed so far."""
+
+    path: str
+    """The loop."""
+    lane: int
+    """Which part, from 0."""
+    stream: int
+    """Its log."""
+    message: str
+    """The id of the message; a repeated one changes nothing."""
+    status: str
+    """running, succeeded, failed or cancelled."""
+    report: LaneReport = LaneReport()
+    """How far it has come."""
+    output: Value | None = None
+    """The entries of its items, in order."""
+    failure: Failure | None = None
+    """Why it could not go through them."""
+
+
+class FailuresReported(Event, frozen=True, kw_only=True):
+    """In the log of a part: the execution knows how many of its iterations have failed."""
+
+    failures: int
+    """How many."""
+
+
+class CloseRequested(Event, frozen=True, kw_only=True):
+    """In the log of a part: no further iteration is to begin."""
+
+    message: str
+    """The id of the message; a repeated one changes nothing."""
 
 
 class ChildStarted(Event, frozen=True, kw_only=True):

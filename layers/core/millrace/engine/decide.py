@@ -25,6 +25,7 @@ from millrace.engine.events import Failure
 from millrace.engine.frames import Opened
 from millrace.engine.halts import child_of, halted, told_to_stop
 from millrace.engine.heap import ascending
+from millrace.engine.lanes import CANCEL, in_lane, lane_effects, lane_outcome, stopping
 from millrace.engine.plan import Node, Plan
 from millrace.engine.ready import prepare
 from millrace.engine.rendering import rendered, scope_for, unresolved
@@ -82,6 +83,8 @@ def decide(plan: Plan, state: State, now: int) -> list[Command]:
     if state.children or state.wanted or state.releases:
         commands.extend(child_of(state, index) for index in state.children)
         commands.extend(slot_effects(state))
+    if state.spread or state.started.lane is not None:
+        commands.extend(lane_effects(state))
     return commands
 
 
@@ -208,12 +211,15 @@ def _after_crash(path: str, node: Node, task: TaskState) -> Command:
 def _scope_over(state: State, index: int, opened: Opened, now: int) -> Sequence[Command]:
     """What follows when everything inside a task is over; what has to be fetched is asked for at once."""
     path, node = state.path(index), state.nodes[index]
-    if opened.stopped:
+    if opened.stopped or opened.told == CANCEL:
         if _past_deadline(node, state.tasks[index], now):
             return (_late(path, node),)
         failure = Failure(kind="cancelled", code="cancelled", message="The tasks inside it were cancelled.")
         return (FinishTask(path=path, status=CANCELLED, failure=failure, replaceable=False),)
-    found = closed(state, opened)
+    part = not index and in_lane(state)
+    found = ([], None) if part and opened.closing else closed(state, opened)
+    if part:
+        return lane_outcome(found)
     if isinstance(found, list):
         return found
     output, failure_found = found
@@ -285,8 +291,12 @@ def _overdue(state: State, now: int) -> Iterator[Command]:
         if index not in state.opened:
             yield late
             continue
-        left = [inner for inner in inside(state, index) if inner not in state.opened]
+        left = [inner for inner in inside(state, index) if inner not in state.opened or inner in state.spread]
+        if index in state.spread:
+            left.append(index)
         told = [command for inner in left if (command := told_to_stop(state, inner)) is not None]
+        if stopping(state, left) and not told:
+            continue
         yield from told or (
             FinishTask(path=state.path(inner), status=CANCELLED, failure=late.failure, replaceable=False)
             for inner in left

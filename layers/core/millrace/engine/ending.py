@@ -6,6 +6,7 @@ from typing import Any
 
 from millrace.engine.commands import Command, DecideOutcome, Fetch, FinishExecution, NotifyParent
 from millrace.engine.events import Failure
+from millrace.engine.lanes import lane_report
 from millrace.engine.plan import Plan
 from millrace.engine.rendering import rendered, scope_for, unresolved
 from millrace.engine.state import CANCELLED, SUCCEEDED, State
@@ -68,5 +69,5 @@ def end(state: State) -> Command:
         status, output = "failed", None
         task, failure = state.mishap
     if waited_for(state) and not state.notified:
-        return NotifyParent(status=status, output=output, failure=failure)
+        return NotifyParent(status=status, output=output, failure=failure, report=lane_report(state))
     return FinishExecution(status=status, failure=failure, failed_task=task, decided=True)

@@ -14,6 +14,13 @@ import msgspec
 from millrace.engine.compositions import ChildCancelled as ChildCancelled
 from millrace.engine.compositions import ChildFinished as ChildFinished
 from millrace.engine.compositions import ChildStarted as ChildStarted
+from millrace.engine.compositions import CloseRequested as CloseRequested
+from millrace.engine.compositions import FailuresReported as FailuresReported
+from millrace.engine.compositions import Lane as Lane
+from millrace.engine.compositions import LaneReport as LaneReport
+from millrace.engine.compositions import LaneReported as LaneReported
+from millrace.engine.compositions import LanesStarted as LanesStarted
+from millrace.engine.compositions import LanesTold as LanesTold
 from millrace.engine.compositions import OutcomeDecided as OutcomeDecided
 from millrace.engine.compositions import ParentNotified as ParentNotified
 from millrace.engine.compositions import ScopeOpened as ScopeOpened
@@ -34,7 +41,7 @@ from millrace.engine.values import Value
 SCHEMA_VERSION = 1
 SEMANTICS = 3
 """`decide` branches on this number of the start event whenever its behaviour changes: since 2, ready tasks age; since
-3, a task starts another execution again after one that failed, as its `retry` says."""
+3, a task starts another execution again after one that failed, as its `retry` says, and large loops run in lanes."""
 UNWRITTEN_SEMANTICS = 2
 """What a log means that does not hold the number: the first release did not write it."""
 
@@ -102,6 +109,8 @@ class ExecutionStarted(Event, frozen=True, kw_only=True):
     """Where jitter is drawn from."""
     env: dict[str, Any] = msgspec.field(default_factory=dict)
     """The values of `env` as they were at the start."""
+    lane: Lane | None = None
+    """The part of a large loop that this log is about; None for an execution."""
 
 
 class AttemptStarted(Event, frozen=True, kw_only=True):
@@ -320,6 +329,11 @@ AnyEvent = (
     | RetryScheduled
     | WaitStarted
     | ScopeOpened
+    | LanesStarted
+    | LanesTold
+    | LaneReported
+    | FailuresReported
+    | CloseRequested
     | ChildStarted
     | ChildFinished
     | ChildCancelled

@@ -12,6 +12,14 @@ from typing import Any
 
 from millrace.engine import events as ev
 from millrace.engine.arrivals import cancelled, decided, paused, resumed, signalled
+from millrace.engine.lane_reports import (
+    close_requested,
+    failures_reported,
+    lane_reported,
+    lanes_started,
+    lanes_told,
+)
+from millrace.engine.lanes import begin_lane
 from millrace.engine.plan import Node, Plan
 from millrace.engine.rules import EARLY, holds
 from millrace.engine.slots import answered, released, requested
@@ -41,7 +49,7 @@ from millrace.engine.unfolding import (
     leave_timers,
     make_ready,
     open_scope,
-    scope_of,
+    set_scope,
     show,
 )
 
@@ -64,7 +72,10 @@ def _started(state: State, event: ev.ExecutionStarted) -> None:
     if state.started is not None:
         return
     state.started = event
-    state.root.env = scope_of(state, event)
+    set_scope(state, event)
+    if event.lane is not None:
+        begin_lane(state, event)
+        return
     for node in () if state.plan.slot is not None else state.plan.nodes:
         if not node.needs and state.tasks[node.index].status == PENDING:
             make_ready(state, node.index, event.at)
@@ -245,6 +256,9 @@ def _child_cancelled(state: State, event: ev.ChildCancelled) -> None:
 def _outcome(state: State, event: ev.OutcomeDecided) -> None:
     if state.outcome is None:
         state.outcome = event
+        if state.started is not None and state.started.lane is not None:
+            state.ended.pop(0, None)  # what came of the loop is told, and nothing more follows from it here
+            state.tasks[0].status = OPEN
         begin_handlers(state, event)
 
 
@@ -348,6 +362,11 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     ev.ChildStarted: _child_started,
     ev.ChildFinished: _child_finished,
     ev.ChildCancelled: _child_cancelled,
+    ev.LanesStarted: lanes_started,
+    ev.LanesTold: lanes_told,
+    ev.LaneReported: lane_reported,
+    ev.FailuresReported: failures_reported,
+    ev.CloseRequested: close_requested,
     ev.OutcomeDecided: _outcome,
     ev.ParentNotified: _notified,
     ev.SlotRequested: requested,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from millrace.engine.events import Failure
+from millrace.engine.events import Failure, LaneReport
 from millrace.engine.values import Value
 
 if TYPE_CHECKING:
@@ -32,6 +32,15 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
 
     tasks: dict[str, Ended] = {}
     path: str = ""
+    failure: Failure | None = None
+
+
+class LaneState(msgspec.Struct, omit_defaults=True):
+    """What is known of one part of a large loop; ``status`` is running, succeeded, failed or cancelled."""
+
+    status: str = "running"
+    report: LaneReport = LaneReport()
+    output: Value | None = None
     failure: Failure | None = None
 
 
@@ -67,10 +76,15 @@ class Opened:
     """The scope of one task: ``kind``, ``branch`` and ``count`` are those of its event. ``next`` is the slot of the
     next frame, ``frames`` those that run, ``results`` what became of the others; ``failures`` counts failed ones, of
     which ``allowed`` may be. No further frame is opened when ``closing``, because too many have failed, or ``stopped``
-    from outside. ``content`` are the items once they are at hand."""
+    from outside. ``content`` are the items once they are at hand. The item of slot n is that at ``first + n * step``.
+
+    A large loop has ``lanes`` instead of frames, whose logs begin at ``stream``: ``begun`` once they are there, each
+    with ``window`` items at once; ``told`` is how they were told to go on, ``outer`` what they see of what
+    is around."""
 
     __slots__ = (
         "allowed",
+        "begun",
         "body",
         "branch",
         "closing",
@@ -78,16 +92,22 @@ class Opened:
         "count",
         "failure",
         "failures",
+        "first",
         "frames",
         "item",
         "items",
         "kind",
+        "lanes",
         "next",
+        "outer",
         "path",
         "position",
         "results",
+        "step",
         "stopped",
+        "stream",
         "tasks",
+        "told",
         "window",
     )
 
@@ -111,13 +131,22 @@ class Opened:
         self.failures = 0
         self.closing = False
         self.stopped = False
+        self.first = 0
+        self.step = 1
+        self.lanes: list[LaneState] = []
+        self.stream = 0
+        self.begun = False
+        self.told = "run"
+        self.outer: Value | None = None
 
     @property
     def ahead(self) -> int:
         """How many tasks of frames follow that are not opened yet."""
-        return (self.count - self.next) * len(self.body.nodes)
+        return 0 if self.lanes else (self.count - self.next) * len(self.body.nodes)
 
     @property
     def over(self) -> bool:
-        """Whether no frame runs and none follows."""
+        """Whether no frame or lane runs and none follows."""
+        if self.lanes:
+            return all(lane.status != "running" for lane in self.lanes)
         return not self.frames and (self.closing or self.stopped or self.next >= self.count)

@@ -6,6 +6,7 @@ from millrace.engine.commands import CancelChild, Command, FinishTask, StartChil
 from millrace.engine.ending import outcome
 from millrace.engine.events import Failure
 from millrace.engine.frames import Frame
+from millrace.engine.lanes import in_lane, stop_lanes, stopping
 from millrace.engine.plan import Plan, SlotPlan
 from millrace.engine.rendering import unresolved
 from millrace.engine.slots import DENIED, HELD, SHARED, held_around, no_place, place_of_execution, slot_effects
@@ -42,11 +43,13 @@ def _place(plan: SlotPlan, state: State) -> list[Command]:
 
 def _stop(state: State, status: str, failure: Failure) -> list[Command]:
     """End everything that is not done. Executions that were started are told to stop before it is forgotten that they
-    were; nobody waits for their end."""
-    left = unfinished(state, state.root)
+    were; nobody waits for their end. Lanes are parts of this one, and their end is awaited."""
+    left = [index for index in unfinished(state, state.root) if index or not in_lane(state)]
     told = [command for index in left if (command := told_to_stop(state, index)) is not None]
     if told:
         return [*told, *(child_of(state, index) for index in state.children)]
+    if stopping(state, left):
+        return []
     commands: list[Command] = [
         FinishTask(path=state.path(index), status=CANCELLED, failure=failure, replaceable=False) for index in left
     ]
@@ -59,13 +62,17 @@ def _abort(state: State, handlers: Frame) -> list[Command]:
     left = unfinished(state, handlers)
     told = [command for index in left if (command := told_to_stop(state, index)) is not None]
     failure = Failure(kind="cancelled", code="cancelled", message="The handlers were cancelled on request.")
+    if stopping(state, left):
+        return told
     return told or [
         FinishTask(path=state.path(index), status=CANCELLED, failure=failure, replaceable=False) for index in left
     ]
 
 
 def told_to_stop(state: State, index: int) -> Command | None:
-    """The command that tells the execution of a task to stop, unless that has been done."""
+    """The command that tells the execution or the lanes of a task to stop, unless that has been done."""
+    if index in state.spread:
+        return stop_lanes(state, index)
     task = state.tasks[index]
     wait = task.wait
     if task.status != WAITING or wait is None or wait.kind != "child" or wait.cancelled:

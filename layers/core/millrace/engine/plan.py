@@ -99,7 +99,8 @@ class Case:
 class ScopePlan:
     """What a task holds instead of an attempt. ``kind`` is ``switch`` (``cases`` choose one of ``bodies``, of which the
     last may be the default), ``forEach`` (its one body runs per item, ``max_parallel`` at a time; it fails with more
-    than ``failures`` or ``share`` of all items failed) or ``generate`` (at most ``most`` tasks, which may name the
+    than ``failures`` or ``share`` of all items failed; with more
+    than ``spread`` items it runs in lanes) or ``generate`` (at most ``most`` tasks, which may name the
     reusable tasks ``refs``, whose hashes are ``hashes``)."""
 
     kind: str
@@ -110,6 +111,7 @@ class ScopePlan:
     max_parallel: int = 1
     failures: int = 0
     share: Decimal | None = None
+    spread: int | None = None
     most: int = 0
     refs: Mapping[str, WorkflowTask] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)

@@ -91,6 +91,10 @@ def _open(state: State, command: OpenScope, now: int, encode: Encode) -> ev.Even
         task_hash=node.task_hash if first else "",
         effect=node.effect if first else "",
         ready_at=task.ready_at if first else 0,
+        lanes=command.lanes,
+        window=command.window,
+        stream=state.streams + 1 if command.lanes else 0,
+        outer=None if command.outer is None else encode(command.outer),
     )
 
 

@@ -10,7 +10,7 @@ from millrace.base.errors import ExpressionError, MillraceError
 from millrace.engine.commands import Fetch
 from millrace.engine.events import Failure
 from millrace.engine.frames import Frame
-from millrace.engine.state import INPUT, ITEMS, State
+from millrace.engine.state import INPUT, ITEMS, OUTER, State
 from millrace.expr import Expression, Template
 from millrace.spec.models import FALLBACK
 
@@ -55,8 +55,9 @@ def unresolved(reads: tuple[str, ...], state: State, frame: Frame) -> Fetch | No
     held = state.unresolved
     if not held:
         return None
-    if INPUT in held:
-        return Fetch(held[INPUT])
+    for key in (INPUT, OUTER):
+        if key in held:
+            return Fetch(held[key])
     for name in reads:
         found = _owner(frame, name)
         if found in held:

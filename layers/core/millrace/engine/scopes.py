@@ -11,14 +11,13 @@ from millrace.engine.commands import Command, Fetch, FinishTask, OpenScope
 from millrace.engine.events import Failure
 from millrace.engine.frames import Ended, Opened, Result
 from millrace.engine.generated import judged
+from millrace.engine.lanes import joined, spread, too_large, too_many_failed
 from millrace.engine.plan import ScopePlan
 from millrace.engine.state import FAILED, SUCCEEDED, State
 from millrace.engine.unfolding import error_of
 from millrace.engine.values import Value
 from millrace.expr import Scope, compile_expression
 
-SHOWN = 10
-"""How many failed iterations a failure names."""
 _SAME = compile_expression("a == b", scope=Scope(frozenset({"a", "b"})))
 
 
@@ -27,7 +26,7 @@ def open_command(state: State, plan: ScopePlan, path: str, config: Any, env: Map
     if plan.kind == "switch":
         command = _switch(plan, path, config["value"], env)
     elif plan.kind == "forEach":
-        command = _for_each(path, config["forEach"]["items"])
+        command = _for_each(state, plan, path, config["forEach"]["items"])
     else:
         command = _generate(plan, path, config["from"])
     if isinstance(command, OpenScope) and not fits(state, command):
@@ -37,8 +36,8 @@ def open_command(state: State, plan: ScopePlan, path: str, config: Any, env: Map
 
 def fits(state: State, command: OpenScope) -> bool:
     """Whether an execution may have as many tasks as it would have then. A fallback may always stand in: there is one
-    per task at most."""
-    return command.kind == "fallback" or _total(state, command) <= TASK_INSTANCES
+    per task at most. What runs in lanes is counted by each of them."""
+    return command.kind == "fallback" or bool(command.lanes) or _total(state, command) <= TASK_INSTANCES
 
 
 def _total(state: State, command: OpenScope) -> int:
@@ -76,14 +75,14 @@ def _switch(plan: ScopePlan, path: str, value: Any, env: Mapping[str, Any]) -> C
     return OpenScope(path=path, kind="switch", branch=branch)
 
 
-def _for_each(path: str, items: Any) -> Command:
+def _for_each(state: State, plan: ScopePlan, path: str, items: Any) -> Command:
     if not isinstance(items, list):
         return _failed(path, "not-an-array", f"forEach was given {type(items).__name__}, not an array.")
     if not items:
         return FinishTask(path=path, status=SUCCEEDED, output=[], own_output=True)
     if len(items) > ITERATIONS:
         return _too_many(path, f"{len(items)} items, and a forEach takes {ITERATIONS}")
-    return OpenScope(path=path, kind="forEach", count=len(items), items=items)
+    return spread(state, plan, path, items) or OpenScope(path=path, kind="forEach", count=len(items), items=items)
 
 
 def _generate(plan: ScopePlan, path: str, documents: Any) -> Command:
@@ -112,6 +111,8 @@ def _failed(path: str, code: str, message: str) -> FinishTask:
 
 def closed(state: State, opened: Opened) -> tuple[Any, Failure | None] | list[Fetch]:
     """The output of a task whose scope is over, or its failure; or everything that has to be fetched to tell."""
+    if opened.lanes:
+        return joined(state, opened)
     if opened.failures > opened.allowed:
         return None, _why(opened)
     values = [
@@ -121,7 +122,7 @@ def closed(state: State, opened: Opened) -> tuple[Any, Failure | None] | list[Fe
         if ended.status == SUCCEEDED and ended.output is not None
     ]
     if sum(value.size for value in values) > VALUE_BYTES:  # told before they are fetched into memory
-        return None, _too_large(opened.path)
+        return None, too_large(opened.path)
     missing = [Fetch(value) for value in values if value.blob and value.sha256 not in state.contents]
     if missing:
         return missing
@@ -134,27 +135,16 @@ def closed(state: State, opened: Opened) -> tuple[Any, Failure | None] | list[Fe
     return (next(iter(outputs.values()), None) if opened.kind == "fallback" else outputs), None
 
 
-def _too_large(path: str) -> Failure:
-    return Failure(
-        kind="too-large",
-        code="too-large",
-        message=f"The outputs inside task {path!r} have more than the {VALUE_BYTES:,} bytes one value may have.",
-        hint="Give the tasks inside it an output mapping that keeps less.",
-    )
-
-
 def _why(opened: Opened) -> Failure:
     """The first failure, told as that of the task around; of a loop, how many there were."""
-    slot, first = next((slot, one) for slot, one in sorted(opened.results.items()) if one.path)
+    first = next(one for _, one in sorted(opened.results.items()) if one.path)
     cause = first.failure
     assert cause is not None  # a task that failed says why
-    said = f"Task {first.path!r} failed: {cause.message}"
-    details: dict[str, Any] = {"task": first.path}
     if opened.kind == "forEach":
         failed = [at for at, one in sorted(opened.results.items()) if one.path]
-        said = f"{len(failed)} of {opened.count} iterations failed, {opened.allowed} may. The first, {slot}: {said}"
-        details |= {"failed": failed[:SHOWN], "iterations": opened.count, "tolerated": opened.allowed}
-    return Failure(kind=cause.kind, code=cause.code, message=said, hint=cause.hint, details=details)
+        return too_many_failed(opened, failed, first.path, cause)
+    said = f"Task {first.path!r} failed: {cause.message}"
+    return Failure(kind=cause.kind, code=cause.code, message=said, hint=cause.hint, details={"task": first.path})
 
 
 def _each(state: State, opened: Opened) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from millrace.engine.events import (
     ScopeOpened,
     Slot,
 )
-from millrace.engine.frames import Frame, Opened, Result
+from millrace.engine.frames import Frame, LaneState, Opened, Result
 from millrace.engine.plan import Plan
 from millrace.engine.state import (
     DONE,
@@ -40,7 +40,7 @@ from millrace.engine.state import (
     TaskState,
     ready_key,
 )
-from millrace.engine.unfolding import expose, handler_frame, new_frame, place, scope_from, scope_of
+from millrace.engine.unfolding import expose, handler_frame, new_frame, place, scope_from, set_scope
 
 _DIGEST_BYTES: Final = 32
 
@@ -55,6 +55,9 @@ class _Scope(msgspec.Struct, omit_defaults=True):
     failures: int
     closing: bool = False
     stopped: bool = False
+    lanes: list[LaneState] = []
+    begun: bool = False
+    told: str = "run"
 
 
 class _Frame(msgspec.Struct, omit_defaults=True):
@@ -92,6 +95,8 @@ class _Snapshot(msgspec.Struct):
     tally: dict[str, int]
     slot: Slot | None
     releases: dict[str, Slot]
+    streams: int
+    reported: int
 
 
 @cache
@@ -133,6 +138,8 @@ def freeze(state: State) -> bytes:
             tally=state.tally,
             slot=state.slot,
             releases=state.releases,
+            streams=state.streams,
+            reported=state.reported,
         )
     )
     return hashlib.sha256(data).digest() + data
@@ -148,8 +155,23 @@ def _scope(index: int, opened: Opened) -> _Scope:
         items=opened.items,
         tasks=opened.tasks,
         failure=opened.failure,
+        lanes=len(opened.lanes),
+        window=opened.window if opened.lanes else 0,
+        stream=opened.stream,
+        outer=opened.outer,
     )
-    return _Scope(index, event, opened.next, opened.results, opened.failures, opened.closing, opened.stopped)
+    return _Scope(
+        index,
+        event,
+        opened.next,
+        opened.results,
+        opened.failures,
+        opened.closing,
+        opened.stopped,
+        opened.lanes,
+        opened.begun,
+        opened.told,
+    )
 
 
 def _frame(state: State, frame: Frame) -> _Frame:
@@ -190,7 +212,9 @@ def thaw(plan: Plan, data: bytes) -> State | None:
     if state.slot is not None and state.slot.status == "wanted" and "" not in state.releases:
         state.wanted[""] = state.slot
     state.root.failed = held.failed
-    state.root.env = scope_of(state, held.started)
+    state.streams = held.streams
+    state.reported = held.reported
+    set_scope(state, held.started)
     _rebuild(state, state.root)
     _unfold(state, held)
     heapify(state.ready)
@@ -226,6 +250,10 @@ def _opened(state: State, scopes: dict[int, _Scope], index: int) -> Opened:
     opened = state.opened[index] = scope_from(state, index, held.event)
     opened.next, opened.results = held.next, held.results
     opened.failures, opened.closing, opened.stopped = held.failures, held.closing, held.stopped
+    if held.lanes:
+        opened.lanes, opened.begun, opened.told = held.lanes, held.begun, held.told
+        state.spread[index] = None
+        return opened
     state.promised += opened.ahead
     if held.event.items is not None:
         opened.content = state.content(opened.path + ITEMS, held.event.items)
@@ -286,6 +314,7 @@ def equal(one: State, other: State) -> list[str]:
             "ends": (state.outcome, state.abort, state.notified, state.handled, state.mishap),
             "tally": (state.tally, state.promised),
             "slots": (state.slot, state.wanted, state.releases),
+            "lanes": (sorted(state.spread), state.streams, state.reported),
             "ready": sorted(key & INDEX_MASK for key in state.ready if _still(state, key & INDEX_MASK, READY)),
             "ended": sorted(state.ended),
             "retries": sorted({(due, i) for due, i in state.retries if state.tasks[i].due == due}),
@@ -312,7 +341,8 @@ def equal(one: State, other: State) -> list[str]:
 
 
 def _shape(opened: Opened) -> tuple[Any, ...]:
-    return (opened.next, sorted(opened.frames), opened.results, opened.failures, opened.closing, opened.stopped)
+    lanes = (opened.lanes, opened.begun, opened.told, opened.first, opened.step)
+    return (opened.next, sorted(opened.frames), opened.results, opened.failures, opened.closing, opened.stopped, lanes)
 
 
 def _timed(task: TaskState) -> bool:

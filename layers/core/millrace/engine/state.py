@@ -43,6 +43,8 @@ INDEX_BITS: Final = 20
 INDEX_MASK: Final = (1 << INDEX_BITS) - 1
 INPUT: Final = "$input"
 """The key of the execution input among unresolved values; no task id begins with a dollar sign."""
+OUTER: Final = "$outer"
+"""The key of what a lane sees of what is around its loop."""
 ITEMS: Final = "$items"
 """What the key of a loop's items ends with, after the path of the loop."""
 
@@ -124,7 +126,8 @@ class State:
     and ``handled`` says that nothing of it is left, ``mishap`` what failed in it first. ``tally`` counts what became
     of the tasks that are gone, and their attempts; ``promised`` are those that open scopes have still to begin.
     ``slot`` is the place of the execution itself; ``wanted`` are the places that are to be taken, ``releases`` those
-    to be given up, by task path."""
+    to be given up, by task path. ``spread`` are the open loops that run in lanes, ``streams`` how many logs these have
+    taken so far; ``reported`` is how many failures the execution knows of this lane."""
 
     __slots__ = (
         "abort",
@@ -150,13 +153,16 @@ class State:
         "promised",
         "ready",
         "releases",
+        "reported",
         "retries",
         "root",
         "running",
         "seen",
         "signals",
         "slot",
+        "spread",
         "started",
+        "streams",
         "tally",
         "tasks",
         "unresolved",
@@ -202,6 +208,9 @@ class State:
         self.slot: Slot | None = None
         self.wanted: dict[str, Slot] = {}
         self.releases: dict[str, Slot] = {}
+        self.spread: dict[int, None] = {}
+        self.streams = 0
+        self.reported = 0
 
     @property
     def open(self) -> int:
@@ -248,6 +257,8 @@ class State:
             if owner == INPUT:
                 for frame in (self.root, *self.inner_frames()):
                     frame.env["input"] = content
+            elif owner == OUTER:
+                self.give_outer(content)
             elif owner.endswith(ITEMS):
                 self._give_items(self.index[owner.removesuffix(ITEMS)], content)
             else:
@@ -262,6 +273,16 @@ class State:
             above = frame.within(index)
             if above is not None:
                 frame.env[opened.item] = content[above.slot]
+
+    def give_outer(self, content: Any) -> None:
+        """What a lane sees of what is around its loop: ``{tasks, names}``, for its loop and everything inside."""
+        tasks, names = content["tasks"], content["names"]
+        before = {name: self.root.env.get(name) for name in names}
+        self.root.view.update(tasks)
+        self.root.env.update(names)
+        for frame in sorted(self.inner_frames(), key=lambda one: one.base):
+            frame.view |= {name: tasks[name] for name in frame.body.outer if name in tasks}
+            frame.env |= {name: names[name] for name in names if frame.env.get(name) is before[name]}
 
     def inner_frames(self) -> list[Frame]:
         """The frames that are open, but for the workflow's own."""

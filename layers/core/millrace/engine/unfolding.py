@@ -8,9 +8,10 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import Any
 
+from millrace.base.ids import root_of
 from millrace.engine.events import SEMANTICS, ExecutionStarted, Failure, OutcomeDecided, ScopeOpened
 from millrace.engine.facts import Slot
-from millrace.engine.frames import Ended, Frame, Opened, Result
+from millrace.engine.frames import Ended, Frame, LaneState, Opened, Result
 from millrace.engine.generated import generated_body
 from millrace.engine.plan import Body, Node
 from millrace.engine.state import (
@@ -21,6 +22,7 @@ from millrace.engine.state import (
     INPUT,
     ITEMS,
     OPEN,
+    OUTER,
     READY,
     SUCCEEDED,
     WAITING,
@@ -42,13 +44,22 @@ def scope_of(state: State, event: ExecutionStarted) -> dict[str, Any]:
         "trigger": event.trigger,
         "env": event.env,
         "execution": {
-            "id": event.execution,
+            "id": root_of(event.execution),
             "workflow": event.workflow,
             "version": event.version,
             "startedAt": event.at,
             "mode": event.mode,
         },
     }
+
+
+def set_scope(state: State, event: ExecutionStarted) -> None:
+    """What the workflow's own tasks see, or, of a lane, its loop."""
+    state.root.env = scope_of(state, event)
+    if event.lane is not None and event.lane.outer is not None:
+        content = state.content(OUTER, event.lane.outer)
+        if content is not None:
+            state.give_outer(content)
 
 
 def make_ready(state: State, index: int, at: int) -> None:
@@ -127,6 +138,12 @@ def open_scope(state: State, index: int, event: ScopeOpened) -> None:
     """Begin what a task runs: as many frames as may run at once."""
     opened = scope_from(state, index, event)
     state.opened[index] = opened
+    if opened.lanes:
+        state.spread[index] = None
+        state.streams += len(opened.lanes)
+        assert event.items is not None  # a loop has items
+        state.contents.pop(event.items.sha256, None)  # the lanes have them
+        return
     state.promised += opened.ahead
     if event.items is not None:
         opened.content = state.content(event.path + ITEMS, event.items)
@@ -145,6 +162,12 @@ def scope_from(state: State, index: int, event: ScopeOpened) -> Opened:
         opened.window = plan.max_parallel
         opened.allowed = plan.failures if plan.share is None else int(plan.share * event.count)
         opened.item, opened.position = plan.item, plan.position
+        opened.lanes = [LaneState() for _ in range(event.lanes)]
+        opened.stream, opened.outer = event.stream, event.outer
+        opened.window = event.window or opened.window
+        lane = None if state.started is None else state.started.lane
+        if lane is not None and index == 0:
+            opened.first, opened.step, opened.window, opened.allowed = lane.first, lane.step, lane.window, lane.count
     return opened
 
 
@@ -175,14 +198,14 @@ def new_frame(state: State, index: int, opened: Opened, slot: int, base: int) ->
     parent = state.frames[index]
     prefix = opened.path
     if opened.kind == "forEach":
-        prefix = f"{prefix}[{slot}]"
+        prefix = f"{prefix}[{opened.first + slot * opened.step}]"
     elif opened.kind == "switch":
         prefix = f"{prefix}/{opened.branch}"
     frame = Frame(opened.body, prefix=prefix, owner=index, slot=slot, base=base, parent=parent)
     frame.view = {name: parent.view[name] for name in opened.body.outer if name in parent.view}
     frame.env = {**parent.env, "tasks": frame.view}
     if opened.kind == "forEach":
-        frame.env[opened.position] = slot
+        frame.env[opened.position] = opened.first + slot * opened.step
         if opened.content is not None:
             frame.env[opened.item] = opened.content[slot]
     if opened.failure is not None:
@@ -256,6 +279,10 @@ def close_scope(state: State, index: int) -> None:
     if opened is None:
         return
     state.promised -= opened.ahead
+    state.spread.pop(index, None)
+    for lane in opened.lanes:
+        if lane.output is not None:
+            state.contents.pop(lane.output.sha256, None)
     state.unresolved.pop(opened.path + ITEMS, None)
     for result in opened.results.values():
         for ended in result.tasks.values():

@@ -7,7 +7,7 @@ afterwards may refer to them. Keys begin with tenant and execution, so that rete
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from millrace.ports.documents import TenantScope
 
@@ -26,3 +26,12 @@ class Blobs(Protocol):
         ...
 
     def keys(self, scope: TenantScope, prefix: tuple[str, ...]) -> Iterator[tuple[str, ...]]: ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """Blobs that services beside ours can read by an address of their own."""
+
+    def where(self, scope: TenantScope, key: tuple[str, ...]) -> tuple[str, str]:
+        """Bucket and object name of a key."""
+        ...

@@ -17,6 +17,10 @@ class Orchestrator(Protocol):
         moment only, ``short`` says whether the first one may be of that kind."""
         ...
 
+    def spread(self, scope: TenantScope, execution: str, first: int, count: int) -> None:
+        """Begin the actors of ``count`` lanes of an execution, from log ``first`` on."""
+        ...
+
     def wake(self, scope: TenantScope, execution: str, token: str) -> None:
         """Complete a parked wait. An unknown or expired token is success."""
         ...

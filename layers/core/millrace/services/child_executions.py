@@ -18,6 +18,7 @@ from millrace.base.errors import (
     StoreUnavailable,
     Unavailable,
 )
+from millrace.base.ids import root_of
 from millrace.base.limits import INLINE_VALUE_BYTES
 from millrace.driver.values import ValueCodec
 from millrace.engine import events as ev
@@ -56,7 +57,7 @@ class ChildExecutions:
         start = Start(
             workflow=name,
             input=value,
-            trigger={"kind": "workflow", "id": started.execution},
+            trigger={"kind": "workflow", "id": root_of(started.execution)},
             traceparent=started.traceparent or None,
             subject_key=started.subject_key,
         )
@@ -73,7 +74,7 @@ class ChildExecutions:
             parent=ev.Parent(started.execution, order.path, waits=not order.detached),
             slots=order.slots,
             hops=started.hops + 1,
-            ancestry=(*started.ancestry, started.execution),
+            ancestry=(*started.ancestry, root_of(started.execution)),
         )
         if not create_execution(platform, scope, begun, blobs=codec.blobs, claim=None, short=resolved.short):
             platform.blobs.delete_prefix(scope, ("execution", order.child))

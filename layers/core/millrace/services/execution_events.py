@@ -12,36 +12,37 @@ from millrace.services.caller import Caller
 from millrace.services.get_execution import known_actor
 from millrace.services.platform import Platform
 from millrace.services.times import rfc3339
-from millrace.store.runlog import read_events
+from millrace.store.history import history_page, place_of
 
 LOOK_S = 0.1
 
 
 def execution_events(
-    platform: Platform, caller: Caller, execution: str, *, after: int, limit: int, wait_ms: int
+    platform: Platform, caller: Caller, execution: str, *, after: str, limit: int, wait_ms: int
 ) -> dict[str, Any]:
-    """``items`` with a position above ``after`` (-1 for all), at most ``limit``; ``next`` is the ``after`` of the
-    following call, ``complete`` says that nothing will follow. Waits up to ``wait_ms`` when there is nothing yet.
-    Raises NotFound."""
+    """``items`` that follow ``after`` (-1 for all), at most ``limit``; ``next`` is the ``after`` of the following call,
+    ``complete`` says that nothing will follow. Waits up to ``wait_ms`` when there is nothing yet. Raises NotFound, and
+    InvalidRequest for an ``after`` that is no place in a history."""
+    place = place_of(after)
     end = time.monotonic() + wait_ms / 1000
     while True:
         done = known_actor(platform, caller, execution).done  # asked before reading, so that nothing can come after
-        found = read_events(platform.documents, caller.scope, execution, after=after, limit=limit)
+        found = history_page(platform.documents, caller.scope, execution, after=place, limit=limit)
         left = end - time.monotonic()
         if found or done or left <= 0:
             break
         time.sleep(min(LOOK_S, left))
     items = []
-    for position, segment, event in found:
-        body = msgspec.to_builtins(event, str_keys=True, enc_hook=bytes, builtin_types=(bytes,))
-        body["position"] = position
-        body["stream"] = segment.stream
-        body["owner"] = segment.owner
-        body["schema"] = segment.v
-        body["time"] = rfc3339(event.at)
+    for entry in found:
+        body = msgspec.to_builtins(entry.event, str_keys=True, enc_hook=bytes, builtin_types=(bytes,))
+        body["position"] = entry.position
+        body["stream"] = entry.segment.stream
+        body["owner"] = entry.segment.owner
+        body["schema"] = entry.segment.v
+        body["time"] = rfc3339(entry.event.at)
         items.append(_readable(body))
-    complete = isinstance(found[-1][2], ExecutionFinished) if found else done
-    return {"items": items, "next": found[-1][0] if found else after, "complete": complete}
+    complete = isinstance(found[-1].event, ExecutionFinished) if found else done
+    return {"items": items, "next": (found[-1].place if found else place).text(), "complete": complete}
 
 
 def _readable(body: Any) -> Any:

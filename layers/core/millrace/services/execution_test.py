@@ -13,7 +13,7 @@ from millrace.services.caller import Caller
 from millrace.services.get_execution import known_actor
 from millrace.services.platform import Platform
 from millrace.store.definitions import Definitions, Kind, Version
-from millrace.store.runlog import read_segments
+from millrace.store.history import whole_history
 
 
 def execution_test(
@@ -30,8 +30,7 @@ def execution_test(
     from millrace.services.workflow_tests import Subject, record_case
 
     known_actor(platform, caller, execution)
-    segments = read_segments(platform.documents, caller.scope, execution)
-    events = [event for segment in segments for event in segment.events]
+    events = list(whole_history(platform.documents, caller.scope, execution))
     started = events[0] if events else None
     if not isinstance(started, ExecutionStarted):
         raise Corrupt(f"The log of {execution} does not begin with its start event.")

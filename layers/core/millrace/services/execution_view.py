@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from millrace.base.errors import Corrupt
+from millrace.base.ids import root_of
 from millrace.base.limits import TASKS_SHOWN
 from millrace.engine import events as ev
 from millrace.engine.values import Value
@@ -108,7 +109,7 @@ class _Viewer:
             "input": self._content(event.input),
         }
         if event.parent is not None:
-            body["parent"] = {"execution": event.parent.execution, "path": event.parent.path}
+            body["parent"] = {"execution": root_of(event.parent.execution), "path": event.parent.path}
         return body
 
     def _task(self, path: str) -> dict[str, Any]:

@@ -12,16 +12,14 @@ from millrace.services.execution_view import view
 from millrace.services.platform import Platform
 from millrace.services.times import rfc3339
 from millrace.store.executions import Actor, read_actor
-from millrace.store.runlog import read_segments
+from millrace.store.history import whole_history
 
 
 def get_execution(platform: Platform, caller: Caller, execution: str, *, whole: bool = False) -> dict[str, Any]:
     """The execution as JSON; ``whole``, with every task of its loops. Raises NotFound for an id that is not this
     tenant's, Corrupt for an unreadable log."""
     actor = known_actor(platform, caller, execution)
-    events = [
-        event for segment in read_segments(platform.documents, caller.scope, execution) for event in segment.events
-    ]
+    events = whole_history(platform.documents, caller.scope, execution)
     body = view(events, lambda value: _content(platform, caller, value), whole=whole)
     if actor.stalled and body["status"] == "running":
         body["status"] = "stalled"

@@ -68,7 +68,7 @@ class _Fold:
                 self.ended.add(event.path)
                 begun = self.begun.pop(event.path, event.ready_at or event.at)
                 tally(event.at, task_of(event.path)).end(event.status, event.at - begun)
-            elif isinstance(event, ExecutionFinished) and not self.over:
+            elif isinstance(event, ExecutionFinished) and not self.over and segment.stream == ROOT:
                 self.over = True
                 tally(event.at, "").end(event.status, event.at - started.at)
         self.position = segment.first + len(segment.events)

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from millrace.base.errors import ConditionRefused
+from millrace.base.ids import root_of
 from millrace.engine.events import ExecutionStarted
 from millrace.ports.documents import (
     ABSENT,
@@ -222,8 +223,8 @@ def finish_summary(
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message to an execution: ``kind`` is cancel, signal, decision, pause, resume, child (the end of one that it has
-    started) or slot (it has a place now); ``id`` makes a repeated send harmless; ``name`` is the signal's name or the
-    path of the task."""
+    started), slot (it has a place now), lane (how far a part of a loop has come) or close (begin no further iteration);
+    ``id`` makes a repeated send harmless; ``name`` is the signal's name or the path of the task."""
 
     id: str
     kind: str
@@ -267,13 +268,14 @@ def mark_stalled(documents: Documents, scope: TenantScope, execution: str, cause
     )
     with contextlib.suppress(ConditionRefused):
         documents.write(scope, [actor])
-    item = documents.get(scope, summary_key(execution))
+    listed = root_of(execution)  # an execution stands still with its lane
+    item = documents.get(scope, summary_key(listed))
     if item is None:
         return
     attrs: Mapping[str, Any] = item.attrs
-    sort = by_start(attrs["startedAt"], execution)
+    sort = by_start(attrs["startedAt"], listed)
     summary = Update(
-        summary_key(execution),
+        summary_key(listed),
         set={"status": "stalled", "errorMessage": cause[:1000]},
         indexes=dict(_status_indexes(attrs["namespace"], attrs["workflow"], attrs["version"], "stalled", sort)),
         when=(Check("eq", "status", "running"),),

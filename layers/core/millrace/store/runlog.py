@@ -56,8 +56,14 @@ class Stamp:
     write: str
 
 
+def log_of(execution: str, stream: str = ROOT) -> tuple[str, ...]:
+    """The partition of a log: the stream of an execution, or that of the lane whose name is given."""
+    root, _, lane = execution.partition(".")
+    return ("log", root, lane or stream)
+
+
 def segment_key(execution: str, first: int, stream: str = ROOT) -> Key:
-    return Key(Table.HISTORY, ("log", execution, stream), f"{first:012d}")
+    return Key(Table.HISTORY, log_of(execution, stream), f"{first:012d}")
 
 
 def segment_puts(execution: str, first: int, events: Sequence[Event], stamp: Stamp, *, stream: str = ROOT) -> list[Put]:
@@ -81,11 +87,12 @@ def segment_puts(execution: str, first: int, events: Sequence[Event], stamp: Sta
 
 
 def _put(execution: str, stream: str, first: int, bodies: list[bytes], stamp: Stamp) -> Put:
+    key = segment_key(execution, first, stream)
     header = _Header(
-        SCHEMA_VERSION, stream, first, stamp.owner, stamp.write, msgspec.Raw(b"[" + b",".join(bodies) + b"]")
+        SCHEMA_VERSION, key.partition[2], first, stamp.owner, stamp.write, msgspec.Raw(b"[" + b",".join(bodies) + b"]")
     )
     item = Item(
-        key=segment_key(execution, first, stream),
+        key=key,
         attrs={
             "body": _encoder.encode(header),
             "owner": stamp.owner,
@@ -126,7 +133,7 @@ def read_segments(
         page = documents.query(
             scope,
             Table.HISTORY,
-            ("log", execution, stream),
+            log_of(execution, stream),
             within=Range(first=f"{first:012d}", limit=64),
             cursor=cursor,
         )
@@ -148,7 +155,7 @@ def read_events(
     before = documents.query(
         scope,
         Table.HISTORY,
-        ("log", execution, stream),
+        log_of(execution, stream),
         within=Range(last=f"{max(after + 1, 0):012d}", reverse=True, limit=1),
     )
     first = int(before.rows[0].item.key.sort) if before.rows else 0

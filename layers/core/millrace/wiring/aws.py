@@ -57,7 +57,10 @@ def open_aws(settings: Settings) -> Platform:
         blobs=S3Blobs(client_of("s3", settings), settings.bucket),
         secrets=ManagedSecrets(client_of("secretsmanager", settings), clock, prefix=settings.secrets_prefix),
         orchestrator=StepFunctionsOrchestrator(
-            client_of("stepfunctions", settings), standard=settings.state_machine, short=settings.short_state_machine
+            client_of("stepfunctions", settings),
+            standard=settings.state_machine,
+            short=settings.short_state_machine,
+            fan_out=settings.fan_out_state_machine,
         ),
         clock=clock,
         ids=WorldIds(clock, random, region=settings.region),

@@ -17,6 +17,7 @@ from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
 from millrace.ports.runners import Runner
 from millrace.services.child_executions import ChildExecutions
+from millrace.services.loop_lanes import LoopLanes
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.slot_leases import SlotLeases
@@ -87,6 +88,7 @@ def open_driving(platform: Platform, settings: Settings) -> Driving:
         retry_budget=settings.retry_budget,
         children=ChildExecutions(lambda: platform),
         slots=SlotLeases(lambda: platform),
+        lanes=LoopLanes(lambda: platform),
     )
     return Driving(platform, world)
 

@@ -23,6 +23,7 @@ from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
 from millrace.ports.runners import Runner
 from millrace.services.child_executions import ChildExecutions
+from millrace.services.loop_lanes import LoopLanes
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from millrace.services.project_statistics import StatisticsProjector
@@ -82,6 +83,7 @@ def open_local(settings: Settings, *, demo_url: str = "", follow_feed: bool = Tr
             retry_budget=settings.retry_budget,
             children=ChildExecutions(lambda: platform),
             slots=SlotLeases(lambda: platform),
+            lanes=LoopLanes(lambda: platform),
         )
 
     orchestrator = InProcessOrchestrator(world)

@@ -42,6 +42,7 @@ class Settings:
     secrets_prefix: str = "millrace"
     state_machine: str = ""
     short_state_machine: str = ""
+    fan_out_state_machine: str = ""
     endpoint: str = ""
     retry_budget: int = RETRY_TOKENS
     lambda_functions: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +69,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "MILLRACE_SECRETS_PREFIX": "secrets_prefix",
     "MILLRACE_STATE_MACHINE": "state_machine",
     "MILLRACE_SHORT_STATE_MACHINE": "short_state_machine",
+    "MILLRACE_FAN_OUT_STATE_MACHINE": "fan_out_state_machine",
     "MILLRACE_ENDPOINT": "endpoint",
     "MILLRACE_RETRY_BUDGET": "retry_budget",
     "MILLRACE_LAMBDA_FUNCTIONS": "lambda_functions",
@@ -109,6 +111,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         secrets_prefix=text.get("secrets_prefix", "millrace"),
         state_machine=text.get("state_machine", ""),
         short_state_machine=text.get("short_state_machine", ""),
+        fan_out_state_machine=text.get("fan_out_state_machine", ""),
         endpoint=text.get("endpoint", ""),
         retry_budget=_tokens(text),
         lambda_functions=_functions(text.get("lambda_functions", "")),

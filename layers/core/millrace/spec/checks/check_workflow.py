@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 from millrace.spec.checks.breaker import check_breakers
 from millrace.spec.checks.comparisons import check_comparisons
-from millrace.spec.checks.composition import check_composition, check_constants, check_keys, check_state
+from millrace.spec.checks.composition import (
+    check_composition,
+    check_constants,
+    check_keys,
+    check_lanes,
+    check_state,
+)
 from millrace.spec.checks.credentials import check_references
 from millrace.spec.checks.deprecation import check_deprecation
 from millrace.spec.checks.expressions import check_faults, check_sites
@@ -85,6 +91,7 @@ def check_workflow(
     check_deprecation(report, tree, tasks, workflows or {}, sites, environments)
     check_waiting(report, workflow, tree, tasks, graphs)
     check_composition(report, workflow, tree)
+    check_lanes(report, workflow, tree, tasks)
     check_keys(report, sites)
     check_constants(report, workflow)
     check_breakers(report, tree, tasks)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from millrace.spec.checks.report import Report
 from millrace.spec.cycles import rings
 from millrace.spec.dependencies import entries
-from millrace.spec.models import Workflow
+from millrace.spec.models import Workflow, WorkflowTask
+from millrace.spec.models.task import Task
 from millrace.spec.sites import Sites, texts
+from millrace.spec.tasks.for_each import ForEach
 from millrace.spec.tasks.workflow_ref import SubWorkflow
-from millrace.spec.tree import Tree
+from millrace.spec.tree import Placed, Tree
 
 
 def check_state(report: Report, workflow: Workflow, sites: Sites) -> None:
@@ -48,6 +52,38 @@ def check_composition(report: Report, workflow: Workflow, tree: Tree) -> None:
             if name == workflow.metadata.name and task.condition is None and placed.body == 0:
                 message = "the workflow starts itself, without a condition that ends it"
                 report.add("endless-recursion", message, (*path, "workflowRef"), fix="Give the task a condition.")
+
+
+def check_lanes(report: Report, workflow: Workflow, tree: Tree, sources: Mapping[str, WorkflowTask]) -> None:
+    """Loops that are to run in lanes and cannot, or would run otherwise there."""
+    for placed in tree.tasks:
+        block = placed.task.block
+        if not isinstance(block, ForEach) or block.for_each.mode == "inline":
+            continue
+        path = (*placed.path, "forEach", "mode" if block.for_each.mode else "threshold")
+        if block.for_each.mode is None and block.for_each.threshold is None:
+            continue
+        listener = next((one for one in tree.tasks if _within(tree, one, placed) and _listens(one.task, sources)), None)
+        if listener is not None:
+            message = f'the loop runs inline, because "{listener.task.id}" waits for a message to the execution'
+            fix = "Take it out, or move what waits into a workflow that the loop starts."
+            report.add("no-effect", message, path, fix=fix)
+        elif workflow.spec.parallel_limit is not None and block.for_each.mode is None:
+            message = "the loop runs inline, because parallelLimit counts what runs in one log"
+            report.add("no-effect", message, path, fix="Write mode: distributed, or take parallelLimit out.")
+
+
+def _within(tree: Tree, inner: Placed, outer: Placed) -> bool:
+    """Whether a task stands inside another one."""
+    at = tree.bodies[inner.body].owner
+    while at is not None and at != outer.index:
+        at = tree.bodies[tree.tasks[at].body].owner
+    return at is not None
+
+
+def _listens(task: Task, sources: Mapping[str, WorkflowTask]) -> bool:
+    source = sources.get(task.task_ref) if task.task_ref is not None else None
+    return (task.type if source is None else source.spec.type) in ("event", "approval")
 
 
 def check_keys(report: Report, sites: Sites) -> None:

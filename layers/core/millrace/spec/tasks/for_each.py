@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from millrace.base.errors import InvalidRequest
+from millrace.base.limits import ITERATIONS
 from millrace.base.scalars import parse_percent
 from millrace.spec.models.fields import Many, Model, refusal
 from millrace.spec.models.task import Task
@@ -67,11 +68,22 @@ class Each(Model):
     """How many items are under way at once."""
     tolerate: Tolerance = Tolerance(failures=0)
     """How many items may fail before the task does."""
+    mode: Literal["inline", "distributed"] | None = None
+    """Where the iterations run: `inline` in the execution itself, `distributed` in lanes with logs of their own.
+    Without it the number of items decides."""
+    threshold: int | None = Field(default=None, ge=1, le=ITERATIONS)
+    """With more items than this, 500 without it, the iterations run in lanes."""
 
     @model_validator(mode="after")
     def _two_names(self) -> Each:
         if self.as_ == self.index:
             raise refusal(f'the item and its index are both called "{self.as_}"', "Give one of them another name.")
+        return self
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Each:
+        if self.mode is not None and self.threshold is not None:
+            raise refusal(f'threshold has no effect beside mode "{self.mode}"', "Leave one of them out.")
         return self
 
 
