@@ -132,7 +132,9 @@ def test_a_process_may_die_at_any_step_of_a_cancel_and_all_lanes_stop() -> None:
 def test_an_execution_waits_for_its_lanes_at_no_cost() -> None:
     spread = Spread()
     one = spread.each([{"id": "w", "wait": {"for": "1h"}}], "{{[1]}}")
-    assert Wait(None, 0) == spread.drive(one)
+    waits = spread.drive(one)
+    assert isinstance(waits, Wait)
+    assert None is waits.wake_at
 
 
 def test_more_failures_than_may_be_reach_the_other_lanes_before_they_are_through() -> None:
@@ -194,6 +196,16 @@ def test_a_lane_that_was_told_to_stop_before_it_was_there_never_begins() -> None
     service.tell(SCOPE, begun, TellLanes("loop", "close", (2,)))
     service.start(SCOPE, begun, ORDER, [1, 2, 3])
     assert ([], 1) == (spread.events(lane_name(one, 1)), len(spread.events(lane_name(one, 2))))
+
+
+def test_a_lane_that_was_told_to_stop_twice_before_it_was_there_never_begins() -> None:
+    spread = Spread()
+    one, begun = started(spread)
+    service = LoopLanes(lambda: spread.platform)
+    for _ in range(2):
+        service.tell(SCOPE, begun, TellLanes("loop", "cancel", (1, 2)))
+    service.start(SCOPE, begun, ORDER, [1, 2, 3])
+    assert [] == spread.events(lane_name(one, 2))
 
 
 def test_a_lane_that_begins_while_it_is_told_to_stop_hears_of_it() -> None:

@@ -9,13 +9,10 @@ from typing import Any
 import msgspec
 
 from millrace.base.errors import (
-    ConditionRefused,
     Conflict,
     InvalidInput,
     MillraceError,
     NotFound,
-    OutcomeUnknown,
-    StoreUnavailable,
     Unavailable,
 )
 from millrace.base.ids import root_of
@@ -26,11 +23,12 @@ from millrace.engine.commands import CancelChild, NotifyParent, StartChild
 from millrace.ports.documents import TenantScope
 from millrace.services.caller import Caller
 from millrace.services.create_execution import create_execution
+from millrace.services.forestall import stop_or_forestall
 from millrace.services.platform import Platform
 from millrace.services.resolve_version import resolve_version
 from millrace.services.send_message import send_message
 from millrace.services.start_execution import Start, checked_input, start_event
-from millrace.store.executions import Message, read_actor, void_actor
+from millrace.store.executions import Message
 from millrace.store.runlog import read_segments
 
 TRIES = 4
@@ -88,27 +86,12 @@ class ChildExecutions:
         return _started(platform, order, begun) if isinstance(begun, ev.ExecutionStarted) else None
 
     def cancel(self, scope: TenantScope, started: ev.ExecutionStarted, order: CancelChild) -> None:
-        """Make sure that the execution will stop, if it is not over, and will not begin, if it does not exist: a driver
-        that has lost its lease may still be about to start it. Raises Unavailable."""
+        """Make sure that the execution will stop, or that it never begins. Raises Unavailable."""
         reason = f"the task {order.path} of {started.execution} was stopped"
         key = hashlib.sha256(f"cancel\n{started.execution}\n{order.path}".encode()).hexdigest()[:26]
         message = Message(id=key, kind="cancel", reason=reason, principal=started.principal)
-        for _ in range(TRIES):
-            if self._send(scope, started, order.child, message) or self._forestall(scope, order.child):
-                return
-        raise StoreUnavailable(
-            f"The execution {order.child} cannot be told to stop.", hint="It is tried again by the next driver."
-        )
-
-    def _forestall(self, scope: TenantScope, execution: str) -> bool:
-        """Take the place of an execution that does not exist. False when it exists by now, or nobody knows."""
         platform = self._platform()
-        try:
-            platform.documents.write(scope, [void_actor(execution, platform.clock.now())])
-        except (ConditionRefused, OutcomeUnknown):
-            actor = read_actor(platform.documents, scope, execution)
-            return actor is not None and actor.void
-        return True
+        stop_or_forestall(platform, scope, order.child, lambda: self._send(scope, started, order.child, message))
 
     def notify(self, scope: TenantScope, started: ev.ExecutionStarted, told: NotifyParent, output: Any) -> None:
         """Put what came of an execution into the inbox of the one above, if that is not over."""

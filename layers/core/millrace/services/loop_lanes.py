@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,9 +15,10 @@ from millrace.engine import events as ev
 from millrace.engine.commands import NotifyParent, StartLanes, TellFailures, TellLanes
 from millrace.ports.documents import Op, TenantScope
 from millrace.services.caller import Caller
+from millrace.services.forestall import stop_or_forestall
 from millrace.services.platform import Platform
 from millrace.services.send_message import send_message
-from millrace.store.executions import Message, new_actor, read_actor, void_actor
+from millrace.store.executions import Message, new_actor, read_actor
 from millrace.store.runlog import Stamp, segment_puts
 
 KINDS = {"pause": "pause", "run": "resume", "close": "close", "cancel": "cancel"}
@@ -63,9 +65,11 @@ class LoopLanes:
                 reason=f"the loop {order.path} of {started.execution} was stopped",
                 principal=started.principal,
             )
-            while not _sent(platform, scope, started, name, message):
-                if _voided(platform, scope, name, order.stance):
-                    break
+            send = partial(_sent, platform, scope, started, name, message)
+            if order.stance == "cancel":
+                stop_or_forestall(platform, scope, name, send)
+            else:
+                send()
 
     def report(self, scope: TenantScope, started: ev.ExecutionStarted, told: NotifyParent | TellFailures) -> None:
         """Put how far a lane has come into the inbox of its execution, if that is not over. Raises Unavailable."""
@@ -134,15 +138,4 @@ def _sent(
         return True
     except NotFound:
         return False
-    return True
-
-
-def _voided(platform: Platform, scope: TenantScope, name: str, stance: str) -> bool:
-    """Whether a lane that is not there may be left so: one that is to stop is barred from ever beginning."""
-    if stance != "cancel":
-        return True
-    try:
-        platform.documents.write(scope, [void_actor(name, platform.clock.now())])
-    except ConditionRefused:
-        return False  # it has begun just now
     return True
