@@ -1,4 +1,7 @@
-"""The function behind /api/v1/tasks: publish, read, check and activate."""
+"""The function behind /api/v1/tasks: publish, read, check and activate.
+
+The import of OpenAPI documents, which few requests need and much code stands behind, is imported by its route.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from millrace.api import parameters as p
 from millrace.api.operations import DOCUMENT, OPENAPI, gives
 from millrace.api.publications import publication, published
 from millrace.api.validations import validated
+from millrace.base.limits import IMPORTED_TASKS
 from millrace.services.activate_definition import activate_definition
 from millrace.services.get_definition import get_definition, get_version
-from millrace.services.import_openapi import LIMIT, Options, Order, import_openapi
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
 from millrace.services.publish_task import publish_task
@@ -56,9 +59,11 @@ def import_openapi_document(
     dry_run: p.DryRun = False,
     overwrite: p.Overwrite = False,
     activate: p.Activate = True,
-    limit: p.ImportLimit = LIMIT,
+    limit: p.ImportLimit = IMPORTED_TASKS,
 ) -> Any:
     """Publish a task for each operation of an OpenAPI document, and say what changed since the import before."""
+    from millrace.services.import_openapi import Options, Order, import_openapi
+
     options = Options(source=source, prefix=prefix, server=server, document_url=url, check_responses=check)
     order = Order(options, dry_run=dry_run, overwrite=overwrite, activate=activate, limit=limit)
     return answer(import_openapi(current(), caller(), request().raw, order))

@@ -1,4 +1,7 @@
-"""The function behind /api/v1/workflows: publish, read, check and activate, and start executions."""
+"""The function behind /api/v1/workflows: publish, read, check and activate, and start executions.
+
+What few requests need and much code stands behind (packages, other engines' formats, tests) is imported by its route.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,10 @@ from millrace.api.publications import publication, published
 from millrace.api.starts import started
 from millrace.api.validations import validated
 from millrace.services.activate_definition import activate_definition
-from millrace.services.export_asl import export_asl
-from millrace.services.export_workflow import export_workflow
 from millrace.services.get_definition import get_definition, get_version
-from millrace.services.import_foreign import import_foreign
-from millrace.services.import_package import Order, import_package
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
 from millrace.services.publish_workflow import publish_workflow
-from millrace.services.run_workflow_tests import Order as Tests
-from millrace.services.run_workflow_tests import run_workflow_tests
 from millrace.services.validate_input import validate_input
 from millrace.services.workflow_graph import mermaid, workflow_graph
 from millrace.services.workflow_statistics import workflow_statistics
@@ -67,7 +64,11 @@ def import_workflow_package(
 ) -> Any:
     """Publish what a package holds, once all of it has been checked; or turn another engine's workflow into ours."""
     if source is not None:
+        from millrace.services.import_foreign import import_foreign
+
         return answer(import_foreign(request().raw, request().media, source))
+    from millrace.services.import_package import Order, import_package
+
     order = Order(dry_run=dry_run, on_conflict=on_conflict, trusted=trusted, signed=signed)
     return answer(import_package(current(), caller(), request().raw, order))
 
@@ -142,8 +143,12 @@ def export_workflow_document(
 ) -> Any:
     """Export a workflow with everything it depends on, or turn it into one of another engine."""
     if target is not None:
+        from millrace.services.export_asl import export_asl
+
         machine = export_asl(current(), caller(), name, version=version)
         return download(machine.data, machine.media_type, machine.file_name)
+    from millrace.services.export_workflow import export_workflow
+
     found = export_workflow(current(), caller(), name, shape=shape, version=version)
     return download(found.data, found.media_type, found.file_name)
 
@@ -151,8 +156,10 @@ def export_workflow_document(
 @app.post(f"{ONE}/test", responses=gives(tm.TestsReport))
 def run_tests_of_workflow(name: p.Name, body: p.TestsBody = None) -> Any:
     """Run the tests of a workflow: mocked, and without any effect."""
+    from millrace.services.run_workflow_tests import Order, run_workflow_tests
+
     sent = body or tm.TestsRequest()
-    order = Tests(version=sent.version, tests=sent.tests, only=sent.only, covered=sent.coverage)
+    order = Order(version=sent.version, tests=sent.tests, only=sent.only, covered=sent.coverage)
     return answer(run_workflow_tests(current(), caller(), name, order, rehearse))
 
 

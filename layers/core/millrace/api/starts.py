@@ -12,7 +12,6 @@ from millrace.api.answers import answer
 from millrace.api.models import StartRequest
 from millrace.api.parameters import wait_of
 from millrace.services.caller import Caller
-from millrace.services.dry_run import dry_run
 from millrace.services.platform import Platform
 from millrace.services.start_execution import Start, start_execution
 from millrace.services.wait_execution import wait_execution
@@ -42,6 +41,8 @@ def started(
         traceparent=traceparent,
     )
     if dry:
+        from millrace.services.dry_run import dry_run  # brings the engine along, which no other start needs here
+
         return answer(dry_run(platform, caller, start))
     execution = start_execution(platform, caller, start)
     if wait_ms and not _ended(execution):

@@ -74,3 +74,6 @@ PAGE_DEFAULT: Final = 20
 OPENAPI_BYTES: Final = 16 * MIB  # an OpenAPI document, unpacked
 OPENAPI_OPERATIONS: Final = 10_000
 OPENAPI_TASK_BYTES: Final = 64 * KIB  # one generated task; what its schemas lead to beyond that is left open
+
+IMPORTED_TASKS: Final = 250
+"""Tasks that one import of an OpenAPI document publishes unless it says otherwise."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from millrace.base.canonical import dumps, parse_json
 from millrace.base.errors import Conflict, InvalidRequest, TooLarge, UserError
-from millrace.base.limits import KIB, OPENAPI_BYTES
+from millrace.base.limits import IMPORTED_TASKS, KIB, OPENAPI_BYTES
 from millrace.services.caller import Caller
 from millrace.services.find_version import definitions_of
 from millrace.services.openapi import Change, Conversion, Generated, Options, compare, operation_hash, read_openapi
@@ -33,8 +33,7 @@ from millrace.store.references import used_by
 
 Progress = Callable[[int, int], None]
 """Called with how many operations have been judged and how many there are."""
-LIMIT: Final = 250
-"""Tasks published by one request unless it says otherwise."""
+LIMIT: Final = IMPORTED_TASKS
 __all__ = ["LIMIT", "Options", "Order", "Progress", "import_openapi", "packed", "unpacked"]
 _PAGE: Final = 500
 _READABLE_BYTES: Final = 128 * KIB

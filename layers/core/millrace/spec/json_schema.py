@@ -9,9 +9,10 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from millrace.base.scalars import format_duration
+from millrace.spec.field_texts import describe
 from millrace.spec.known import DEPENDENCY_ALIASES, KEPT, KEPT_EXECUTION, KEPT_SPEC, TASK_ALIASES
 from millrace.spec.models import Task, Workflow, WorkflowTask
-from millrace.spec.models.fields import DURATION_SCHEMA
+from millrace.spec.models.fields import DURATION_SCHEMA, Model
 from millrace.spec.models.workflow_test import WorkflowTest
 from millrace.spec.registry import TaskType, all_types
 
@@ -34,7 +35,7 @@ def document_schema(kind: str) -> dict[str, Any]:
 
 @cache
 def _built_tests() -> dict[str, Any]:
-    schema = WorkflowTest.model_json_schema(by_alias=True)
+    schema = _schema_of(WorkflowTest)
     _cases(schema["$defs"])
     _for_readers(schema)
     return {"$schema": DIALECT, "title": "WorkflowTest", **schema}
@@ -42,20 +43,20 @@ def _built_tests() -> dict[str, Any]:
 
 @cache
 def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
-    schema = _MODELS[kind].model_json_schema(by_alias=True)
+    schema = _schema_of(_MODELS[kind])
     definitions = schema["$defs"]
     holder = definitions["Task" if kind == "Workflow" else "WorkflowTaskSpec"]
     required: dict[str, list[str]] = {}
     if kind == "Workflow":
         for key, model in Task.inner_models().items():
-            inner = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+            inner = _schema_of(model)
             inner.pop("$defs", None)
             definitions[model.__name__] = inner
             said = holder["properties"][key]["description"]
             holder["properties"][key] = {"$ref": f"#/$defs/{model.__name__}", "description": said}
     for task_type in types:
         if task_type.config is not None:
-            block = task_type.config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+            block = _schema_of(task_type.config)
             for name, shape in block.pop("$defs", {}).items():
                 definitions.setdefault(name, shape)  # what holds tasks brings the plain Task with it
             if task_type.key is None:
@@ -86,6 +87,12 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
         _inline(holder, definitions)
     _for_readers(schema)
     return {"$schema": DIALECT, "title": kind, **schema}
+
+
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(by_alias=True)
+    describe(schema, model, Model)
+    return schema
 
 
 def _inline(task: dict[str, Any], definitions: dict[str, Any]) -> None:

@@ -31,14 +31,17 @@ _REF_FIX: Final = (
 
 
 class Model(BaseModel):
-    """Base of all document models: frozen, camelCase, strict types, unknown keys refused."""
+    """Base of all document models: frozen, camelCase, strict types, unknown keys refused.
+
+    The text below a field is its description (`millrace.spec.field_texts`). What validates is built at the first use,
+    and then once for a whole document instead of for each of its parts."""
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         strict=True,
         alias_generator=to_camel,
-        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
 

@@ -66,7 +66,7 @@ class Each(Model):
     """The name of its position, from 0."""
     max_parallel: int = Field(default=DEFAULT_PARALLEL, ge=1, le=MOST_PARALLEL)
     """How many items are under way at once."""
-    tolerate: Tolerance = Tolerance(failures=0)
+    tolerate: Tolerance = Tolerance.model_construct(failures=0)
     """How many items may fail before the task does."""
     mode: Literal["inline", "distributed"] | None = None
     """Where the iterations run: `inline` in the execution itself, `distributed` in lanes with logs of their own.
