@@ -151,7 +151,7 @@ def killed(mutant: Mutant, limit: float) -> bool | None:
         library = Path(folder) / "millrace"
         shutil.copytree(LIBRARY, library)  # with its bytecode: only the broken module is compiled again
         (library / mutant.path.relative_to(LIBRARY)).write_text(mutant.source)
-        tests = [test for test in GROUPS[mutant.group][1] if (ROOT / test).exists()]
+        tests = _nearest_first(mutant)
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-k", LEFT_OUT, *tests]
         environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         try:
@@ -159,6 +159,20 @@ def killed(mutant: Mutant, limit: float) -> bool | None:
         except subprocess.TimeoutExpired:
             return None
         return done.returncode != 0
+
+
+def _nearest_first(mutant: Mutant) -> list[str]:
+    """The files of the group's tests; those that name the broken module come first, since one failure is enough."""
+    module = mutant.path.stem
+    dotted = ".".join(mutant.path.relative_to(LIBRARY.parent).with_suffix("").parts)
+    files = [
+        file
+        for test in GROUPS[mutant.group][1]
+        for file in ([ROOT / test] if test.endswith(".py") else sorted((ROOT / test).rglob("test_*.py")))
+    ]
+    texts = {file: file.read_text() for file in files}
+    files.sort(key=lambda file: dotted not in texts[file] and module not in file.stem)
+    return [str(file.relative_to(ROOT)) for file in files]
 
 
 def main() -> int:
