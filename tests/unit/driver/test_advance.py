@@ -24,7 +24,7 @@ from millrace.ports.runners import Failure
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.signal_execution import signal_execution
 from millrace.store.executions import actor_key, read_actor, summary_key
-from millrace.store.runlog import Stamp, segment_puts
+from millrace.store.runlog import Stamp, segment_key, segment_puts
 
 from .runs import CALLER, NEVER, SCOPE, Local, Script, call
 
@@ -78,6 +78,15 @@ def test_every_attempt_carries_key_deadline_and_trace() -> None:
     assert ([1, 2], [{"n": 1}] * 2) == ([one.number, two.number], [one.input, two.input])
     assert one.config == two.config
     assert (8000, True) == (one.deadline_ms, 8000 < two.deadline_ms + 1000 <= 9000)
+
+
+def test_a_later_attempt_has_what_the_earlier_ones_have_left_of_the_task() -> None:
+    script = Script({"a": [BAD, "ok"]}, lasting={"a": 4})
+    local = Local(script)
+    retry = {"maxAttempts": 2, "interval": "1s", "jitter": "none"}
+    execution = local.begin([call("a", attemptTimeout="8s", timeout="10s", retry=retry)])
+    assert "succeeded" == local.finish(execution)["status"]
+    assert [8, 5 + 1] == [round(attempt.deadline_ms / 1000) for attempt in script.performed]
 
 
 def test_an_attempt_that_takes_too_long_is_cut_off_and_may_be_tried_again() -> None:
@@ -443,31 +452,60 @@ def test_a_message_that_comes_in_as_the_run_ends_is_history_before_the_end() -> 
 # snapshots and damage
 
 
-def _long(local: Local) -> str:
-    """A run with more than a thousand events behind it, parked before its last task."""
-    local.script.answers["last"] = [BAD, "ok"]
-    return local.begin([call(f"t{n}") for n in range(400)] + [call("last", "t0", "t399", retry=LATER)])
-
-
-def test_a_long_log_is_continued_from_its_snapshot() -> None:
-    local = Local()
-    execution = _long(local)
-    assert isinstance(local.drive(execution), Wait)
-    local.drive(execution)
-    actor = read_actor(local.documents, SCOPE, execution)
-    assert actor is not None
-    assert "succeeded" == local.finish(execution)["status"]
-
-
-@pytest.mark.parametrize("damage", ["gone", "garbage", "none"])
-def test_whatever_is_wrong_with_a_snapshot_the_log_decides(damage: str) -> None:
-    local = Local(Script(lasting={"w": 5}))
+def _parked(local: Local) -> tuple[str, int]:
+    """A run with more than a thousand events behind it, parked before its last attempt, and where its snapshot is."""
+    local.script.answers["last"], local.script.lasting["w"] = [BAD, "ok"], 5
     tasks = [call(f"t{n}") for n in range(400)] + [call("w", "t0"), call("last", "w", retry=LATER)]
-    local.script.answers["last"] = [BAD, "ok"]
     execution = local.begin(tasks)
     assert isinstance(local.drive(execution), Wait)
     position = read_actor(local.documents, SCOPE, execution).snapshot  # type: ignore[union-attr]
     assert position >= 1000
+    return execution, position
+
+
+def test_a_long_log_is_continued_from_its_snapshot() -> None:
+    local = Local()
+    execution, position = _parked(local)
+    passed = [one.first for one in local.segments(execution) if 0 < one.first < position]
+    local.documents.write(SCOPE, [Delete(segment_key(execution, first)) for first in passed])
+    local.run(asyncio.sleep(31))
+    assert (True, Done("succeeded")) == (len(passed) > 1, local.drive(execution))
+
+
+def _snapshots(tasks: int, **world: Any) -> tuple[list[int], list[int]]:
+    """Where snapshots of a chain were written, and where its segments end."""
+    local, positions = Local(**world), []
+    put = local.blobs.put
+
+    class Noted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(local.blobs, name)
+
+        def put(self, scope: Any, key: tuple[str, ...], data: bytes) -> None:
+            positions.append(int(key[-1]))
+            put(scope, key, data)
+
+    local.world = _with(local.world, blobs=Noted())
+    execution = local.begin([call(f"t{n}", *([f"t{n - 1}"] if n else [])) for n in range(tasks)])
+    local.finish(execution)
+    return positions, [one.first + len(one.events) for one in local.segments(execution)]
+
+
+@pytest.mark.parametrize("events", [6, 7])
+def test_a_snapshot_is_written_as_soon_as_so_many_events_have_come(events: int) -> None:
+    positions, ends = _snapshots(20, snapshot_events=events)
+    expected, last = [], 0
+    for end in ends[:-1]:
+        if end - last >= events:
+            expected.append(end)
+            last = end
+    assert (expected, True) == (positions, len(expected) > 4)
+
+
+@pytest.mark.parametrize("damage", ["gone", "garbage", "none"])
+def test_whatever_is_wrong_with_a_snapshot_the_log_decides(damage: str) -> None:
+    local = Local()
+    execution, position = _parked(local)
     if damage == "gone":
         local.blobs.delete_prefix(SCOPE, ("execution", execution, "snapshot"))
     elif damage == "garbage":
@@ -477,13 +515,9 @@ def test_whatever_is_wrong_with_a_snapshot_the_log_decides(damage: str) -> None:
 
 
 def test_a_log_with_a_gap_after_its_snapshot_is_damage() -> None:
-    local = Local(Script(lasting={"w": 5}))
-    local.script.answers["last"] = [BAD, "ok"]
-    tasks = [call(f"t{n}") for n in range(400)] + [call("w", "t0"), call("last", "w", retry=LATER)]
-    execution = local.begin(tasks)
-    local.drive(execution)
-    position = read_actor(local.documents, SCOPE, execution).snapshot  # type: ignore[union-attr]
-    local.documents.write(SCOPE, [Delete(Key(Table.HISTORY, ("log", execution, "0"), f"{position:012d}"))])
+    local = Local()
+    execution, position = _parked(local)
+    local.documents.write(SCOPE, [Delete(segment_key(execution, position))])
     with pytest.raises(Corrupt, match="has a gap"):
         local.drive(execution)
 

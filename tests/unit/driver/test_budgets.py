@@ -135,6 +135,11 @@ def test_a_budget_that_was_touched_less_than_ten_minutes_ago_is_as_it_was() -> N
     local.run(asyncio.sleep(1))
 
 
+@pytest.mark.parametrize(("now", "stale"), [(4_999, True), (5_000, False), (5_999, False), (6_000, True)])
+def test_what_was_read_holds_for_a_second_and_not_before_it_was_read(now: int, stale: bool) -> None:
+    assert stale is telling.Held(read_at=5_000).is_stale(now)
+
+
 def process(local: Local) -> DriverWorld:
     return replace(local.world, guards=Guards())
 

@@ -663,3 +663,23 @@ def test_a_branch_that_nothing_can_be_below_opens_nothing() -> None:
     found = follow(Shape.of(nullable), ("a",)).shape
     assert found is not None
     assert {"string"} == types_of(found)
+
+
+@pytest.mark.parametrize(
+    ("stand_ins", "found"), [(2, []), (3, ["the loop may have 200001 tasks in all, more than 200000"])]
+)
+def test_a_loop_may_have_just_as_many_tasks_as_an_execution(stand_ins: int, found: list[str]) -> None:
+    schema = "  input: {properties: {many: {type: array, maxItems: 49999}}}\n"
+    calls = [f"id: c{number}, {HTTP}" for number in range(4)]
+    fallback = f", fallback: {{task: {{generate: {{from: [], max: {stand_ins}}}}}}}"
+    text = flow(loop("a", *calls, each="items: '{{input.many}}'") + fallback, more=schema)
+    assert found == [one.message for one in judge(text) if one.code == "too-many-instances"]
+
+
+@pytest.mark.parametrize(
+    ("items", "found"), [(50_000, []), (50_001, ["the loop may have 50001 items, more than 50000"])]
+)
+def test_a_loop_may_have_just_as_many_items_as_are_run(items: int, found: list[str]) -> None:
+    schema = f"  input: {{properties: {{many: {{type: array, maxItems: {items}}}}}}}\n"
+    text = flow(loop("a", f"id: c, {HTTP}", each="items: '{{input.many}}'"), more=schema)
+    assert found == [one.message for one in judge(text) if one.code == "too-many-instances"]
