@@ -61,10 +61,18 @@ class _Parameter:
 
 
 def spell_parameters(
-    document: Document, schemas: Schemas, notes: Notes, *, shared: tuple[Any, str], own: tuple[Any, str], body: bool
+    document: Document,
+    schemas: Schemas,
+    notes: Notes,
+    *,
+    shared: tuple[Any, str],
+    own: tuple[Any, str],
+    taken: frozenset[str],
+    omit: frozenset[str],
 ) -> Spelling:
     """``shared`` and ``own`` are the parameters of the path and of the operation, which replace shared ones of the
-    same name and place, each with their JSON Pointer; ``body`` whether the input ``body`` is taken.
+    same name and place, each with their JSON Pointer; ``taken`` are names that inputs cannot have, ``omit`` query
+    parameters that something else sets.
 
     Raises Unmappable when a required parameter cannot be read.
     """
@@ -72,9 +80,9 @@ def spell_parameters(
     for value, where in (shared, own):
         for index, item in enumerate(sequence(value)[:MOST]):
             one = _read(document, notes, item, below(where, index))
-            if one is not None:
+            if one is not None and not (one.place == "query" and one.name in omit):
                 found[(one.place, one.name)] = one
-    names = _input_names(list(found.values()), body)
+    names = _input_names(list(found.values()), taken)
     spelling = Spelling()
     for one in found.values():
         _spell(spelling, one, names[(one.place, one.name)], document, schemas, notes)
@@ -101,11 +109,11 @@ def _read(document: Document, notes: Notes, item: Any, where: str) -> _Parameter
     return _Parameter(value, where, name, place)
 
 
-def _input_names(found: list[_Parameter], body: bool) -> dict[tuple[str, str], str]:
+def _input_names(found: list[_Parameter], reserved: frozenset[str]) -> dict[tuple[str, str], str]:
     """A parameter's own name where it is the only one of that name, else its place before it."""
     wanted = [one.name for one in found]
     names: dict[tuple[str, str], str] = {}
-    taken = {"body"} if body else set()
+    taken = {*reserved}
     for one in found:
         plain = one.name if _INPUT.fullmatch(one.name) else re.sub(r"[^A-Za-z0-9_.-]+", "_", one.name)[:100]
         name = plain

@@ -15,12 +15,14 @@ from millrace.services.openapi.encoding import percent
 from millrace.services.openapi.naming import slug, task_names
 from millrace.services.openapi.notes import Notes, below
 from millrace.services.openapi.operations import Operation, operations
+from millrace.services.openapi.paging import Pages, find_pages
 from millrace.services.openapi.parameters import Spelling, Unmappable, spell_parameters
 from millrace.services.openapi.references import Document, mapping, sequence, words
 from millrace.services.openapi.responses import Answers, read_answers
 from millrace.services.openapi.schemas import Piece, Schemas
 from millrace.services.openapi.security import Credentials, read_security
 from millrace.services.openapi.servers import base_url
+from millrace.spec.tasks.http_paging import paged_body
 
 ANNOTATION: Final = "openapi"
 SOURCE_LABEL: Final = "openapi-source"
@@ -99,21 +101,25 @@ class Conversion:
         body = read_body(
             document, self._schemas, notes, value.get("requestBody"), below(operation.where, "requestBody")
         )
+        pages = find_pages(document, operation, notes)
         spelling = spell_parameters(
             document,
             self._schemas,
             notes,
             shared=(operation.item.get("parameters"), below(operation.item_where, "parameters")),
             own=(value.get("parameters"), below(operation.where, "parameters")),
-            body=body is not None,
+            taken=frozenset() if body is None else frozenset({"body"}),
+            omit=frozenset() if pages is None else pages.omit,
         )
         answers = read_answers(
             document, self._schemas, notes, value.get("responses"), below(operation.where, "responses")
         )
         credentials = read_security(document, notes, value, operation.where)
         request = self._request(operation, spelling, body, answers, credentials)
+        if pages is not None:
+            request["paging"] = pages.block
         for budget in _BUDGETS:
-            made = self._document_of(operation, request, spelling, body, answers, budget)
+            made = self._document_of(operation, request, spelling, body, answers, budget, pages)
             essence = _essence(made)
             if len(essence) <= OPENAPI_TASK_BYTES - _FRAME_BYTES:
                 break
@@ -177,6 +183,7 @@ class Conversion:
         body: Body | None,
         answers: Answers,
         budget: int,
+        pages: Pages | None,
     ) -> dict[str, Any]:
         value = operation.value
         deprecated = value.get("deprecated") is True
@@ -208,6 +215,9 @@ class Conversion:
         spec["inputSchema"] = self._input_schema(operation, spelling, body, budget)
         schema, shared = self._body_schema(operation, answers, budget)
         spec["outputSchema"] = _output_schema(answers, schema, shared)
+        if pages is not None:
+            items, more = self._items_schema(pages, budget)
+            spec["outputSchema"] = _output_schema(answers, items, more, {"pages": {"type": "integer"}})
         spec["request"] = dict(request)
         if self.options.check_responses and schema != {}:
             spec["request"]["responseSchema"] = _with_shared(schema, shared)
@@ -243,6 +253,13 @@ class Conversion:
             schema["required"] = required
         schema["additionalProperties"] = False
         return {**schema, "$defs": shared} if shared else schema
+
+    def _items_schema(self, pages: Pages, budget: int) -> tuple[Any, dict[str, Any]]:
+        """The schema of the body that all pages together make."""
+        piece = self._schemas.piece(pages.items, pages.where, "response")
+        frame = paged_body()
+        frame["properties"]["items"] = piece.schema
+        return self._schemas.assemble(Piece(frame, piece.refs, piece.size + 120), budget, "response", pages.where)
 
     def _body_schema(self, operation: Operation, answers: Answers, budget: int) -> tuple[Any, dict[str, Any]]:
         bodies = answers.bodies
@@ -286,7 +303,9 @@ def _with_shared(schema: Any, shared: dict[str, Any]) -> Any:
     return {**schema, "$defs": shared} if shared and isinstance(schema, dict) else schema
 
 
-def _output_schema(answers: Answers, body: Any, shared: dict[str, Any]) -> dict[str, Any]:
+def _output_schema(
+    answers: Answers, body: Any, shared: dict[str, Any], more: dict[str, Any] | None = None
+) -> dict[str, Any]:
     exact = [code for code in answers.codes if isinstance(code, int)]
     known = {"enum": exact} if len(exact) == len(answers.codes) else {}
     schema = {
@@ -295,9 +314,10 @@ def _output_schema(answers: Answers, body: Any, shared: dict[str, Any]) -> dict[
             "status": {"type": "integer", **known},
             "headers": {"type": "object", "additionalProperties": {"type": "string"}},
             "body": body,
+            **(more or {}),
             "durationMs": {"type": "integer"},
         },
-        "required": ["status", "headers", "body", "durationMs"],
+        "required": ["status", "headers", "body", *(more or {}), "durationMs"],
         "additionalProperties": False,
     }
     return {**schema, "$defs": shared} if shared else schema
