@@ -102,7 +102,9 @@ def exporter_page() -> str:
             "it keeps `status` and `body`. Task ids become names of letters, digits and `_`. Every call needs an",
             "EventBridge connection, which holds its secret: put its ARN in the place of `${ConnectionArn}`, or of",
             "`${<Secret>ConnectionArn}` where the task names a secret, as `DefinitionSubstitutions` of AWS SAM does.",
-            "Waits of retries are rounded up to seconds.",
+            "Waits of retries are rounded up to seconds. Tasks in a loop or a case see the document around them; a Map",
+            "adds the item and its index under their names. The output of a case or an item is that of its last tasks,",
+            "none of which may be skipped.",
             "",
         ]
     )

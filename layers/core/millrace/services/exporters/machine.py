@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
+from millrace.services.exporters.composed import Inside, loop_states, switch_states
+from millrace.services.exporters.linking import Chain, linked, names_of, side
 from millrace.services.exporters.portable import NotPortable, Place, Portable, Reason, Rule
 from millrace.services.exporters.series import Crossed, Order, Series, Side, above, series_parallel
 from millrace.services.exporters.states import http_state, value_state, wait_state
-from millrace.spec import Task, Workflow, dependencies
+from millrace.spec import Workflow
+from millrace.spec.dependencies import graphs_of, leaves
+from millrace.spec.models import FALLBACK, FINALLY, ON_FAILURE
+from millrace.spec.sites import workflow_sites
+from millrace.spec.tasks.for_each import ForEach
+from millrace.spec.tasks.switch import Switch
+from millrace.spec.tree import Body, Placed, tree_of
 
 TABLE: Final = {
     "`http`": "Task with `http:invoke`; a connection, `${…ConnectionArn}`, holds its secret",
     "`wait`": "Wait",
     "`transform` that hands one value on": "Pass",
+    "`switch`": "Choice, where the value is a path and cases compare it with constants; a line of states for each case",
+    "`forEach`": "inline Map with `MaxConcurrency`, where items are a path or a list of constants",
+    "`tolerate: {failures: 100%}`": "each item is caught, and says that it failed; no other number is portable",
     "`dependsOn`": "sequences and Parallel states, where the order is series-parallel",
     "`condition`": "Choice, where paths are compared with constants",
     "`triggerRule: all_success, none_failed`": "rules of the Choice before the state",
@@ -34,7 +44,7 @@ _TASK_KEYS: Final = frozenset(
 _SPEC_KEYS: Final = frozenset(
     {"description", "version", "tags", "categories", "examples", "input", "config", "tasks", "output", "timeout"}
 )
-_UNNAME: Final = re.compile(r"[^A-Za-z0-9_]+")
+_COMPOSED: Final = frozenset({"switch", "forEach"})
 
 
 def asl_of(workflow: Workflow) -> tuple[dict[str, Any], tuple[Reason, ...]]:
@@ -45,31 +55,42 @@ def asl_of(workflow: Workflow) -> tuple[dict[str, Any], tuple[Reason, ...]]:
 class _Machine:
     def __init__(self, workflow: Workflow) -> None:
         self._spec = workflow.spec
-        self._needs = dependencies(workflow)
-        self._tasks = {task.id: task for task in self._spec.tasks}
-        self._places: dict[str, Place] = {t.id: ("spec", "tasks", i) for i, t in enumerate(self._spec.tasks)}
-        self._names = _names(self._tasks)
-        http = frozenset(task.id for task in self._spec.tasks if task.type == "http")
-        self._portable = Portable(self._spec.config, self._names, http)
+        self._tree = tree_of(workflow)
+        self._graphs = graphs_of(workflow, self._tree, workflow_sites(workflow, tree=self._tree))
+        self._names = names_of(placed.task.id for placed in self._tree.tasks)
+        http = frozenset(placed.task.id for placed in self._tree.tasks if placed.task.type == "http")
+        self._portables = [
+            Portable(self._spec.config, self._seen(body.index), http, {root: f"$.{root}" for root in self._roots(body)})
+            for body in self._tree.bodies
+        ]
         self._reasons: list[Reason] = []
-        self._skips: set[str] = set()
+        self._skips: set[int] = set()
         self._besides = 0
+
+    def _seen(self, body: int) -> dict[str, str]:
+        """The names of the tasks that a body sees, by id."""
+        found: dict[str, str] = {}
+        for one in reversed(list(self._tree.around(body))):
+            found |= {name: self._names[index] for name, index in one.ids.items()}
+        return found
+
+    def _roots(self, body: Body) -> tuple[str, ...]:
+        """The items and indexes of the loops around what stands in a body."""
+        found: list[str] = []
+        for one in self._tree.around(body.index):
+            owner = None if one.owner is None else self._tree.tasks[one.owner].task.block
+            found += one.roots if isinstance(owner, ForEach) and not one.single else ()
+        return tuple(found)
 
     def made(self) -> tuple[dict[str, Any], tuple[Reason, ...]]:
         """See `asl_of`."""
         self._judge()
-        order = self._order()
-        for name in above(self._needs):
-            task = self._tasks[name]
-            with_needs = task.trigger_rule == "all_success" and any(need in self._skips for need in self._needs[name])
-            if task.condition is not None or with_needs:
-                self._skips.add(name)
         states: dict[str, Any] = {}
-        if order:
+        inside = self._inside(self._tree.bodies[0], set())
+        if inside:
             opening = {"Type": "Pass", "Parameters": {"input.$": "$", "tasks": {}}}
-            chain = [("Begin", opening), *self._chain(order, set())]
             end = self._closing()
-            states = _linked([*chain, *([("End", end)] if end is not None else [])])
+            states = linked([("Begin", opening), *inside, *([("End", end)] if end is not None else [])])
         machine: dict[str, Any] = {"StartAt": "Begin", "States": states}
         if self._spec.description is not None:
             machine = {"Comment": self._spec.description, **machine}
@@ -77,16 +98,30 @@ class _Machine:
             machine["TimeoutSeconds"] = max(1, -(-self._spec.timeout // 1000))
         return ({}, tuple(self._reasons)) if self._reasons else (machine, ())
 
-    def _order(self) -> Order:
-        """The order of all tasks; empty, with a reason, where it cannot be kept."""
-        if len(self._tasks) > MOST_TASKS:
-            self._refuse(("spec", "tasks"), f"more than {MOST_TASKS} tasks")
+    def _inside(self, body: Body, known: set[str]) -> Chain:
+        """The states of the tasks of a body; none, with a reason, where their order cannot be kept."""
+        needs = self._graphs[body.index].needs
+        order = self._order(body)
+        for name in above(needs):
+            placed = self._tree.tasks[body.ids[name]]
+            rule = placed.task.trigger_rule
+            behind = rule == "all_success" and any(body.ids[need] in self._skips for need in needs[name])
+            if placed.task.condition is not None or behind:
+                self._skips.add(placed.index)
+        return self._chain(order, body, known) if order else []
+
+    def _order(self, body: Body) -> Order:
+        """The order of the tasks of a body; empty, with a reason, where it cannot be kept."""
+        path = ("spec", "tasks") if body.owner is None else self._tree.tasks[body.owner].path
+        if len(self._tree.tasks) > MOST_TASKS:
+            if body.owner is None:
+                self._refuse(path, f"more than {MOST_TASKS} tasks")
             return ""
         try:
-            return series_parallel(list(self._tasks), above(self._needs))
+            return series_parallel(list(body.ids), above(self._graphs[body.index].needs))
         except Crossed as crossed:
             named = ", ".join(crossed.tasks[:10])
-            self._refuse(("spec", "tasks"), f"{named} wait for each other in a way that no Parallel states can keep")
+            self._refuse(path, f"{named} wait for each other in a way that no Parallel states can keep")
             return ""
 
     def _refuse(self, path: Place, message: str) -> None:
@@ -96,72 +131,75 @@ class _Machine:
         """Everything about keys that has no counterpart."""
         for key in sorted(self._spec.model_fields_set - _SPEC_KEYS):
             self._refuse(("spec", key), f"{key} has no counterpart")
-        for task in self._spec.tasks:
-            path = self._places[task.id]
-            for key in sorted(task.model_fields_set - _TASK_KEYS):
-                self._refuse((*path, key), f"{key} has no counterpart")
-            if task.type not in _MAKERS:
-                self._refuse((*path, "type"), f"a task of type {task.type or 'taskRef'} has no counterpart")
-            if task.type != "transform" and (task.output is not None or task.input):
-                self._refuse(path, "input and output mappings of a task have no counterpart")
-            if task.trigger_rule not in ("all_success", "none_failed"):
-                self._refuse((*path, "triggerRule"), f"{task.trigger_rule} has no counterpart")
-            if any(need.condition is not None for need in task.depends_on):
-                self._refuse((*path, "dependsOn"), "a dependency with a condition has no counterpart")
-            if task.timeout is not None and (task.retry is not None or task.type == "wait"):
-                self._refuse((*path, "timeout"), "a timeout of all attempts together has no counterpart")
-            loose = [need for need in self._needs[task.id] if self._tasks[need].continue_on_error]
-            if loose and task.trigger_rule == "none_failed":
-                self._refuse((*path, "triggerRule"), f"none_failed behind {loose[0]}, which may fail")
+        for placed in self._tree.tasks:
+            if self._tree.bodies[placed.body].name not in (FALLBACK, ON_FAILURE, FINALLY):
+                self._judge_task(placed)
 
-    def _chain(self, order: Order, known: set[str]) -> list[tuple[str, dict[str, Any]]]:
+    def _judge_task(self, placed: Placed) -> None:
+        task, path, body = placed.task, placed.path, self._tree.bodies[placed.body]
+        for key in sorted(task.model_fields_set - _TASK_KEYS):
+            self._refuse((*path, key), f"{key} has no counterpart")
+        if task.type not in _MAKERS and task.type not in _COMPOSED:
+            self._refuse((*path, "type"), f"a task of type {task.type or 'taskRef'} has no counterpart")
+        if task.type != "transform" and (task.output is not None or task.input):
+            self._refuse(path, "input and output mappings of a task have no counterpart")
+        if task.trigger_rule not in ("all_success", "none_failed"):
+            self._refuse((*path, "triggerRule"), f"{task.trigger_rule} has no counterpart")
+        if any(need.condition is not None for need in task.depends_on):
+            self._refuse((*path, "dependsOn"), "a dependency with a condition has no counterpart")
+        if task.type in _COMPOSED and task.timeout is not None:
+            self._refuse((*path, "timeout"), "a timeout of all tasks together has no counterpart")
+        elif task.timeout is not None and (task.retry is not None or task.type == "wait"):
+            self._refuse((*path, "timeout"), "a timeout of all attempts together has no counterpart")
+        if task.type in _COMPOSED and (task.retry is not None or task.attempt_timeout is not None):
+            self._refuse(path, "retries of several tasks together have no counterpart")
+        if task.type == "switch" and task.continue_on_error:
+            self._refuse((*path, "continueOnError"), "a switch that may fail has no counterpart")
+        needs = self._graphs[body.index].needs.get(task.id, ())
+        loose = [need for need in needs if self._tree.tasks[body.ids[need]].task.continue_on_error]
+        if loose and task.trigger_rule == "none_failed":
+            self._refuse((*path, "triggerRule"), f"none_failed behind {loose[0]}, which may fail")
+
+    def _chain(self, order: Order, body: Body, known: set[str]) -> Chain:
         """Named states one behind the other. ``known`` are the tasks that the document holds, and grows."""
         if isinstance(order, Series):
-            return [state for part in order.parts for state in self._chain(part, known)]
+            return [state for part in order.parts for state in self._chain(part, body, known)]
         if isinstance(order, Side):
-            return [self._parallel(order, known)]
-        return self._leaf(self._tasks[order], known)
+            return [self._parallel(order, body, known)]
+        return self._leaf(self._tree.tasks[body.ids[order]], known)
 
-    def _parallel(self, order: Side, known: set[str]) -> tuple[str, dict[str, Any]]:
+    def _parallel(self, order: Side, body: Body, known: set[str]) -> tuple[str, dict[str, Any]]:
         branches: list[dict[str, Any]] = []
-        merged = {f"{self._names[name]}.$": f"$[0].tasks.{self._names[name]}" for name in sorted(known)}
+        merged = {f"{name}.$": f"$[0].tasks.{name}" for name in sorted(known)}
         found: set[str] = set()
         for index, part in enumerate(order.parts):
             inner = set(known)
-            states = _linked(self._chain(part, inner))
+            states = linked(self._chain(part, body, inner))
             branches.append({"StartAt": next(iter(states)), "States": states})
             for name in sorted(inner - known):
-                merged[f"{self._names[name]}.$"] = f"$[{index}].tasks.{self._names[name]}"
+                merged[f"{name}.$"] = f"$[{index}].tasks.{name}"
             found |= inner
         known |= found
         self._besides += 1
         state = {"Type": "Parallel", "Branches": branches, "ResultSelector": merged, "ResultPath": "$.tasks"}
         return f"Beside {self._besides}", state
 
-    def _leaf(self, task: Task, known: set[str]) -> list[tuple[str, dict[str, Any]]]:
-        path, name = self._places[task.id], self._names[task.id]
-        try:
-            state: dict[str, Any] = {"Type": "Pass"}
-            if task.type in _MAKERS:
-                state = _MAKERS[task.type](task, self._portable)
-            rules = self._rules(task)
-        except NotPortable as error:
-            self._refuse(path, f"{error}")
-            return [(name, {"Type": "Pass"})]
+    def _leaf(self, placed: Placed, known: set[str]) -> Chain:
+        task, name = placed.task, self._names[placed.index]
         where = f"$.tasks.{name}"
+        try:
+            made = self._composed(placed, name, known) if task.type in _COMPOSED else self._single(placed, name)
+            rules = self._rules(placed)
+        except NotPortable as error:
+            self._refuse(placed.path, f"{error}")
+            return [(name, {"Type": "Pass"})]
         if task.description is not None:
-            state = {"Comment": task.description, **state}
-        if state["Type"] != "Wait":
-            state["ResultPath"] = where
-        if task.timeout is not None and state["Type"] == "Task":
-            state["TimeoutSeconds"] = max(1, -(-task.timeout // 1000))
-        made: list[tuple[str, dict[str, Any]]] = [(name, state)]
-        if state["Type"] == "Wait":
-            made.append((f"{name} done", {"Type": "Pass", "Result": {"status": "succeeded"}, "ResultPath": where}))
-        known.add(task.id)
-        if task.continue_on_error and state["Type"] == "Task":
-            state["Catch"] = [{"ErrorEquals": ["States.ALL"], "ResultPath": f"{where}", "Next": f"{name} failed"}]
-            made.append((f"{name} failed", _side({"status": "failed"}, where)))
+            made[0] = (made[0][0], {"Comment": task.description, **made[0][1]})
+        known.add(name)
+        for _, state in made:
+            if task.continue_on_error and "_fixed" not in state and state["Type"] in ("Task", "Map"):
+                state["Catch"] = [{"ErrorEquals": ["States.ALL"], "ResultPath": where, "Next": f"{name} failed"}]
+                made = [*made, (f"{name} failed", side({"status": "failed"}, where))]
         if rules:
             rule = rules[0] if len(rules) == 1 else {"And": rules}
             choice: dict[str, Any] = {
@@ -169,74 +207,80 @@ class _Machine:
                 "Choices": [{**rule, "Next": name}],
                 "Default": f"{name} skipped",
             }
-            made = [(f"{name} wanted", choice), *made, (f"{name} skipped", _side({"status": "skipped"}, where))]
+            made = [(f"{name} wanted", choice), *made, (f"{name} skipped", side({"status": "skipped"}, where))]
         return made
 
-    def _rules(self, task: Task) -> list[Rule]:
+    def _single(self, placed: Placed, name: str) -> Chain:
+        """The states of a task that holds no others. Raises NotPortable."""
+        task, where = placed.task, f"$.tasks.{name}"
+        state: dict[str, Any] = {"Type": "Pass"}
+        if task.type in _MAKERS:
+            state = _MAKERS[task.type](task, self._portables[placed.body])
+        if state["Type"] == "Wait":
+            done = {"Type": "Pass", "Result": {"status": "succeeded"}, "ResultPath": where}
+            return [(name, state), (f"{name} done", done)]
+        state["ResultPath"] = where
+        if task.timeout is not None and state["Type"] == "Task":
+            state["TimeoutSeconds"] = max(1, -(-task.timeout // 1000))
+        return [(name, state)]
+
+    def _composed(self, placed: Placed, name: str, known: set[str]) -> Chain:
+        """The states of a switch or a loop, with those inside it. Raises NotPortable."""
+        block, portable = placed.task.block, self._portables[placed.body]
+        if isinstance(block, Switch):
+            return switch_states(name, block, portable, lambda at: self._body(placed, at, known))
+        assert isinstance(block, ForEach)
+        carried = {root: f"$.{root}" for root in self._roots(self._tree.bodies[placed.body])}
+        return loop_states(name, block, portable, self._body(placed, 0, known), carried)
+
+    def _body(self, placed: Placed, at: int, known: set[str]) -> Inside:
+        """One body of a task; what it adds to the document is not known behind it. Raises NotPortable."""
+        body = self._tree.bodies[placed.inner[at]]
+        chain = self._inside(body, set(known))
+        if not chain:
+            raise NotPortable("an order of its tasks that cannot be kept")
+        outputs: dict[str, str] = {}
+        for name in leaves(body, self._graphs[body.index]):
+            last = self._tree.tasks[body.ids[name]]
+            if last.index in self._skips or last.task.continue_on_error:
+                raise NotPortable(f"an output that may be missing: {name} in it may have none")
+            if last.task.type != "wait":
+                outputs[name] = f"$.tasks.{self._names[last.index]}.output"
+        return Inside(chain, outputs)
+
+    def _rules(self, placed: Placed) -> list[Rule]:
         """What has to hold for a task to run. Raises NotPortable."""
+        task, body = placed.task, self._tree.bodies[placed.body]
         rules: list[Rule] = []
         if task.trigger_rule == "all_success":
-            names = [self._names[need] for need in self._needs[task.id] if need in self._skips]
+            needs = [body.ids[need] for need in self._graphs[body.index].needs[task.id]]
+            names = [self._names[index] for index in needs if index in self._skips]
             rules += [{"Not": {"Variable": f"$.tasks.{name}.status", "StringEquals": "skipped"}} for name in names]
         if isinstance(task.condition, bool):
             raise NotPortable("a condition that is constant")
         if task.condition is not None:
-            rules.append(self._portable.rule(task.condition))
+            rules.append(self._portables[placed.body].rule(task.condition))
         return rules
 
     def _closing(self) -> dict[str, Any] | None:
         """The state that gives the output."""
-        output = self._spec.output
+        output, body = self._spec.output, self._tree.bodies[0]
         if output is None:
-            needed = {need for needs in self._needs.values() for need in needs}
-            last = [task for task in self._spec.tasks if task.id not in needed]
-            unsure = [task.id for task in last if task.id in self._skips or task.continue_on_error]
+            last = [self._tree.tasks[body.ids[name]] for name in leaves(body, self._graphs[0])]
+            unsure = [one.task.id for one in last if one.index in self._skips or one.task.continue_on_error]
             if unsure:
                 self._refuse(("spec", "output"), f"say what the output is: {unsure[0]} may have none")
-            shown = {t.id: f"$.tasks.{self._names[t.id]}.output" for t in last if t.type != "wait"}
+            shown = {p.task.id: f"$.tasks.{self._names[p.index]}.output" for p in last if p.task.type != "wait"}
             return {"Type": "Pass", "Parameters": {f"{name}.$": path for name, path in shown.items()}}
         try:
             if isinstance(output, str) and "{{" in output:
-                path = self._portable.text(output)
+                path = self._portables[0].text(output)
                 if not path.startswith("$."):
                     raise NotPortable("an output that is a text put together")
                 return {"Type": "Pass", "InputPath": path}
             if not isinstance(output, dict):
-                return {"Type": "Pass", "Result": self._portable.payload([output])[0]}
-            return {"Type": "Pass", "Parameters": self._portable.payload(output)}
+                return {"Type": "Pass", "Result": self._portables[0].payload([output])[0]}
+            return {"Type": "Pass", "Parameters": self._portables[0].payload(output)}
         except NotPortable as error:
             self._refuse(("spec", "output"), str(error))
             return None
-
-
-def _side(result: dict[str, Any], where: str) -> dict[str, Any]:
-    """A state beside the line: nothing falls into it from above."""
-    return {"Type": "Pass", "Result": result, "ResultPath": where, "_side": True}
-
-
-def _linked(chain: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """States by name, each leading to the next that stands in the line, the last ending the machine."""
-    states: dict[str, Any] = {}
-    for index, (name, state) in enumerate(chain):
-        made = {key: value for key, value in state.items() if key != "_side"}
-        after = next((name for name, one in chain[index + 1 :] if "_side" not in one), None)
-        if made["Type"] != "Choice":
-            made |= {"End": True} if after is None else {"Next": after}
-        states[name] = made
-    return states
-
-
-def _names(tasks: dict[str, Task]) -> dict[str, str]:
-    """A name for each task that may stand in a path and, with a word behind it, name a state (80 characters)."""
-    found: dict[str, str] = {}
-    taken = {"Begin", "End"}
-    for name in tasks:
-        base = _UNNAME.sub("_", name)[:60]
-        base = base if base[:1].isalpha() or base[:1] == "_" else f"t_{base}"
-        made, count = base, 1
-        while made in taken:
-            count += 1
-            made = f"{base}_{count}"
-        taken.add(made)
-        found[name] = made
-    return found

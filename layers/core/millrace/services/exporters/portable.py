@@ -51,11 +51,40 @@ class NotPortable(Exception):
 
 
 class Portable:
-    """Translates what one workflow holds. ``config`` are its constants, ``names`` the names of the tasks in the
-    document that the machine hands on, ``kept`` the ids of those whose output stands there as we know it."""
+    """Translates what one body of a workflow holds. ``config`` are the constants, ``names`` the names in the document
+    that the machine hands on of the tasks that are seen, ``http`` the ids of those that make a request, and ``roots``
+    what further names lead to there: an item, its index, the value of a switch."""
 
-    def __init__(self, config: Mapping[str, Any], names: Mapping[str, str], http: frozenset[str]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        names: Mapping[str, str],
+        http: frozenset[str],
+        roots: Mapping[str, str] | None = None,
+    ) -> None:
         self._config, self._names, self._http = config, names, http
+        self._roots = dict(roots or {})
+        self._scope = Scope(_SCOPE.roots | frozenset(self._roots))
+
+    def within(self, roots: Mapping[str, str]) -> Portable:
+        """The same where more names are seen."""
+        return Portable(self._config, self._names, self._http, {**self._roots, **roots})
+
+    def path(self, text: Any) -> str:
+        """The JSONPath of a text that is one path and nothing else. Raises NotPortable."""
+        found = self.text(text) if isinstance(text, str) and "{{" in text else ""
+        if not found.startswith("$"):
+            raise NotPortable("what is computed: only paths can be read")
+        return found
+
+    def equals(self, variable: str, value: Any) -> Rule:
+        """The rule that what stands at a path equals a literal. Raises NotPortable."""
+        if value is None:
+            return {"Variable": variable, "IsNull": True}
+        kinds = {bool: "Boolean", str: "String", int: "Numeric", float: "Numeric"}
+        if type(value) not in kinds:
+            raise NotPortable("a match with a list or a mapping")
+        return {"Variable": variable, f"{kinds[type(value)]}Equals": value}
 
     def payload(self, value: Any) -> Any:
         """A value with templates as a payload template. Raises NotPortable."""
@@ -86,7 +115,7 @@ class Portable:
                 form += _escaped("{{")
                 position = start + 4
                 continue
-            node, position = _braced(text, start)
+            node, position = _braced(text, start, self._scope)
             given.append(self._argument(node))
             form += "{}"
         form += _escaped(text[position:])
@@ -98,7 +127,7 @@ class Portable:
         """A condition as a Choice rule without ``Next``. Raises NotPortable."""
         try:
             text = source.strip()
-            node = _braced(text, 0)[0] if text.startswith("{{") else Parser(text, _SCOPE).expression()
+            node = _braced(text, 0, self._scope)[0] if text.startswith("{{") else Parser(text, self._scope).expression()
         except ExpressionError as error:
             raise NotPortable(error.message) from None
         return self._rule(node)
@@ -124,6 +153,8 @@ class Portable:
             return (self._constant(segments),)
         if root.name == "execution" and len(segments) == 1 and segments[0] in _EXECUTION:
             return _EXECUTION[str(segments[0])]
+        if root.name in self._roots:
+            return self._roots[root.name] + _joined(segments)
         if root.name == "input":
             return "$.input" + _joined(segments)
         if root.name == "tasks" and segments and segments[0] in self._names:
@@ -136,7 +167,10 @@ class Portable:
             return
         if rest[:1] != ["output"]:
             raise NotPortable("of a task, its status and output can be read")
-        if task in self._http and (len(rest) < 2 or rest[1] not in _FIELDS):
+        fields = [rest[at + 1] for at in range(1, len(rest) - 1) if rest[at] in self._http and rest[at - 1] == "output"]
+        if task in self._http:
+            fields.append(rest[1] if len(rest) > 1 else "")
+        if any(field not in _FIELDS for field in fields):
             raise NotPortable("of an http task's output, status and body can be read")
 
     def _constant(self, segments: list[str | int]) -> Any:
@@ -204,9 +238,9 @@ class Portable:
         return {"Variable": self._variable(base), "StringMatches": pattern}
 
 
-def _braced(text: str, start: int) -> tuple[nodes.Node, int]:
+def _braced(text: str, start: int, scope: Scope) -> tuple[nodes.Node, int]:
     try:
-        _, node, position = read_braced(text, _SCOPE, start)
+        _, node, position = read_braced(text, scope, start)
     except ExpressionError as error:
         raise NotPortable(error.message) from None
     return node, position
