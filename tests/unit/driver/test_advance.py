@@ -89,6 +89,15 @@ def test_a_later_attempt_has_what_the_earlier_ones_have_left_of_the_task() -> No
     assert [8, 5 + 1] == [round(attempt.deadline_ms / 1000) for attempt in script.performed]
 
 
+def test_an_attempt_has_what_is_left_of_the_workflow_and_one_at_the_end_has_its_own_time() -> None:
+    script = Script(lasting={"a": 4})
+    local = Local(script)
+    tasks = [call("a", attemptTimeout="8s"), call("b", "a", attemptTimeout="8s")]
+    execution = local.begin(tasks, timeout="10s", **{"finally": [call("f", attemptTimeout="60s")]})
+    assert "succeeded" == local.finish(execution)["status"]
+    assert [8, 6 + 1, 60] == [round(attempt.deadline_ms / 1000) for attempt in script.performed]
+
+
 def test_an_attempt_that_takes_too_long_is_cut_off_and_may_be_tried_again() -> None:
     script = Script({"a": [NEVER, "ok"]})
     local = Local(script)

@@ -143,6 +143,16 @@ def test_more_small_segments_than_a_transaction_holds_are_split() -> None:
     assert list(range(40)) == [event.at for event in local.events("x1")]
 
 
+def test_a_journal_counts_the_bytes_that_it_has_written() -> None:
+    local = Local()
+    made, sizes = journal(local), []
+    for _ in range(2):
+        local.run(made.append(batch(3, 1_000), blobs={}, extra=()))
+        sizes.append(made.size)
+    bodies = [op.item.attrs["body"] for ops in local.io.commits for op in ops if isinstance(op, Put)]
+    assert ([len(bodies[0]), len(bodies[0]) + len(bodies[1])], 6) == (sizes, made.position)  # type: ignore[arg-type]
+
+
 def test_a_blob_that_can_never_be_written_keeps_the_log_as_it_is() -> None:
     local = Local()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -110,6 +111,31 @@ def test_a_task_without_policies_has_the_defaults() -> None:
         node.continue_on_error,
         node.priority,
         node.condition,
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "threshold", "rate", "minimum", "ramp"),
+    [
+        ({}, 5, "0", 1, 10_000),
+        ({"failureThreshold": 2, "minimumThroughput": 4}, 2, "0", 4, 10_000),
+        ({"failureRate": "25%"}, 0, "0.25", 10, 10_000),
+        ({"failureRate": "25%", "minimumThroughput": 3, "rampDuration": 0}, 0, "0.25", 3, 0),
+    ],
+    ids=["nothing", "a threshold", "a rate", "a rate of few"],
+)
+def test_a_breaker_has_what_is_written_and_the_defaults_of_its_kind(
+    said: dict[str, Any], threshold: int, rate: str, minimum: int, ramp: int
+) -> None:
+    plan = compiled(document([call("a", circuitBreaker={"breakDuration": "30s", **said})]))
+    policy = plan.nodes[0].breaker
+    assert policy is not None
+    assert (threshold, Decimal(rate), minimum, 30_000, ramp) == (
+        policy.threshold,
+        policy.rate,
+        policy.minimum,
+        policy.break_ms,
+        policy.ramp_ms,
     )
 
 

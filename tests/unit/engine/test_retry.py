@@ -63,6 +63,13 @@ def test_an_interval_is_capped_however_far_the_power_would_go() -> None:
     assert 90_000_000 == backoff_ms(policy, 10_000)
 
 
+def test_an_interval_grows_until_the_64th_attempt() -> None:
+    policy = retry(strategy="exponential", multiplier=1.1, interval_ms=1_000, max_interval_ms=86_400_000)
+    assert [int(1_000 * 1.1**62), int(1_000 * 1.1**63), int(1_000 * 1.1**63)] == [
+        backoff_ms(policy, attempt) for attempt in (63, 64, 65)
+    ]
+
+
 @pytest.mark.parametrize(
     ("jitter", "drawn"),
     [("none", lambda _: 1001), ("full", lambda u: int(1001 * u)), ("equal", lambda u: 500 + int(501 * u))],
