@@ -207,6 +207,7 @@ def test_the_summary_counts_tasks_and_attempts(
     assert summary is not None
     expected = dict(zip(("succeeded", "failed", "skipped"), counts, strict=True))
     assert (expected, attempts) == (summary.attrs["tasks"], summary.attrs["attempts"])
+    assert len(local.events(execution)) == summary.attrs["position"]
 
 
 # leases and fences
