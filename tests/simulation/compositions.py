@@ -145,11 +145,17 @@ def again(rng: random.Random, name: str) -> Document:
     return found
 
 
+def asked(rng: random.Random, name: str) -> Document:
+    """An approval that nobody gives, and that another task or workflow decides."""
+    people: Document = {"type": "approval", "approvers": ["user:ann"], "timeout": rng.choice(("2s", "25s"))}
+    return {"id": name, **people, "onTimeout": "task", "fallback": instead(rng)}
+
+
 def generated(rng: random.Random, name: str) -> Document:
     return {"id": name, "generate": {"from": rng.choice(("{{input.made}}", "{{input.wrong}}"))}}
 
 
-MAKERS = (loop, loop, loop, below, below, again, choice, stand_in, generated)
+MAKERS = (loop, loop, loop, below, below, again, choice, stand_in, asked, generated)
 
 
 def random_workflow(rng: random.Random) -> Document:

@@ -161,3 +161,52 @@ def test_two_deadlines_at_one_moment_end_the_outer_task_and_forget_the_inner_one
     done = played(each("out", [1], inner, timeout="1s", continueOnError=True), answers={"out[0]/in[0]/x": [NEVER]})
     assert "task-timeout" == done.failure("out").code
     assert [] == done.of(ev.AttemptStarted, "out[0]/in/fallback")
+
+
+PEOPLE = {"type": "approval", "approvers": ["user:ann"], "timeout": "1h"}
+
+
+def asked(on_timeout: str = "task") -> Play:
+    """An approval that another task stands in for, and a task that follows it."""
+    other = {key: value for key, value in work("x").items() if key != "id"}
+    task = {"id": "sign", **PEOPLE, "onTimeout": on_timeout, "fallback": {"task": other}}
+    held = Play(flow(task, work("after", "sign")), answers={"sign/fallback": [{"by": "rule"}]})
+    held.settle()
+    return held
+
+
+def test_an_approval_that_nobody_decides_in_time_has_the_outcome_of_its_task() -> None:
+    done = sound(asked().run())
+    assert {"by": "rule"} == done.state.tasks[0].output.decoded()  # type: ignore[union-attr]
+    assert ("succeeded", True) == (done.finished().status, done.state.tasks[0].degraded)
+    (opened,) = done.of(ev.ScopeOpened)
+    assert ("fallback", "approval-timeout", 3_600_000) == (
+        opened.kind,
+        opened.failure.code,
+        opened.at - done.events[0].at,
+    )
+
+
+@pytest.mark.parametrize(("on_timeout", "status"), [("task", "failed"), ("fail", "succeeded")])
+def test_a_rejection_stays_one_where_a_task_is_only_to_follow_the_timeout(on_timeout: str, status: str) -> None:
+    held = asked(on_timeout)
+    held.decide("sign", "rejected", by="user:ann")
+    done = sound(held.run())
+    assert status == done.finished().status
+
+
+def test_a_decision_that_comes_after_the_time_changes_nothing() -> None:
+    held = asked()
+    held.run()
+    held.decide("sign", "rejected", by="user:ann")
+    assert "succeeded" == held.finished().status
+
+
+def test_an_approval_that_is_given_in_time_needs_no_task() -> None:
+    held = asked()
+    held.decide("sign", "approved", by="user:ann")
+    done = sound(held.run())
+    assert ("approved", False) == (
+        done.state.tasks[0].output.decoded()["decision"],  # type: ignore[union-attr]
+        done.state.tasks[0].degraded,
+    )

@@ -106,7 +106,6 @@ def test_an_approval_asks_one_person_and_fails_in_the_end_unless_told_otherwise(
             '"required" is out of range: it takes 1 or more',
         ),
         ("type: approval, approvers: ['user:a'], required: 2", "2 people must approve, and only 1 may"),
-        ("type: approval, approvers: ['user:a'], onTimeout: task", '"onTimeout: task" is known, not available yet'),
         (
             "type: approval, approvers: ['user:a'], onTimeout: approved",
             '"onTimeout" is \'approved\', which it cannot be. Did you mean "approve"?',
@@ -308,6 +307,18 @@ def test_what_cannot_be_meant_is_found(task: str, more: str, found: list[tuple[s
         assert found == reported
 
 
+@pytest.mark.parametrize(
+    ("fallback", "codes"),
+    [("", ["missing-key"]), (", fallback: {value: 1}", []), (", fallback: {workflow: other}", [])],
+    ids=["nobody", "a value", "a workflow"],
+)
+def test_an_approval_that_leaves_it_to_a_task_names_one(fallback: str, codes: list[str]) -> None:
+    for work in (f"{PEOPLE}, onTimeout: task", "taskRef: people, timeout: 1d"):
+        text = TASK_HEAD + "  type: approval\n  approvers: ['role:a']\n  onTimeout: task\n"
+        found = judge(flow(f"id: a, {work}{fallback}"), {"people": task_document(text)})
+        assert codes == [one.code for one in found]
+
+
 def test_a_reusable_wait_is_judged_as_well() -> None:
     text = TASK_HEAD + "  type: wait\n  wait: {for: 0}\n  retry: {}\n"
     assert ["no-effect", "no-effect"] == [code for code, _, _ in brief(judge(text))]
@@ -322,6 +333,7 @@ def test_a_reusable_wait_is_judged_as_well() -> None:
         ("type: wait, wait: {until: '{{input.x}}'}", True),
         ("event: {type: a, match: 'true', timeout: 5}", True),
         (f"{PEOPLE}, required: 2, onTimeout: approve, form: {{}}", True),
+        (f"{PEOPLE}, onTimeout: task, fallback: {{task: get}}", True),
         (f"{HTTP}, dependsOn: [b], triggerRule: one_failed", True),
         ("type: wait", False),
         ("type: approval", False),

@@ -64,7 +64,8 @@ class WaitPlan:
     """What a task waits for. ``kind`` is ``time`` (``config`` renders to ``{for: ms}`` or ``{until: text}``), ``event``
     (``config`` renders to ``{type}``; ``match`` judges what arrives), ``approval`` (``required`` different people of
     ``approvers``) or ``child`` (the end of the workflow ``ref``, or, ``detached``, its start). ``timeout_ms`` bounds
-    all but the first; ``on_timeout`` is fail, approve or reject."""
+    all but the first; ``on_timeout`` is fail, approve, reject or task (a fallback follows
+    the timeout, and nothing else)."""
 
     kind: str
     config: Template | None = None

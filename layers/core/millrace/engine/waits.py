@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from millrace.base.errors import ExpressionError, InvalidRequest
 from millrace.base.ids import make_id
 from millrace.base.limits import HOPS
@@ -189,7 +191,8 @@ def _seen(name: str, signal: Signal) -> dict[str, Any]:
 def _approval(path: str, wait: WaitPlan, held: Waiting) -> FinishTask | None:
     rejected = [decision for decision in held.decisions if decision.decision == REJECTED]
     if rejected:
-        return _rejected(path, f"{rejected[0].principal} rejected it.", held.decisions)
+        over = _rejected(path, f"{rejected[0].principal} rejected it.", held.decisions)
+        return msgspec.structs.replace(over, replaceable=wait.on_timeout != "task")
     if len(held.decisions) >= wait.required:
         return _approved(path, held.decisions, timed_out=False)
     return None

@@ -71,3 +71,6 @@ def _check_end(report: Report, workflow: Workflow, task: Task, work: Task | Work
     if isinstance(work.block, Approval) and not limit:
         message = f'nothing is decided by time: the approval "{task.id}" has no timeout'
         report.add("no-timeout", message, path, fix="Add timeout to the task, and say what it does by onTimeout.")
+    if isinstance(work.block, Approval) and work.block.on_timeout == "task" and task.fallback is None:
+        message = f'the approval "{task.id}" leaves it to a task when nobody decides, and names none'
+        report.add("missing-key", message, path, fix="Add fallback: {task: …}, or {workflow: …}; or change onTimeout.")

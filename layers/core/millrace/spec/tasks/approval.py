@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from millrace.spec.models.fields import Many, Model, refusal
 from millrace.spec.registry import TaskType
@@ -28,13 +28,6 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def _on_timeout(value: Any) -> Any:
-    if value == "task":
-        fix = "Use fail, approve or reject."
-        raise refusal('"onTimeout: task" is known, not available yet', fix, "not-available-yet")
-    return value
-
-
 class Approval(Model):
     """Who decides, how many of them must agree, and what happens if they do not in time."""
 
@@ -49,8 +42,8 @@ class Approval(Model):
     """How many different people must approve; one who rejects decides it."""
     form: dict[str, Any] | None = None
     """A JSON Schema (2020-12) of what a decision comes with."""
-    on_timeout: Annotated[Literal["fail", "approve", "reject"], BeforeValidator(_on_timeout)] = "fail"
-    """What the timeout of the task does: fail it, approve, or reject."""
+    on_timeout: Literal["fail", "approve", "reject", "task"] = "fail"
+    """What the timeout of the task does: fail it, approve, reject, or let its fallback decide, and only then."""
 
     @field_validator("required")
     @classmethod
