@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+from millrace.driver.values import ValueCodec
 from millrace.engine import events as ev
-from millrace.engine.commands import AcquireSlot, ReleaseSlot, StartChild
+from millrace.engine.commands import AcquireSlot, ReleaseSlot, StartAttempt, StartChild
 from millrace.engine.compile import compile_plan
-from millrace.engine.evolve import fold
+from millrace.engine.evolve import evolve, fold
 from millrace.engine.settle import settle
 from millrace.engine.snapshot import equal, freeze, thaw
 from millrace.engine.state import AGEING_MS, next_due, ready_key
 from millrace.spec import load
-from tests.unit.engine.play import Play
+from tests.unit.engine.play import BEGIN, Play, start_event
 
 HTTP = {"type": "http", "request": {"url": "https://x.example"}}
 
@@ -278,3 +279,24 @@ def test_an_execution_that_a_task_starts_shares_the_places_of_the_task_and_of_wh
     done = played([loop, {"id": "alone", "workflowRef": "other", "detached": True, **limited("own")}], **limited("all"))
     starts = {effect.path: effect.slots for effect in done.effects if isinstance(effect, StartChild)}
     assert {"loop[0]/kid": ("all", "k", "outer"), "alone": ()} == starts
+
+
+def test_a_task_that_got_its_place_behind_one_that_may_not_start_yet_starts_once() -> None:
+    """An attempt that does not fit into the time that its driver has left stays at the head of those that are ready,
+    and keeps what lies behind it there, though that has left and come back."""
+    tasks = [
+        {"id": "long", **HTTP, "priority": 9},
+        {"id": "b", **HTTP, "concurrency": {"key": "db", "limit": 1}},
+        {"id": "after", **HTTP, "dependsOn": ["b"]},
+    ]
+    codec = ValueCodec("x1")
+    plan = plan_of(tasks)
+    state = fold(plan, [start_event(codec)])
+
+    def fits(command: StartAttempt) -> bool:
+        return command.path != "long"
+
+    settle(plan, state, BEGIN, encode=codec.encode, allow=fits)
+    evolve(state, ev.SlotGranted(at=BEGIN + 1, path="b", key="db"))
+    settled = settle(plan, state, BEGIN + 1, encode=codec.encode, allow=fits)
+    assert (["b"], True) == ([command.path for command in settled.starts], settled.held)

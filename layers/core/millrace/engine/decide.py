@@ -6,7 +6,7 @@ deadlines have passed; which retries are due; which ready tasks may start. Work 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -308,6 +308,16 @@ def _late(path: str, node: Node) -> FinishTask:
     return FinishTask(path=path, status=FAILED, failure=Failure(kind="timeout", code="task-timeout", message=message))
 
 
+def _once(line: Iterable[int]) -> Iterator[int]:
+    """The entries of ready tasks but for repeated ones: who has come back with a place may be in line from before."""
+    seen: set[int] = set()
+    for key in line:
+        index = key & INDEX_MASK
+        if index not in seen:
+            seen.add(index)
+            yield key
+
+
 def _start(plan: Plan, state: State, now: int, commands: list[Command]) -> None:
     """Due retries first, then ready tasks by priority and document order, up to the parallel limit, of which those
     that run and those of ``commands`` take their part."""
@@ -332,7 +342,8 @@ def _start(plan: Plan, state: State, now: int, commands: list[Command]) -> None:
             trail = f"retry: attempt {task.attempt + 1} of {node.retry.max_attempts}"
             commands.append(StartAttempt(path=state.path(index), attempt=task.attempt + 1, policy=(trail,)))
     tasks = state.tasks
-    for key in sorted(state.ready) if room >= len(state.ready) else ascending(state.ready):
+    line = sorted(state.ready) if room >= len(state.ready) else ascending(state.ready)
+    for key in _once(line) if plan.slots else line:
         if room <= 0:
             return
         index = key & INDEX_MASK
