@@ -5,8 +5,12 @@ from __future__ import annotations
 import gc
 import time
 from heapq import heappop, heappush
+from typing import Any
+
+import msgspec
 
 from millrace.engine import events as ev
+from millrace.engine.commands import FinishTask, StartAttempt
 from millrace.engine.evolve import evolve
 from millrace.engine.plan import Plan
 from millrace.engine.settle import settle
@@ -77,6 +81,52 @@ def engine_s(plan: Plan) -> tuple[float, State]:
     return time.perf_counter() - began, state
 
 
+def history(plan: Plan, output: Any = None) -> list[ev.Event]:
+    """The whole log of a plan whose attempts finish at once and return ``output``."""
+    value = inline_value(output)
+    state = State(plan)
+    events: list[ev.Event] = [started(plan)]
+    evolve(state, events[0])
+    while True:
+        settled = settle(plan, state, 2, encode=inline_value)
+        events.extend(settled.events)
+        if not settled.starts:
+            return events
+        for command in settled.starts:
+            path, attempt = command.path, command.attempt
+            event = ev.AttemptFinished(at=2, path=path, attempt=attempt, output=value, started_at=2)
+            evolve(state, event)
+            events.append(event)
+
+
+def fold_s(plan: Plan, events: list[ev.Event]) -> float:
+    """`evolve` alone: the fold of a history."""
+    state = State(plan)
+    began = time.perf_counter()
+    for event in events:
+        evolve(state, event)
+    return time.perf_counter() - began
+
+
+def records_s(events: list[ev.Event]) -> float:
+    """Making the records alone: each event, and each command that an event remembers."""
+    made = [(type(event), _given(event)) for event in events]
+    starts = [event.path for event in events if isinstance(event, ev.AttemptStarted)]
+    began = time.perf_counter()
+    for kind, fields in made:
+        kind(**fields)
+    for path in starts:
+        StartAttempt(path=path, attempt=1)
+        FinishTask(path=path, status="succeeded")
+    return time.perf_counter() - began
+
+
+def _given(event: ev.Event) -> dict[str, Any]:
+    """The fields that a record has to be given to be this one."""
+    fields = msgspec.structs.fields(event)
+    return {one.name: value for one in fields if (value := getattr(event, one.name)) != one.default}
+
+
 def best(measure: object, times: int) -> float:
     """The least of several measurements: the one with the least noise in it."""
     assert callable(measure)
@@ -96,8 +146,11 @@ def rows() -> list[dict[str, object]]:
             edges = edges_of(size)
             plan = make_plan(edges)
             times = 3 if size > 1_000 else 20
+            events = history(plan)
             bare = best(lambda edges=edges: floor_s(edges), times)
             ours = best(lambda plan=plan: engine_s(plan)[0], times)
+            folded = best(lambda plan=plan, events=events: fold_s(plan, events), times)
+            records = best(lambda events=events: records_s(events), times)
             out.append(
                 {
                     "name": f"engine {shape} {size}",
@@ -106,6 +159,9 @@ def rows() -> list[dict[str, object]]:
                     "floor_us_per_task": bare / size * 1e6,
                     "ratio": ours / bare,
                     "aim": 15.0,
+                    "records_us": records / size * 1e6,
+                    "evolve_us": folded / size * 1e6,
+                    "decide_us": (ours - folded - records) / size * 1e6,
                 }
             )
     return out

@@ -11,40 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from millrace.adapters.memory import MemoryDocuments
-from millrace.engine import events as ev
 from millrace.engine.evolve import evolve, fold
 from millrace.engine.plan import Plan
-from millrace.engine.settle import settle
 from millrace.engine.snapshot import freeze, thaw
 from millrace.engine.state import State
 from millrace.engine.transforms import compile_transform
-from millrace.engine.values import inline_value
 from millrace.expr import compile_expression, compile_template
 from millrace.ports.documents import TenantScope
 from millrace.store.runlog import Stamp, read_segments, segment_puts
 
-from .engine import best, started
+from .engine import best, history
 from .graphs import fan_out, make_plan
 
 SCOPE = TenantScope("bench")
-
-
-def history(plan: Plan) -> list[ev.Event]:
-    """A whole log of a plan whose attempts return a small object."""
-    state = State(plan)
-    begin = started(plan)
-    events: list[ev.Event] = [begin]
-    evolve(state, begin)
-    output = inline_value({"ok": True})
-    while True:
-        settled = settle(plan, state, 2, encode=inline_value)
-        events.extend(settled.events)
-        if not settled.starts:
-            return events
-        for command in settled.starts:
-            event = ev.AttemptFinished(at=2, path=command.path, attempt=1, output=output, started_at=2)
-            evolve(state, event)
-            events.append(event)
 
 
 def log_rows() -> list[dict[str, Any]]:
@@ -52,7 +31,7 @@ def log_rows() -> list[dict[str, Any]]:
     out = []
     for wanted in (100, 10_000, 100_000):
         plan = replace(make_plan(fan_out(max((wanted - 2) // 3, 1))), leaves=())
-        events = history(plan)
+        events = history(plan, {"ok": True})
         documents = MemoryDocuments()
         for put in segment_puts("e", 0, events, Stamp("o", "w")):
             documents.write(SCOPE, [put])
@@ -151,7 +130,7 @@ def _hold(count: int) -> int:
     """Resident KiB while a plan, its log and its state are held. Read from the kernel's table of this process: the
     maximum that getrusage tells is the parent's."""
     plan = make_plan(fan_out(count))
-    events = history(plan)
+    events = history(plan, {"ok": True})
     state = fold(plan, events)
     resident = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
     assert state.position == len(events)
