@@ -44,8 +44,8 @@ def judge_nested(world: NestedWorld) -> list[str]:
         plan = world.plan(SCOPE, started)
         name = execution[-4:]
         found.extend(f"{what} in {name}" for what in _judge_loops(world, plan, events))
-        found.extend(f"{what} in {name}" for what in _judge_children(world, events, logs))
-        found.extend(f"{what} in {name}" for what in _judge_end(plan, events))
+        found.extend(f"{what} in {name}" for what in judge_children(world, events, logs))
+        found.extend(f"{what} in {name}" for what in judge_end(plan, events))
     parents = Counter(
         (first.parent.execution, first.parent.path)
         for events in logs.values()
@@ -62,7 +62,7 @@ def _events(world: NestedWorld, execution: str) -> list[ev.Event]:
     return [event for segment in read_segments(world.store, SCOPE, execution) for event in segment.events]
 
 
-def _loops(plan: Plan, events: list[ev.Event]) -> Iterator[tuple[ev.ScopeOpened, Node]]:
+def loops(plan: Plan, events: list[ev.Event]) -> Iterator[tuple[ev.ScopeOpened, Node]]:
     tree = tree_of(plan)
     for event in events:
         if isinstance(event, ev.ScopeOpened) and event.kind == "forEach":
@@ -70,17 +70,17 @@ def _loops(plan: Plan, events: list[ev.Event]) -> Iterator[tuple[ev.ScopeOpened,
 
 
 def _judge_loops(world: NestedWorld, plan: Plan, events: list[ev.Event]) -> Iterator[str]:
-    for opened, node in _loops(plan, events):
+    for opened, node in loops(plan, events):
         scope = node.scope
         assert scope is not None  # it has been opened
         labels = {one.label: one for one in scope.bodies[0].nodes}
         begun: list[int] = []
         ended: dict[int, dict[str, ev.TaskFinished]] = defaultdict(dict)
         for event in events:
-            place = _place(getattr(event, "path", ""), opened.path)
-            if place is None:
+            where = place(getattr(event, "path", ""), opened.path)
+            if where is None:
                 continue
-            slot, label = place
+            slot, label = where
             if slot not in begun:
                 begun.append(slot)
             if isinstance(event, ev.TaskFinished) and label in labels:
@@ -92,10 +92,10 @@ def _judge_loops(world: NestedWorld, plan: Plan, events: list[ev.Event]) -> Iter
                 yield f"N2 {opened.path} has {live} under way, and {scope.max_parallel} may be"
         if begun != sorted(begun) and scope.max_parallel == 1:
             yield f"N2 {opened.path} began {begun}"
-        yield from _judge_output(world, opened, node, events, ended)
+        yield from judge_output(world, opened, node, events, ended)
 
 
-def _place(path: str, loop: str) -> tuple[int, str] | None:
+def place(path: str, loop: str) -> tuple[int, str] | None:
     """The iteration and the rest of a path inside a loop."""
     if not path.startswith(f"{loop}["):
         return None
@@ -103,7 +103,7 @@ def _place(path: str, loop: str) -> tuple[int, str] | None:
     return int(slot), rest
 
 
-def _judge_output(
+def judge_output(
     world: NestedWorld,
     opened: ev.ScopeOpened,
     node: Node,
@@ -146,7 +146,7 @@ def _content(world: NestedWorld, value: Any) -> Any:
     return None if value is None else load_value(world.blobs, SCOPE, value)
 
 
-def _judge_children(world: NestedWorld, events: list[ev.Event], logs: dict[str, list[ev.Event]]) -> Iterator[str]:
+def judge_children(world: NestedWorld, events: list[ev.Event], logs: dict[str, list[ev.Event]]) -> Iterator[str]:
     waits: dict[str, list[ev.WaitStarted]] = defaultdict(list)
     ends: dict[str, list[ev.ChildFinished]] = defaultdict(list)
     named: dict[str, set[str]] = defaultdict(set)
@@ -195,7 +195,7 @@ def _judge_try(
         yield f"N4 {wait.path} tried again after {ends[before[-1].child]}"
 
 
-def _judge_end(plan: Plan, events: list[ev.Event]) -> Iterator[str]:
+def judge_end(plan: Plan, events: list[ev.Event]) -> Iterator[str]:
     if plan.at_end is None:
         return
     at = next((n for n, e in enumerate(events) if isinstance(e, ev.OutcomeDecided)), None)

@@ -28,6 +28,7 @@ from millrace.services.reconcile import reconcile
 from millrace.services.send_message import send_message
 from millrace.services.slot_leases import SlotLeases
 from millrace.store.executions import Message, read_actor
+from millrace.store.runlog import ROOT
 
 from .breakers import Service, Watch
 from .faults import Faults, Process, SimClock, SimIds
@@ -196,8 +197,9 @@ class World:
     def _acknowledged(self, process: Process, scope: TenantScope, ops: Sequence[Op]) -> None:
         for op in ops:
             if isinstance(op, Put) and op.item.key.partition[0] == "log":
-                place = (op.item.key.partition[1], op.item.key.sort)
-                self.record.acknowledged[place] = str(op.item.attrs["write"])
+                _, execution, stream = op.item.key.partition
+                name = execution if stream == ROOT else lane_name(execution, int(stream))
+                self.record.acknowledged[name, op.item.key.sort] = str(op.item.attrs["write"])
 
     # clients
 

@@ -192,8 +192,8 @@ def test_a_lane_that_was_told_to_stop_before_it_was_there_never_begins() -> None
     spread = Spread()
     one, begun = started(spread)
     service = LoopLanes(lambda: spread.platform)
-    service.tell(SCOPE, begun, TellLanes("loop", "cancel", (1,)))
-    service.tell(SCOPE, begun, TellLanes("loop", "close", (2,)))
+    assert (1,) == service.tell(SCOPE, begun, TellLanes("loop", "cancel", (1,)))
+    assert () == service.tell(SCOPE, begun, TellLanes("loop", "close", (2,)))
     service.start(SCOPE, begun, ORDER, [1, 2, 3])
     assert ([], 1) == (spread.events(lane_name(one, 1)), len(spread.events(lane_name(one, 2))))
 
@@ -221,7 +221,7 @@ def test_a_lane_that_begins_while_it_is_told_to_stop_hears_of_it() -> None:
         write(scope, ops)
 
     documents.write = late  # type: ignore[method-assign]
-    service.tell(SCOPE, begun, TellLanes("loop", "cancel", (1,)))
+    assert () == service.tell(SCOPE, begun, TellLanes("loop", "cancel", (1,)))
     actor = read_actor(documents, SCOPE, lane_name(one, 1))
     assert actor is not None
     assert (1, False) == (actor.inbox_seq, actor.done)

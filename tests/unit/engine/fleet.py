@@ -106,7 +106,9 @@ class Fleet(Play):
             for stream in effect.streams if not self.deaf else ():
                 if stream in self.parts:
                     self.tell(self.parts[stream], effect.stance)
-            self.take(ev.LanesTold(at=self.now, path=effect.path, stance=effect.stance))
+            void = tuple(stream for stream in effect.streams if stream not in self.parts)
+            told = ev.LanesTold(at=self.now, path=effect.path, stance=effect.stance)
+            self.take(msgspec.structs.replace(told, void=void if effect.stance == "cancel" else ()))
             return True
         return super().act(effect)
 

@@ -134,8 +134,8 @@ class Effects:
             await world.io.call(lanes.start, self._scope, self._started, effect, items)
             return ev.LanesStarted(at=world.clock.now(), path=effect.path)
         if isinstance(effect, TellLanes):
-            await world.io.call(lanes.tell, self._scope, self._started, effect)
-            return ev.LanesTold(at=world.clock.now(), path=effect.path, stance=effect.stance)
+            void = await world.io.call(lanes.tell, self._scope, self._started, effect)
+            return ev.LanesTold(at=world.clock.now(), path=effect.path, stance=effect.stance, void=void)
         await world.io.call(lanes.report, self._scope, self._started, effect)
         if isinstance(effect, TellFailures):
             return ev.FailuresReported(at=world.clock.now(), failures=effect.report.failures)

@@ -80,8 +80,9 @@ class Lanes(Protocol):
         """Make the lanes exist, and have them run. Raises Unavailable."""
         ...
 
-    def tell(self, scope: TenantScope, started: ExecutionStarted, order: TellLanes) -> None:
-        """Tell lanes how to go on; one that was not there yet when told to cancel never begins. Raises Unavailable."""
+    def tell(self, scope: TenantScope, started: ExecutionStarted, order: TellLanes) -> tuple[int, ...]:
+        """Tell lanes how to go on; answers which were not there yet when told to cancel, and never begin. Raises
+        Unavailable."""
         ...
 
     def report(self, scope: TenantScope, started: ExecutionStarted, told: NotifyParent | TellFailures) -> None:

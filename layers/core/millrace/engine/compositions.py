@@ -95,6 +95,8 @@ class LanesTold(Event, frozen=True, kw_only=True):
     """The loop."""
     stance: str
     """run, pause, close (begin no further item) or cancel."""
+    void: tuple[int, ...] = ()
+    """The logs of those that were not there yet when they were told to cancel, and never begin."""
 
 
 class LaneReported(Event, frozen=True, kw_only=True):

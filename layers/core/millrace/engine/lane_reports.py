@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from millrace.engine.events import CloseRequested, FailuresReported, LaneReported, LanesStarted, LanesTold
 from millrace.engine.frames import LaneState, Opened
-from millrace.engine.lanes import CANCEL
 from millrace.engine.state import ENDED, State
 
 
@@ -23,15 +22,15 @@ def lanes_started(state: State, event: LanesStarted) -> None:
 
 
 def lanes_told(state: State, event: LanesTold) -> None:
-    """What they were told; those that never began are over when they were told to stop."""
+    """What they were told; those that never begin are over."""
     found = _of(state, event.path)
     if found is None:
         return
     index, opened = found
     opened.told = event.stance
-    if event.stance == CANCEL and not opened.begun:
-        opened.lanes = [LaneState(status="cancelled") for _ in opened.lanes]
-        _judged(state, index, opened)
+    for stream in event.void:
+        opened.lanes[stream - opened.stream] = LaneState(status="cancelled")
+    _judged(state, index, opened)
 
 
 def lane_reported(state: State, event: LaneReported) -> None:

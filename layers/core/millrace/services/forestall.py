@@ -12,13 +12,15 @@ from millrace.store.executions import read_actor, void_actor
 TRIES = 4
 
 
-def stop_or_forestall(platform: Platform, scope: TenantScope, execution: str, send: Callable[[], bool]) -> None:
+def stop_or_forestall(platform: Platform, scope: TenantScope, execution: str, send: Callable[[], bool]) -> bool:
     """Make sure that ``execution`` will stop, if it is not over, and will not begin, if it does not exist: a driver
-    that has lost its lease may still be about to start it. ``send`` tells it, and answers whether it exists. Raises
-    StoreUnavailable."""
+    that has lost its lease may still be about to start it. ``send`` tells it, and answers whether it exists. False when
+    it will never begin. Raises StoreUnavailable."""
     for _ in range(TRIES):
-        if send() or _forestalled(platform, scope, execution):
-            return
+        if send():
+            return True
+        if _forestalled(platform, scope, execution):
+            return False
     raise StoreUnavailable(f"{execution} cannot be told to stop.", hint="It is tried again by the next driver.")
 
 

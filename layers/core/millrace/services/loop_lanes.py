@@ -54,9 +54,11 @@ class LoopLanes:
         except ConditionRefused:
             return  # it is there, or has been told to stop before it was
 
-    def tell(self, scope: TenantScope, started: ev.ExecutionStarted, order: TellLanes) -> None:
-        """Send each lane the message; to one that does not exist, so that it never will. Raises Unavailable."""
+    def tell(self, scope: TenantScope, started: ev.ExecutionStarted, order: TellLanes) -> tuple[int, ...]:
+        """Send each lane the message; the answer are those that did not exist when they were told to cancel, and never
+        will. Raises Unavailable."""
         platform = self._platform()
+        void: list[int] = []
         for stream in order.streams:
             name = lane_name(started.execution, stream)
             message = Message(
@@ -66,10 +68,11 @@ class LoopLanes:
                 principal=started.principal,
             )
             send = partial(_sent, platform, scope, started, name, message)
-            if order.stance == "cancel":
-                stop_or_forestall(platform, scope, name, send)
-            else:
+            if order.stance != "cancel":
                 send()
+            elif not stop_or_forestall(platform, scope, name, send):
+                void.append(stream)
+        return tuple(void)
 
     def report(self, scope: TenantScope, started: ev.ExecutionStarted, told: NotifyParent | TellFailures) -> None:
         """Put how far a lane has come into the inbox of its execution, if that is not over. Raises Unavailable."""
