@@ -322,3 +322,18 @@ def test_a_reusable_task_is_judged_in_the_same_way() -> None:
         "https://x.example/{{input.id}}'", "https://x.example/{{input.id}}', body: {secretRef: k}, method: POST"
     )
     assert 2 == len(found(text, "no-effect"))
+
+
+def test_a_comparison_with_all_of_a_root_is_none_of_a_path_below_it() -> None:
+    assert [] == found(flow(f"id: a, {HTTP}, condition: input == null", more=INPUT), "constant-comparison")
+
+
+def test_an_input_that_holds_a_template_somewhere_is_not_held_against_the_schema() -> None:
+    given = "{order: ['{{input.n}}', {x: '{{input.n}}'}]}"
+    child = workflow_of(flow(f"id: a, {HTTP}", more=CHILD).replace("name: flow", "name: child"))[0]
+    assert () == judge(flow(f"id: b, workflowRef: child, input: {given}"), workflows={"child": child})
+
+
+def test_a_reference_to_a_secret_in_auth_is_where_it_belongs() -> None:
+    request = "request: {url: 'https://x.example', auth: {bearer: {secretRef: k}}}"
+    assert [] == found(flow(f"id: a, type: http, {request}"), "no-effect")
