@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .local import Bench
 
 SCOPE = TenantScope("bench")
 COUNT = 100
+_NUMBERS = count()
 FLOOR = Key(Table.HISTORY, ("floor",), "one")
 
 
@@ -63,7 +65,7 @@ def _best(act: Callable[[], None]) -> float:
 
 
 def _lease(documents: Documents) -> None:
-    place, holder = Place("default", "db"), Holder("e", "task", 1)
+    place, holder = Place("default", "db"), Holder("e", f"task-{next(_NUMBERS)}", 1)  # who has left never comes back
     assert take(documents, SCOPE, place, holder, limit=1, wait=True, now=1) == "granted"
     leave(documents, SCOPE, place, holder, now=2)
 
