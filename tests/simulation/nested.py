@@ -103,7 +103,7 @@ def build(seed: int) -> NestedWorld:
         pause=0.0 if exclusive else rng.choice((0.0, 0.01)),
         pause_s=rng.choice((50.0, 6.0)),
         latency_s=rng.choice((0.01, 0.2)),
-        stall=0.0 if exclusive else random.Random(seed + 4).choice((0.0, 0.02, 0.06)),
+        stall=0.0 if exclusive else random.Random(seed + 4).choice((0.0, 0.06, 0.12)),
     )
     world = NestedWorld(seed, options, faults, [random_input(rng) for _ in plans], rng.choice((0.0, 0.5)))
     if rng.random() < 0.5:

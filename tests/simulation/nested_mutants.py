@@ -14,6 +14,7 @@ from millrace.driver.session import Session
 from millrace.engine import decide, halts, settle, snapshot, unfolding, waits
 from millrace.engine import events as ev
 from millrace.engine.commands import NotifyParent, OpenScope, StartChild
+from millrace.services import forestall
 from millrace.services.child_executions import ChildExecutions
 
 Mutant = Callable[[], Any]
@@ -89,7 +90,7 @@ def cancel_stays_here() -> Iterator[None]:
 @contextmanager
 def whoever_never_began_may_begin() -> Iterator[None]:
     """That an execution is not to begin is written nowhere."""
-    with mock.patch.object(ChildExecutions, "_forestall", lambda *given: True):
+    with mock.patch.object(forestall, "_forestalled", lambda *given: True):
         yield
 
 
