@@ -108,7 +108,6 @@ def history_page(documents: Documents, scope: TenantScope, execution: str, *, af
             if isinstance(event, ev.LaneReported) and event.status != "running" and event.stream != over:
                 place = Place(position - 1, event.stream)
                 break
-            over = 0
             place = Place(position)
             found.append(Entry(place, position, segment, event))
     return found
