@@ -48,7 +48,7 @@ def list_workflows(limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
     return answer(list_definitions(current(), caller(), "workflow", limit=limit, cursor=p.cursor_of(cursor)))
 
 
-@app.post(f"{BASE}/validate", responses=gives(m.Validation), openapi_extensions=DOCUMENT)
+@app.post(f"{BASE}/validate", responses=gives(m.Validation, sarif=True), openapi_extensions=DOCUMENT)
 def validate_workflow(shape: p.ValidationFormat = "json", file: p.FileName = "document") -> Any:
     """Check a document; nothing is stored and nothing is executed."""
     return validated(current(), "workflow", shape, file)

@@ -26,6 +26,10 @@ TIMED = frozenset({"circuit-breaker"})
 they show stands in this folder without the time."""
 
 
+PARKS = frozenset({"large-loop"})
+"""Examples that wait for what runs beside them."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One workflow of the corpus; ``tasks`` are the reusable tasks it may name, ``shared`` the workflows, in the order
@@ -79,5 +83,15 @@ def examples() -> list[Case]:
                 continue
             shared = tuple(one.text for one in documents if one.kind == "Workflow" and one.file.parent == beside)
             others = tuple(text for text in shared if text != document.text)
-            cases.append(Case(f"example-{beside.name}", document.text, tasks, given, status, shared=others))
+            cases.append(
+                Case(
+                    f"example-{beside.name}",
+                    document.text,
+                    tasks,
+                    given,
+                    status,
+                    parks=beside.name in PARKS,
+                    shared=others,
+                )
+            )
     return cases

@@ -25,7 +25,8 @@ def test_an_execution_becomes_a_test_that_passes(case: Case, server: LocalServer
     client = server.client
     for task in case.tasks:
         client.publish("WorkflowTask", task, media="yaml")
-    client.publish("Workflow", case.source, media="yaml")
+    for source in (*case.shared, case.source):
+        client.publish("Workflow", source, media="yaml")
     started = {"input": case.input}
     _, execution = client.call("POST", f"/workflows/{case.workflow}/executions", value=started, query={"wait": "20s"})
     assert "finishedAt" in execution

@@ -55,7 +55,8 @@ def judge(method: str, template: str, result: dict[str, Any]) -> bool:
     schema = ({"$ref": "#/components/schemas/Problem"} if name else described[str(code)]["content"][kind]["schema"]) | {
         "components": DOCUMENT["components"]
     }
-    assert kind == ("application/problem+json" if name else "application/json")
+    assert (kind == "application/problem+json") == bool(name)
+    assert kind in described[str(code)]["content"]
     jsonschema.Draft202012Validator(schema).validate(body_of(result))
     return True
 

@@ -17,12 +17,16 @@ _MEANINGS: Final = {
 }
 
 
-def gives(model: type[BaseModel], *statuses: int) -> dict[int, Any]:
-    """The answers of a route: ``model`` under each status (default 200), a problem under every other."""
-    good = {
-        status: {"description": _MEANINGS[status], "content": {"application/json": {"model": model}}}
-        for status in statuses or (200,)
-    }
+SARIF_TYPE: Final = "application/sarif+json"
+
+
+def gives(model: type[BaseModel], *statuses: int, sarif: bool = False) -> dict[int, Any]:
+    """The answers of a route: ``model`` under each status (default 200), a problem under every other; with ``sarif``
+    the good ones may be a SARIF log instead."""
+    content: dict[str, Any] = {"application/json": {"model": model}}
+    if sarif:
+        content[SARIF_TYPE] = {"schema": {"type": "object"}}
+    good = {status: {"description": _MEANINGS[status], "content": content} for status in statuses or (200,)}
     problem = {"description": "A problem.", "content": {MEDIA_TYPE: {"model": Problem}}}
     return {**dict.fromkeys((400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503), problem), **good}
 

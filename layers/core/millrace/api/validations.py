@@ -8,11 +8,10 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from millrace.api.answers import answer
 from millrace.api.current import caller, request
+from millrace.api.operations import SARIF_TYPE
 from millrace.services.platform import Platform
 from millrace.services.validate_document import validate_as_sarif, validate_document
 from millrace.store.definitions import Kind
-
-SARIF_TYPE = "application/sarif+json"
 
 
 def validated(platform: Platform, kind: Kind, shape: Literal["json", "sarif"], file: str) -> Response[Any]:

@@ -61,7 +61,7 @@ def _built(kind: str, types: tuple[TaskType, ...]) -> dict[str, Any]:
                 definitions.setdefault(name, shape)  # what holds tasks brings the plain Task with it
             if task_type.key is None:
                 for key, shape in block["properties"].items():
-                    shape["description"] = f"Of a task of type {task_type.name}: {_said(shape, definitions)}"
+                    shape["description"] = f"Of a task of type {task_type.name}: {shape['description']}"
                     holder["properties"][key] = shape
                 required[task_type.name] = block["required"]
             else:
@@ -114,13 +114,6 @@ def _inline(task: dict[str, Any], definitions: dict[str, Any]) -> None:
         "additionalProperties": False,
     }
     spec["onFailure"] = {"anyOf": [several, inline], "description": spec["onFailure"]["description"]}
-
-
-def _said(shape: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """The description of a key, or of the shape it refers to."""
-    if "description" in shape:
-        return str(shape["description"])
-    return str(definitions[shape["$ref"].rpartition("/")[2]]["description"])
 
 
 def _needs_keys(kind: TaskType, required: list[str]) -> dict[str, Any]:

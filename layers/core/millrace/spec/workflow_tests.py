@@ -66,11 +66,11 @@ def with_tests(
     held: Any = tests.source.value["spec"]["tests"]
     spec = {**workflow.value["spec"], "tests": held}
     loaded = load(dumps({**workflow.value, "spec": spec}), media="json")
-    found = list(loaded.findings)
-    if isinstance(loaded.document, Workflow):
-        found += check_workflow(loaded.document, loaded.source, tasks=tasks, check_transform=check_transform)
-    placed = [_placed(one, tests.source) for one in found if one.path[:2] == _TESTS]
-    if not isinstance(loaded.document, Workflow) or has_errors(placed):
+    if not isinstance(loaded.document, Workflow):  # such as two documents that are too large together
+        return None, in_order([*tests.findings, *(_placed(one, tests.source) for one in loaded.findings)])
+    checked = check_workflow(loaded.document, loaded.source, tasks=tasks, check_transform=check_transform)
+    placed = [_placed(one, tests.source) for one in (*loaded.findings, *checked) if one.path[:2] == _TESTS]
+    if has_errors(placed):
         return None, in_order([*tests.findings, *placed])
     return loaded.document, in_order([*tests.findings, *placed])
 
