@@ -307,3 +307,12 @@ def test_a_history_of_an_earlier_engine_starts_nothing_again() -> None:
     held = Play(flow(child("c", retry=RETRY)), children={"c": [BROKEN, {"v": 1}]}, semantics=2)
     done = sound(held.run())
     assert ("503", [0]) == (done.failure("c").code, [attempt for attempt, _ in tries(done)])
+
+
+def test_a_start_at_the_moment_at_which_another_execution_is_told_to_stop_ends_the_turn() -> None:
+    """The loop's time is over, and what is inside is only told to stop, while a task beside it begins."""
+    loop = each("l", [1], child("c"), timeout="1s", continueOnError=True)
+    done = played(
+        loop, {"id": "t", "wait": {"for": "1s"}}, work("z", "t"), children={"l[0]/c": NEVER}, lasting={"z": 5}
+    )
+    assert ("succeeded", "task-timeout") == (done.finished().status, done.failure("l").code)

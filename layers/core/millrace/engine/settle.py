@@ -52,6 +52,7 @@ def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow |
         effects: list[Effect] = []
         held = False
         again = False
+        before = len(starts)
         for command in decide(plan, state, now):  # the frequent kinds first, one at a time: a union costs far more
             if isinstance(command, StartAttempt):
                 if allow is not None and not allow(command):
@@ -78,7 +79,8 @@ def settle(plan: Plan, state: State, now: int, *, encode: Encode, allow: Allow |
                 _carry_out(state, command, now, encode, events)
                 again = True
         # Nothing follows from a start at the moment of the start itself, but the end of a time that is none.
-        if not again and not (state.deadlines and starts and state.deadlines[0][0] <= now):
+        fresh = len(starts) > before
+        if not again and not (fresh and state.deadlines and state.deadlines[0][0] <= now):
             return Settled(events, starts, effects, list(wanted.values()), held)
 
 
