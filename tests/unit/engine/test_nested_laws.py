@@ -162,8 +162,8 @@ def test_every_prefix_can_be_carried_on_to_the_same_end(world: dict[str, Any]) -
     for length in range(1, len(done.events), max(1, len(done.events) // 12)):
         again = resumed(done, length)
         assert done.finished().status == again.finished().status
-        if done.finished().status == "succeeded":
-            assert done.output() == again.output()
+        if done.finished().status == "succeeded":  # which of two failures a loop names hangs on which came first
+            assert told(done.output()) == told(again.output())
 
 
 @settings(max_examples=100, deadline=None)
