@@ -51,12 +51,13 @@ def judge(method: str, template: str, result: dict[str, Any]) -> bool:
     if kind in {"text/plain", "application/yaml", "application/zip"}:
         assert kind in described[str(code)]["content"]
         return True
-    name = "Problem" if code >= 400 else ""
-    schema = ({"$ref": "#/components/schemas/Problem"} if name else described[str(code)]["content"][kind]["schema"]) | {
-        "components": DOCUMENT["components"]
-    }
-    assert (kind == "application/problem+json") == bool(name)
-    assert kind in described[str(code)]["content"]
+    if code < 400:
+        assert kind in {"application/json", "application/sarif+json"}
+        schema = described[str(code)]["content"][kind]["schema"]
+    else:
+        assert kind == "application/problem+json"
+        schema = {"$ref": "#/components/schemas/Problem"}
+    schema = schema | {"components": DOCUMENT["components"]}
     jsonschema.Draft202012Validator(schema).validate(body_of(result))
     return True
 

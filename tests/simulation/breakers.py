@@ -126,9 +126,9 @@ class Watch:
         before, self._state = self._state, attrs["state"]
         ended = [one for one in world.record.performed if one.ended is not None and one.began >= self._since_s]
         if (before, self._state) == ("closed", "open"):
-            # What was stopped may have been stopped by its timeout, as after a pause of its process: that is a failure.
-            stopped = sum(one.stopped for one in world.record.performed if one.began >= self._since_s)
-            failures = stopped + sum(one.failed for one in ended)
+            # One whose time is over, as after a pause of its process, never ends by itself: that is a failure.
+            late = sum(one.overdue for one in world.record.performed if one.began >= self._since_s)
+            failures = late + sum(one.failed for one in ended)
             if failures < policy.threshold:
                 self._violated(f"B3 opened after {failures} of {policy.threshold} failures")
         if (before, self._state) == ("halfOpen", "closed"):

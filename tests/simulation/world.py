@@ -13,6 +13,7 @@ from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets
 from millrace.base.errors import MillraceError
 from millrace.base.ids import lane_name
 from millrace.driver.guards import Guards
+from millrace.driver.session import GRACE_MS
 from millrace.driver.world import DriverWorld, Poke
 from millrace.engine.events import SEMANTICS, ExecutionStarted
 from millrace.engine.plan import Plan
@@ -73,6 +74,7 @@ class Performed:
     ended: float | None = None
     failed: bool = False
     stopped: bool = False
+    overdue: bool = False
 
 
 @dataclass
@@ -398,6 +400,7 @@ class SimRunner:
             await process.stand()
         except asyncio.CancelledError:
             performed.stopped = True
+            performed.overdue = (world.loop.time() - performed.began) * 1000 >= attempt.deadline_ms - GRACE_MS
             raise
         performed.ended = world.loop.time()
         performed.failed = world.rng.random() < world.options.failing

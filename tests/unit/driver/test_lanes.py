@@ -233,10 +233,13 @@ def test_a_report_to_an_execution_that_is_over_is_no_error() -> None:
     spread.settle()
     begun = spread.events(lane_name(one, 1), ev.ExecutionStarted)[0]
     service = LoopLanes(lambda: spread.platform)
+    before = read_actor(spread.documents, SCOPE, one)
     service.report(SCOPE, begun, TellFailures(ev.LaneReport(failures=1)))
     service.report(SCOPE, begun, NotifyParent(status="succeeded"))
+    assert before == read_actor(spread.documents, SCOPE, one)
     gone = msgspec.structs.replace(begun, execution="0000.1")
     service.report(SCOPE, gone, NotifyParent(status="succeeded"))
+    assert read_actor(spread.documents, SCOPE, "0000") is None
 
 
 def test_an_execution_stands_still_with_its_lane() -> None:

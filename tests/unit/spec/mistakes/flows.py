@@ -63,8 +63,8 @@ def condition_that_is_always_false(draft: Draft) -> Path:
 @mistake("unreachable-task")
 def task_behind_one_that_never_runs(draft: Draft) -> Path:
     path, task = draft.pick(draft.listed(lambda task: "triggerRule" not in task and "dependsOn" not in task))
-    draft.spec["tasks"].append({"id": "never", "wait": {"for": "1s"}, "condition": "false"})
-    task["dependsOn"] = ["never"]
+    draft.spec["tasks"].append({"id": "neverReached", "wait": {"for": "1s"}, "condition": "false"})
+    task["dependsOn"] = ["neverReached"]
     return path
 
 

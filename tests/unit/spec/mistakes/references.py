@@ -218,7 +218,7 @@ def constant_of_a_test_that_does_not_exist(draft: Draft) -> Path:
 
 
 @mistake("unknown-task")
-def test_that_mocks_a_task_that_is_not_there(draft: Draft) -> Path:
+def mocks_of_a_task_that_is_not_there(draft: Draft) -> Path:
     if not draft.spec.get("tests"):
         raise NotHere
     return draft.put(("spec", "tests", 0, "tasks"), {"no-such-task": {"output": 1}})
