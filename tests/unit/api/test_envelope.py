@@ -43,6 +43,35 @@ def test_a_path_of_the_limit_passes_and_a_longer_one_does_not() -> None:
         checked_path({"path": "/" + "a" * PATH_CHARS})
 
 
+APPROVALS = "/api/v1/executions/01m82nppx74p50npka8427phd4/approvals/"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "loop%5B0%5D%2Fok.x",
+        "loop%5b0%5d%2fok.x",
+        "loop[0]%2Fok.x",
+        "loop[0]/ok.x",
+    ],
+)
+def test_the_path_of_a_task_is_one_segment_however_a_gateway_spells_it(sent: str) -> None:
+    assert APPROVALS + "loop%5B0%5D%2Fok.x" == checked_path({"path": APPROVALS + sent})
+
+
+def test_the_plain_path_of_a_task_stays_as_it_is() -> None:
+    assert APPROVALS + "sign-off_2.b" == checked_path({"path": APPROVALS + "sign-off_2.b"})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["..", "a/..", "a%2F..%2Fb", "a%252Fb", "%ff", "a%00", "a[x]", "a[0", "a//b", "a/", "a%", "%61%3Bb", "ａ", "a%0A"],
+)
+def test_what_cannot_be_the_path_of_a_task_is_refused(sent: str) -> None:
+    with pytest.raises(InvalidRequest, match="the path of a task"):
+        checked_path({"path": APPROVALS + sent})
+
+
 def test_a_query_is_read_from_either_map() -> None:
     assert {"a": "1"} == checked_query({"multiValueQueryStringParameters": {"a": ["1"]}})
     assert {"a": "1"} == checked_query({"queryStringParameters": {"a": "1", "b": None}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,28 @@ def test_a_workflow_is_published_once_run_and_remembered(server: LocalServer) ->
     assert {"greeting": f"Hello, {name}!"} == execution["output"]
     events = client.call("GET", f"/executions/{execution['id']}/events")[1]["items"]
     assert list(range(len(events))) == [event["position"] - events[0]["position"] for event in events]
+
+
+def test_an_approval_inside_a_loop_is_decided_by_its_path(server: LocalServer) -> None:
+    client = server.client
+    sign = {"id": "sign", "type": "approval", "approvers": ["role:admin"], "timeout": "1h"}
+    spec = {"tasks": [{"id": "each", "forEach": {"items": [1, 2]}, "tasks": [sign]}]}
+    document = {"apiVersion": "workflow.io/v1", "kind": "Workflow", "metadata": {"name": "signed"}, "spec": spec}
+    client.publish("Workflow", json.dumps(document).encode(), media="json")
+    execution = client.call("POST", "/workflows/signed/executions", value={})[1]["id"]
+    for path, whose in (("each%5B0%5D%2Fsign", "each[0]/sign"), ("each[1]/sign", "each[1]/sign")):
+        for _ in range(200):
+            if whose in client.call("GET", f"/executions/{execution}")[1]["tasks"]:
+                break
+            time.sleep(0.02)
+        status, sent = client.call("POST", f"/executions/{execution}/approvals/{path}", value={"decision": "approved"})
+        assert (202, whose) == (status, sent["task"])
+    for _ in range(200):
+        found = client.call("GET", f"/executions/{execution}")[1]
+        if found["status"] != "running":
+            break
+        time.sleep(0.02)
+    assert "succeeded" == found["status"]
 
 
 def test_curl_needs_no_content_type(server: LocalServer) -> None:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
@@ -93,7 +94,8 @@ def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) ->
     request.path = checked_path(event)
     if not _METHOD.fullmatch(request.method):
         raise InvalidRequest("the method is not an HTTP method", hint="Use GET, POST or PUT.")
-    route, request.arguments = app.find(request.method, request.path)
+    route, found = app.find(request.method, request.path)
+    request.arguments = {name: unquote(value) for name, value in found.items()}
     request.template = route.path
     authorise(request.caller, request.method, route.path)
     request.query = checked_query(event)

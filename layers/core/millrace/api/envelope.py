@@ -1,7 +1,8 @@
 """Limits on everything of a request that is not its body, judged before any route is looked for.
 
 Names in our paths are plain (letters, digits, ``. _ ~ -``), so an encoded, doubled or dotted segment is never
-needed and always refused: two readers of one path can then not disagree about it.
+needed and always refused: two readers of one path can then not disagree about it. The one exception is the path of a
+task (``loop[3]/ship``), which ends an address: it is read in one way, and handed on as one segment in one spelling.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from millrace.base.errors import InvalidRequest, TooLarge
 
-PATH_CHARS: Final = 1024
+PATH_CHARS: Final = 2048
 QUERY_CHARS: Final = 8 * 1024
 QUERY_NAMES: Final = 32
 HEADERS: Final = 100
@@ -20,11 +22,15 @@ HEADER_BYTES: Final = 32 * 1024
 
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _DOTS: Final = re.compile(r"/\.{1,2}(?:/|$)")
+_TASK: Final = re.compile(r"(/api/v1/executions/[a-z0-9]+/approvals/)(.+)")
+_STEP: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[0-9]+\])?"
+_TASK_PATH: Final = re.compile(rf"{_STEP}(?:/{_STEP})*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
 
 
 def checked_path(event: Mapping[str, Any]) -> str:
-    """The path. Raises InvalidRequest or TooLarge."""
+    """The path, with that of a task at its end as one encoded segment, however it came: gateways differ in whether they
+    decode. Raises InvalidRequest or TooLarge."""
     path = event.get("path")
     if not isinstance(path, str):
         raise InvalidRequest("the event has no path", hint="Send the request through the gateway.")
@@ -34,12 +40,25 @@ def checked_path(event: Mapping[str, Any]) -> str:
             hint="Correct the address.",
             facts={"limit": PATH_CHARS, "size": len(path), "unit": "characters"},
         )
+    if task := _TASK.fullmatch(path):
+        return task[1] + _task_path(task[2])
     if not _PATH.fullmatch(path) or _DOTS.search(path):
         raise InvalidRequest(
             "the path holds something other than plain segments",
             hint="Use letters, digits and . _ ~ - between single slashes, without a slash at the end.",
         )
     return path
+
+
+def _task_path(text: str) -> str:
+    """What decodes to the path of a task holds no ``%``, so decoding once more would change nothing."""
+    path = unquote(text)
+    if not _TASK_PATH.fullmatch(path):
+        raise InvalidRequest(
+            "the path ends in something other than the path of a task",
+            hint="Use it as GET /api/v1/executions/{id} shows it, percent-encoded: loop%5B0%5D%2Fsign.",
+        )
+    return quote(path, safe="")
 
 
 def checked_query(event: Mapping[str, Any]) -> dict[str, str]:

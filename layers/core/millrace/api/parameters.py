@@ -18,7 +18,7 @@ NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 Name = Annotated[str, Path(description="The name.", max_length=63, pattern=NAME_PATTERN)]
 VersionPath = Annotated[str, Path(description="A label, rN, or latest.", max_length=128)]
 ExecutionPath = Annotated[str, Path(description="The id.", pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
-TaskPathParameter = Annotated[str, Path(description="The path of the task.", max_length=512)]
+TaskPathParameter = Annotated[str, Path(description="The path of the task, percent-encoded.", max_length=1500)]
 SignalPath = Annotated[str, Path(description="The signal's name.", max_length=128)]
 Limit = Annotated[int, Query(description="Items a page.", ge=1, le=PAGE_LIMIT)]
 Cursor = Annotated[str | None, Query(description="The cursor of the page before.", max_length=2048)]
