@@ -77,6 +77,31 @@ def test_a_failure_two_hops_up_does_not_become_an_allowed_skip() -> None:
     assert ("upstream_failed", "gate") == done.skips()["merge"]
 
 
+@pytest.mark.parametrize("rule", ["none_failed", "none_failed_min_one_success", "one_success"])
+def test_a_failure_that_breaks_a_rule_stays_one_below_also_where_the_workflow_goes_on(rule: str) -> None:
+    tasks = {
+        "gate": {"go_on": True},
+        "idle": {"condition": "false"},
+        "checks": {"needs": ["idle", "gate"], "rule": rule, "reads": []},
+        "report": {"needs": ["checks"]},
+        "merge": {"needs": ["report"], "rule": "none_failed", "reads": []},
+    }
+    skips = play(tasks, answers={"gate": [failure(retryable=False)]}).skips()
+    assert [("upstream_failed", "gate")] * 3 == [skips[name] for name in ("checks", "report", "merge")]
+
+
+@pytest.mark.parametrize("rule", ["all_failed", "all_skipped"])
+def test_a_rule_that_asks_for_trouble_is_not_broken_by_a_failure_with_which_the_workflow_goes_on(rule: str) -> None:
+    tasks = {
+        "gate": {"go_on": True},
+        "fine": {},
+        "alarm": {"needs": ["gate", "fine"], "rule": rule, "reads": []},
+        "end": {"needs": ["alarm"], "rule": "none_failed", "reads": []},
+    }
+    done = play(tasks, answers={"gate": [failure(retryable=False)]})
+    assert {"alarm": ("trigger_rule", "alarm")} == done.skips()
+
+
 def test_a_dependency_whose_condition_is_false_does_not_count_for_a_rule() -> None:
     tasks = {
         "a": {},

@@ -198,6 +198,21 @@ def test_the_condition_of_a_dependency_is_asked_before_the_rule() -> None:
     assert [("warning", SKIP)] == found
 
 
+@pytest.mark.parametrize(
+    ("rule", "found"), [("none_failed", [("warning", 'the task "c" may be skipped')]), ("all_done", [])]
+)
+def test_a_failure_that_skips_a_task_reaches_what_waits_for_it_through_any_number_of_hops(
+    rule: str, found: list[tuple[str, str]]
+) -> None:
+    tasks = (
+        f"id: a, {HTTP}{TOLERATED}",
+        f"id: b, {HTTP}, dependsOn: [a], triggerRule: none_failed",
+        f"id: b2, {HTTP}, dependsOn: [b]",
+        f"id: c, {HTTP}, dependsOn: [b2], triggerRule: {rule}",
+    )
+    assert found == presence(*tasks, output="{{tasks.c.output.body}}")
+
+
 def test_a_rule_without_a_dependency_that_counts_skips_nothing() -> None:
     needs = "dependsOn: [{task: z, condition: input.ok}], triggerRule: one_done"
     assert [] == presence(f"id: z, {HTTP}", f"id: a, {HTTP}, {needs}", output="{{tasks.a.output}}")

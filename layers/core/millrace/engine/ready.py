@@ -15,7 +15,7 @@ from millrace.engine.events import Failure, Skip
 from millrace.engine.frames import Frame
 from millrace.engine.plan import Node
 from millrace.engine.rendering import failure_of, rendered, scope_for, truth, unresolved
-from millrace.engine.rules import holds
+from millrace.engine.rules import BROKEN_BY_FAILURE, holds
 from millrace.engine.scopes import open_command
 from millrace.engine.slots import place_for
 from millrace.engine.state import FAILED, SKIPPED, SUCCEEDED, State, TaskState
@@ -120,18 +120,20 @@ def _upstream(state: State, frame: Frame, node: Node, env: Mapping[str, Any]) ->
         if need not in ignored
     ]
     if node.trigger_rule == "all_success":
-        return _all_success(above)
+        return _explained(above)
     if not above or holds(node.trigger_rule, [task for _, _, task in above]):
         return None
-    return _all_success(above) or Skip("trigger_rule", frame.prefix + node.label)
+    explained = _explained(above, tolerant=node.trigger_rule not in BROKEN_BY_FAILURE)
+    return explained or Skip("trigger_rule", frame.prefix + node.label)
 
 
-def _all_success(above: list[tuple[str, Node, TaskState]]) -> Skip | None:
-    """A failed or skipped dependency skips this task; failure goes before skipping."""
+def _explained(above: list[tuple[str, Node, TaskState]], *, tolerant: bool = True) -> Skip | None:
+    """A failed or skipped dependency skips this task; failure goes before skipping. ``tolerant``: a failure with which
+    the workflow goes on explains nothing."""
     skipped: Skip | None = None
     for path, upper, task in above:
         if task.status == FAILED:
-            if not upper.continue_on_error:
+            if not (tolerant and upper.continue_on_error):
                 return Skip("upstream_failed", path)
         elif task.skip is not None:
             if task.skip.reason == "upstream_failed":

@@ -56,6 +56,8 @@ RULES: dict[str, Callable[[Sequence[TaskState]], bool]] = {
 }
 EARLY = frozenset({"always", "one_done", "one_failed", "one_success"})
 """Rules that do not wait for every dependency."""
+BROKEN_BY_FAILURE = frozenset({"none_failed", "none_failed_min_one_success", "one_success"})
+"""Rules that a failure keeps from holding, also one with which the workflow goes on."""
 
 
 def holds(rule: str, tasks: Sequence[TaskState]) -> bool:

@@ -34,6 +34,7 @@ class _Above:
     firm: int
     skips: int
     failures: int
+    failed_above: int
     quiet: int
     firm_skips: int
     firm_quiet: int
@@ -53,6 +54,7 @@ _SKIPPED_BY: Final[dict[str, Callable[[_Above], bool]]] = {
     "one_success": lambda above: _all(above.firm, above.firm_quiet, above.quiet),
 }
 """Whether a rule may skip its task in a workflow that goes on."""
+_BROKEN_BY_FAILURE: Final = frozenset({"none_failed", "none_failed_min_one_success", "one_success"})
 
 
 def _all(firm: int, of_firm: int, of_all: int) -> bool:
@@ -80,6 +82,7 @@ class Outcomes:
             for need in needs:
                 self._below[need].append(name)
         self.dead = self._dead()
+        self._failed_above: set[str] = set()
         self._skips = self._may_skip()
 
     def _dead(self) -> dict[str, str]:
@@ -107,8 +110,13 @@ class Outcomes:
             task = self._tasks[name]
             uncertain = task.condition is not None and self._constants.get(name) is not True
             needs = self._graph.needs[name]
-            if uncertain or (needs and _SKIPPED_BY[task.trigger_rule](self._above(name, needs, skips))):
+            above = self._above(name, needs, skips)
+            by_rule = bool(needs) and _SKIPPED_BY[task.trigger_rule](above)
+            if uncertain or by_rule:
                 skips.add(name)
+            broken = above.failures if task.trigger_rule in _BROKEN_BY_FAILURE else above.failed_above
+            if by_rule and broken:  # a failure with which the workflow goes on: what waits for this one sees it too
+                self._failed_above.add(name)
             for below in self._below[name]:
                 left[below] -= 1
                 if not left[below]:
@@ -117,7 +125,8 @@ class Outcomes:
 
     def _above(self, name: str, needs: tuple[str, ...], skips: set[str]) -> _Above:
         skipped = [need for need in needs if need in skips]
-        failed = [need for need in needs if self._tasks[need].continue_on_error]
+        above = [need for need in needs if need in self._failed_above]
+        failed = {*above, *(need for need in needs if self._tasks[need].continue_on_error)}
         quiet = {*skipped, *failed}
         loose = self._loose[name]
         return _Above(
@@ -125,6 +134,7 @@ class Outcomes:
             firm=sum(need not in loose for need in needs),
             skips=len(skipped),
             failures=len(failed),
+            failed_above=len(above),
             quiet=len(quiet),
             firm_skips=sum(need not in loose for need in skipped),
             firm_quiet=sum(need not in loose for need in quiet),
