@@ -9,7 +9,7 @@ from millrace.engine.frames import Frame
 from millrace.engine.lanes import in_lane, stop_lanes, stopping
 from millrace.engine.plan import Plan, SlotPlan
 from millrace.engine.rendering import unresolved
-from millrace.engine.slots import DENIED, HELD, SHARED, held_around, no_place, place_of_execution, slot_effects
+from millrace.engine.slots import DENIED, HELD, SHARED, held_within, no_place, place_of_execution, slot_effects
 from millrace.engine.state import CANCELLED, WAITING, State
 from millrace.engine.unfolding import unfinished
 
@@ -85,15 +85,12 @@ def child_of(state: State, index: int) -> StartChild:
     task, wait = state.tasks[index], state.nodes[index].wait
     assert task.wait is not None  # only a task that waits for one is among them
     assert wait is not None
-    slots = held_around(state, state.frames[index])
-    if task.slot is not None and task.slot.status == HELD:
-        slots.add(task.slot.key)
     return StartChild(
         path=state.path(index),
         child=task.wait.child,
         ref=wait.ref,
         input=task.input,
         detached=wait.detached,
-        slots=() if wait.detached else tuple(sorted(slots)),
+        slots=() if wait.detached else held_within(state, index),
         attempt=max(task.attempt, 1),
     )

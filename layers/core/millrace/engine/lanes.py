@@ -22,7 +22,7 @@ from millrace.engine.events import (
 from millrace.engine.frames import Opened
 from millrace.engine.plan import Body, ScopePlan
 from millrace.engine.rendering import unresolved
-from millrace.engine.slots import held_around
+from millrace.engine.slots import held_within
 from millrace.engine.spreading import arrangement, bodies_of
 from millrace.engine.state import OPEN, State, held
 from millrace.engine.unfolding import open_scope
@@ -103,10 +103,6 @@ def lane_effects(state: State) -> Iterator[Command]:
 
 
 def _start(state: State, index: int, opened: Opened) -> StartLanes:
-    slots = held_around(state, state.frames[index])
-    slot = state.tasks[index].slot
-    if slot is not None and slot.status == "held":
-        slots.add(slot.key)
     assert opened.items is not None  # a loop has items
     return StartLanes(
         path=opened.path,
@@ -116,7 +112,7 @@ def _start(state: State, index: int, opened: Opened) -> StartLanes:
         items=opened.items,
         outer=opened.outer,
         allowed=opened.allowed,
-        slots=tuple(sorted(slots)),
+        slots=held_within(state, index),
     )
 
 

@@ -94,6 +94,15 @@ def held_around(state: State, frame: Frame) -> set[str]:
     return found
 
 
+def held_within(state: State, index: int) -> tuple[str, ...]:
+    """The keys under which what runs inside a task finds a place held: its own, and those around it. Sorted."""
+    found = held_around(state, state.frames[index])
+    slot = state.tasks[index].slot
+    if slot is not None and slot.status == HELD:
+        found.add(slot.key)
+    return tuple(sorted(found))
+
+
 def slot_effects(state: State) -> Iterator[Command]:
     """What has to be taken or given up outside."""
     for path, slot in state.wanted.items():
