@@ -18,7 +18,7 @@ from millrace.services.platform import Platform
 from millrace.wiring.aws import open_aws
 from millrace.wiring.settings import read_settings
 from tests.corpus import Case, examples, small
-from tests.e2e.deploy.emulator import KEYS, ROOT, Deployed, deploy, emulator, ready
+from tests.e2e.deploy.emulator import KEYS, ROOT, STACK, Deployed, deploy, emulator, ready
 from tests.infra.histories import History, family_history
 from tests.infra.worlds import (
     CALLER,
@@ -35,7 +35,7 @@ from tests.infra.worlds import (
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SUBSET = frozenset(
-    {"chain", "diamond", "retries", "retries-used-up", "skips", "failure", "goes-on", "transforms", "cancelled"}
+    {"lanes", "diamond", "retries", "retries-used-up", "skips", "failure", "goes-on", "transforms", "cancelled"}
     | {"example-order-pipeline"}
 )
 """What CI runs; `make e2e-deploy` runs everything."""
@@ -53,6 +53,8 @@ class Compared:
     local: dict[str, History]
     deployed: dict[str, History]
     statuses: dict[str, str]
+    fan_outs: list[str]
+    """How the runs of the machine that begins lanes ended."""
 
 
 def at(case: Case, demo: str) -> Case:
@@ -152,7 +154,21 @@ def _run_deployed(stack: Deployed, cases: list[Case], local: dict[str, History])
         platform.documents.close()
     names = [case.name for case in cases]
     statuses = {name: status for name, (status, _) in zip(names, found, strict=True)}
-    return Compared(local, {name: one for name, (_, one) in zip(names, found, strict=True)}, statuses)
+    histories = {name: one for name, (_, one) in zip(names, found, strict=True)}
+    return Compared(local, histories, statuses, _fan_outs(stack))
+
+
+def _fan_outs(stack: Deployed) -> list[str]:
+    client = stack.client("stepfunctions")
+    (machine,) = (one for one in client.list_state_machines()["stateMachines"] if one["name"] == f"{STACK}-fan-out")
+
+    def statuses() -> list[str]:
+        return [
+            one["status"] for one in client.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+        ]
+
+    until(lambda: "RUNNING" not in statuses(), "the lanes of a loop are still begun")
+    return statuses()
 
 
 @pytest.mark.parametrize("name", [case.name for case in CASES])
@@ -163,6 +179,16 @@ def test_the_deployed_stack_makes_the_same_history_as_local_mode(compared: Compa
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_the_deployed_stack_ends_as_the_case_says(compared: Compared, case: Case) -> None:
     assert case.status == compared.statuses[case.name]
+
+
+def test_the_machine_for_large_loops_begins_their_lanes(compared: Compared) -> None:
+    loops = sum(
+        event["type"] == "ScopeOpened" and event["lanes"] > 0
+        for history in compared.deployed.values()
+        for events in history.values()
+        for event in events
+    )
+    assert ["SUCCEEDED"] * max(loops, 1) == compared.fan_outs
 
 
 def test_ci_runs_ten() -> None:
