@@ -198,7 +198,7 @@ def test_no_secret_is_written_into_the_template() -> None:
     assert [] == [text for text in texts(DOCUMENT) if "AKIA" in text or "-----BEGIN" in text]
 
 
-@pytest.mark.parametrize("name", ["ExecutionMachine", "ShortMachine"])
+@pytest.mark.parametrize("name", MACHINES)
 def test_every_state_machine_logs_is_traced_and_calls_named_resources_only(name: str) -> None:
     machine = RESOURCES[name]["Properties"]
     assert ("ERROR", False) == (machine["Logging"]["Level"], machine["Logging"]["IncludeExecutionData"])
@@ -207,6 +207,22 @@ def test_every_state_machine_logs_is_traced_and_calls_named_resources_only(name:
     # AWS ties the delivery of logs to no resource.
     assert ["LogDelivery"] == [one["Sid"] for one in statements if one["Resource"] == "*"]
     assert [] == [action for one in statements for action in as_list(one["Action"]) if "*" in action]
+
+
+def test_the_machine_for_lanes_starts_follows_and_stops_its_own_map_and_reads_its_own_lists() -> None:
+    stack = "${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}"
+    statements = {one["Sid"]: one for policy in MACHINES["FanOutMachine"]["Policies"] for one in policy["Statement"]}
+    own = f"{stack}:stateMachine:${{AWS::StackName}}-fan-out"
+    assert ("states:StartExecution", f"arn:{own}") == reached(statements["MapRun"])
+    children = f"arn:{stack}:execution:${{AWS::StackName}}-fan-out/*"
+    assert (["states:DescribeExecution", "states:StopExecution"], children) == reached(statements["Children"])
+    assert ("s3:GetObject", "${Storage.Outputs.BlobBucketArn}/*/execution/*/lanes/*") == reached(
+        statements["ReadLanes"]
+    )
+
+
+def reached(statement: dict[str, Any]) -> tuple[Any, str]:
+    return statement["Action"], statement["Resource"]["Fn::Sub"]
 
 
 def test_the_driver_lives_longer_than_any_attempt_and_its_machine_longer_than_it() -> None:
