@@ -104,6 +104,14 @@ def test_a_label_finds_its_executions() -> None:
     assert [identifier] == [e["id"] for e in body_of(handle("GET", f"{X}?label=team:red"))["items"]]
 
 
+def test_a_subject_finds_its_executions() -> None:
+    sent = {"input": {"who": "Ann"}, "subjectKey": "customer-9"}
+    identifier = body_of(start(sent))["id"]
+    start()
+    assert "customer-9" == body_of(handle("GET", f"{X}/{identifier}"))["subjectKey"]
+    assert [identifier] == [e["id"] for e in body_of(handle("GET", f"{X}?subject=customer-9"))["items"]]
+
+
 def test_cancel_and_signal_are_accepted_once_per_message() -> None:
     identifier = body_of(start())["id"]
     cancel = handle("POST", f"{X}/{identifier}/cancel", {"reason": "enough", "messageId": "m-1"})

@@ -118,6 +118,13 @@ def test_a_label_that_cannot_be_kept_is_refused_in_words_about_labels(labels: di
     assert "partition" not in result["body"]
 
 
+@pytest.mark.parametrize(("key", "said"), [("a\x00b", "holds a control character"), ("x" * 257, "at most 256")])
+def test_a_subject_key_that_cannot_be_kept_is_refused(key: str, said: str) -> None:
+    result = start({"input": {"who": "Ann"}, "subjectKey": key})
+    assert 400 == status(result)
+    assert said in result["body"]
+
+
 @pytest.mark.parametrize("identifier", ["nope", "0" * 25, "U" * 26])
 def test_what_cannot_be_an_id_is_told_what_one_looks_like(identifier: str) -> None:
     result = handle("GET", f"{X}/{identifier}")

@@ -152,7 +152,12 @@ def test_the_list_takes_the_filters_of_the_api(data: Path) -> None:
     assert [] == listed("--until", "2020-01-01T00:00:00Z")
     for name in ("--label=a:b", "--subject=s", "--trigger=t", f"--replay-of={identifier}"):
         assert [] == listed(name)
-    assert "No execution is like that.\n" == on(data, "executions", "list", "--subject", "s").out
+    arguments = ("--label=a:b", "--label=c:d:e", "--subject=s")
+    marked = on(data, "run", "hello", *arguments, "--json").json
+    assert ({"a": "b", "c": "d:e"}, "s") == ({key: marked["labels"][key] for key in "ac"}, marked["subjectKey"])
+    assert [marked["id"]] == listed("--label=c:d:e") == listed("--subject=s")
+    assert 2 == on(data, "run", "hello", "--label=a").code
+    assert "No execution is like that.\n" == on(data, "executions", "list", "--subject", "t").out
     on(data, "run", "hello")
     first = on(data, "executions", "list", "--limit", "1", "--json").json
     told = on(data, "executions", "list", "--limit", "1").out

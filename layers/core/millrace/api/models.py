@@ -44,6 +44,9 @@ class StartRequest(Wire):
         default_factory=dict, max_length=32, description="Labels by which the execution can be listed."
     )
     version: Selector | None = Field(default=None, description="A label, a range, rN or latest; else the active one.")
+    subject_key: Annotated[str, Field(max_length=256)] = Field(
+        default="", description="Whom its data is about, such as the id of a customer; executions are listed by it."
+    )
 
 
 class CancelRequest(Wire):

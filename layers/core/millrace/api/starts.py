@@ -39,6 +39,7 @@ def started(
         labels=body.labels,
         trigger={"kind": "api"},
         traceparent=traceparent,
+        subject_key=body.subject_key,
     )
     if dry:
         from millrace.services.dry_run import dry_run  # brings the engine along, which no other start needs here

@@ -28,7 +28,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     take_data(parser)
     parser.add_argument("workflow", metavar="WORKFLOW|FILE", help="a published name, or a file to publish first")
     parser.add_argument("--input", default="{}", help="JSON, @FILE or @- (default {})")
-    parser.add_argument("--version", dest="label", help="run this version instead of the active one")
+    parser.add_argument(
+        "--version", dest="selected", metavar="VERSION", help="run this version instead of the active one"
+    )
+    parser.add_argument("--label", action="append", default=[], metavar="KEY:VALUE", help="label it; may be repeated")
+    parser.add_argument("--subject", help="whom its data is about, such as the id of a customer")
     parser.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="follow it to its end")
     parser.add_argument("--timeout", help="stop following after this long, such as 30s (exit code 5)")
     parser.add_argument("--key", help="idempotency key: the same key starts one execution only")
@@ -46,11 +50,20 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             name,
             output,
             value=value,
-            label=arguments.label,
+            version=arguments.selected,
+            labels=_labels(arguments.label),
+            subject=arguments.subject,
             key=arguments.key,
             wait=arguments.wait,
             timeout=timeout,
         )
+
+
+def _labels(given: list[str]) -> dict[str, str]:
+    pairs = [text.partition(":") for text in given]
+    if bad := next((key for key, colon, _ in pairs if not (key and colon)), None):
+        raise InvalidRequest(f"--label {bad} is no label", hint="Write --label KEY:VALUE.")
+    return {key: value for key, _, value in pairs}
 
 
 def start_and_follow(
@@ -59,14 +72,17 @@ def start_and_follow(
     output: Output,
     *,
     value: Any,
-    label: str | None = None,
+    version: str | None = None,
+    labels: dict[str, str] | None = None,
+    subject: str | None = None,
     key: str | None = None,
     wait: bool = True,
     timeout: float | None = None,
     stop: threading.Event | None = None,
 ) -> Exit:
     """Start an execution and follow it, until it is over, ``timeout`` seconds have passed or ``stop`` is set."""
-    body = {"input": value} | ({"version": label} if label else {})
+    chosen = {"version": version, "labels": labels, "subjectKey": subject}
+    body = {"input": value} | {name: given for name, given in chosen.items() if given}
     headers = {"idempotency-key": key} if key else {}
     _, execution = client.call("POST", f"/workflows/{segment(name)}/executions", value=body, headers=headers)
     identifier = str(execution["id"])

@@ -108,6 +108,8 @@ class _Viewer:
             "mode": event.mode,
             "input": self._content(event.input),
         }
+        if event.subject_key:
+            body["subjectKey"] = event.subject_key
         if event.parent is not None:
             body["parent"] = {"execution": root_of(event.parent.execution), "path": event.parent.path}
         return body

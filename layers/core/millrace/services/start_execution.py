@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from millrace.base.canonical import sha256
 from millrace.base.errors import InvalidInput, InvalidRequest, StoreUnavailable
@@ -17,14 +17,16 @@ from millrace.services.get_execution import get_execution
 from millrace.services.platform import Platform
 from millrace.services.resolve_version import Resolved, resolve_version
 from millrace.spec import validate_input
-from millrace.spec.models.document import labels_fault
+from millrace.spec.models.document import CONTROL, labels_fault
 from millrace.store.idempotency import Claim, checked_key, earlier_answer
+
+SUBJECT_CHARS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """What a caller asks for. ``trigger`` is ``{kind, id, slot, delivery}`` as far as known; ``env`` the tenant's
-    allow-listed values."""
+    allow-listed values; ``subject_key`` names whom the data is about, empty for nobody."""
 
     workflow: str
     input: Any
@@ -41,7 +43,7 @@ def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[st
 
     Raises NotFound, InvalidInput, InvalidRequest, IdempotencyMismatch, StoreUnavailable.
     """
-    if why := labels_fault(start.labels):
+    if why := labels_fault(start.labels) or _subject_fault(start.subject_key):
         raise InvalidRequest(why[0], hint=why[1])
     claim = _claim(caller, start)
     earlier = _earlier(platform, caller, claim)
@@ -61,6 +63,12 @@ def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[st
             raise StoreUnavailable("The execution could not be started.", hint="Send the request again.")
         return earlier
     return get_execution(platform, caller, execution)
+
+
+def _subject_fault(key: str) -> tuple[str, str] | None:
+    if len(key) > SUBJECT_CHARS:
+        return f"the subject key has {len(key)} characters", f"Use at most {SUBJECT_CHARS}; an id is best."
+    return ("the subject key holds a control character", "Take it out.") if CONTROL.search(key) else None
 
 
 def _claim(caller: Caller, start: Start) -> Claim | None:

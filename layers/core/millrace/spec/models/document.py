@@ -21,7 +21,7 @@ API_VERSION: Final = "workflow.io/v1"
 ON_FAILURE: Final = "onFailure"
 """The path of the task, or the beginning of the paths of the tasks, that run when the workflow has failed."""
 FINALLY: Final = "finally"
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
 MOST_STATE: Final = 200  # entries; whoever reads one waits for all that it reads, through the others
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?")
 
@@ -33,7 +33,7 @@ def labels_fault(labels: Mapping[str, str]) -> tuple[str, str] | None:
             return f"{key[:160]!a} is not a label name", "Use up to 128 of letters, digits, dot, slash, hyphen."
         if len(text) > 256:
             return f"the label {key} has {len(text)} characters", "Use at most 256."
-        if _CONTROL.search(text):
+        if CONTROL.search(text):
             return f"the label {key} holds a control character", "Take it out."
     return None
 
