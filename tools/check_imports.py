@@ -19,7 +19,7 @@ MODELS = frozenset({"pydantic"})
 BUDGETS: dict[str, frozenset[str]] = {
     "import millrace": HEAVY | WEB | MODELS,
     "import millrace.base.errors, millrace.base.ids, millrace.base.limits": HEAVY | WEB | MODELS,
-    "import millrace.expr": HEAVY | WEB | MODELS | {"msgspec"},
+    "import millrace.expr": HEAVY | WEB | MODELS,
     "import millrace.spec": HEAVY | WEB,
     "import millrace.cli.main, millrace.cli.executions, millrace.cli.run": HEAVY | WEB | MODELS,
     "import millrace.cli.validate": HEAVY | WEB,

@@ -48,7 +48,7 @@ def make_plan(edges: Edges, *, type_: str = "noop") -> Plan:
     for task, needs in enumerate(edges):
         for need in needs:
             dependents[need].append(task)
-    label = {"label"} & set(Node.__dataclass_fields__)  # earlier engines, which are measured too, have none
+    label = {"label"} & set(Node.__match_args__)  # earlier engines, which are measured too, have none
     nodes = tuple(
         Node(
             index=task,

@@ -10,9 +10,10 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.adapters.system import SystemClock

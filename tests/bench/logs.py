@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.engine.evolve import evolve, fold

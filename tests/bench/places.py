@@ -9,10 +9,11 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.adapters.sqlite import SqliteDocuments

@@ -14,10 +14,12 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.adapters.files import DirectoryBlobs
 from millrace.adapters.http import Gate, HttpRunner, Policy, Transport, parse_allow_hosts

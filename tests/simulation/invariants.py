@@ -11,8 +11,9 @@ I7 the state from a snapshot is the state from the log.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from millrace.driver.loading import load_state
 from millrace.engine import events as ev

@@ -13,8 +13,9 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.base.ids import lane_name, root_of
 from millrace.driver.world import DriverWorld

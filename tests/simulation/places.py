@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.driver.world import DriverWorld
 from millrace.ports.documents import Op, TenantScope

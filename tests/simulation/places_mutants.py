@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from typing import Any
 from unittest import mock
+
+from msgspec.structs import replace
 
 from millrace.engine import evolve, halts, unfolding
 from millrace.engine import slots as sharing

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from millrace.services.platform import Platform
@@ -94,7 +95,7 @@ def ended(stack: Deployed, platform: Platform, case: Case) -> tuple[str, History
     """Start through the API, act as the case asks, wait for the end, and read the tables."""
     answer = stack.send("POST", f"/workflows/{case.workflow}/executions", json.dumps({"input": case.input}).encode())
     assert 202 == answer.status, answer
-    execution, scope = answer.body["id"], dataclasses.replace(CALLER, tenant="default").scope
+    execution, scope = answer.body["id"], msgspec.structs.replace(CALLER, tenant="default").scope
     path = f"/executions/{execution}"
     if case.act:
         until(lambda: has_come_to(platform, scope, execution, case.after), f"it does not come to {case.after}")

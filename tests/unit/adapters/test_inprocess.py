@@ -7,10 +7,10 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.adapters.inprocess import InProcessOrchestrator, run_actor
 from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets

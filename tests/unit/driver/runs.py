@@ -9,8 +9,9 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from millrace.adapters.inprocess import run_actor
 from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets, SeededRandom

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from typing import Any, cast
+
+from msgspec.structs import replace
 
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.world import DriverWorld

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.base.errors import OutcomeUnknown, StoreUnavailable
 from millrace.driver import breakers, telling

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.base.errors import FenceLost, MillraceError, OutcomeUnknown, StoreUnavailable, Throttled
 from millrace.base.limits import TRANSACTION_BYTES, TRANSACTION_OPS

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from millrace.base.errors import InvalidRequest, StoreUnavailable
 from millrace.base.ids import idempotency_key, lane_name

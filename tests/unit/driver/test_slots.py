@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.driver.advance import advance
 from millrace.driver.park import park
@@ -160,7 +160,7 @@ def test_a_world_without_places_says_so_and_loses_nothing() -> None:
     local = local_with([EVENT], **limited())
     execution = local.start("flow")
     bare = local.world.__class__(
-        **{**{name: getattr(local.world, name) for name in local.world.__slots__}, "slots": None}
+        **{**{name: getattr(local.world, name) for name in local.world.__struct_fields__}, "slots": None}
     )
     with pytest.raises(Exception, match="cannot take places"):
         local.run(advance(bare, SCOPE, execution))

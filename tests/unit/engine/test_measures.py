@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import msgspec
 import pytest
 
@@ -13,7 +11,7 @@ from millrace.ports.runners import Exchange, Usage
 
 def test_a_use_of_which_nothing_is_stored_is_a_use_of_nothing() -> None:
     stored = msgspec.json.decode(b"{}", type=UsageRecord)
-    assert dataclasses.asdict(Usage()) == msgspec.structs.asdict(stored)
+    assert msgspec.structs.asdict(Usage()) == msgspec.structs.asdict(stored)
     assert b"{}" == msgspec.json.encode(stored)
 
 

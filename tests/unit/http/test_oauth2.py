@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 import pytest
 
 from millrace.adapters.http import HttpRunner
@@ -421,7 +422,7 @@ def test_tenants_share_no_token() -> None:
                 rig.secrets.put(TenantScope(tenant), "client", Secret(SECRET, ("a.test", "b.test")))
                 config = {"url": f"http://a.test:{seen.port}/", "auth": {"oauth2": block(tokens.port)}}
                 one = attempt(config)
-                await runner.run(type(one)(tenant, *(getattr(one, name) for name in list(one.__slots__)[1:])))
+                await runner.run(msgspec.structs.replace(one, tenant=tenant))
             return len(tokens.requests)
 
     assert 2 == asyncio.run(go())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import copy
-import dataclasses
 import gzip
 import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from millrace.adapters.memory import MemoryDocuments
@@ -184,7 +184,7 @@ def test_a_word_of_the_api_is_no_name_of_a_task_and_a_long_source_is_cut() -> No
 
 
 def test_a_task_that_cannot_be_published_is_an_entry_and_the_others_go_on() -> None:
-    world = dataclasses.replace(platform(), documents=Refusing("get-pet"))
+    world = msgspec.structs.replace(platform(), documents=Refusing("get-pet"))
     report = imported(world, shop())
     assert ({"added": 2, "failed": 1}, 2) == (counts(report), report["published"])
     assert "no room" in next(item["message"] for item in report["items"] if item["status"] == "failed")

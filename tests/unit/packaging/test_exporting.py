@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -209,7 +209,7 @@ CANARY = "canary-7f3a9c1e5b"
 def test_no_secret_of_the_store_or_the_environment_is_in_any_export_or_report(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOST", "REGION", "CRM_TOKEN", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, CANARY)
-    world = dataclasses.replace(stocked(), env={"REGION": CANARY, "HOST": CANARY})
+    world = msgspec.structs.replace(stocked(), env={"REGION": CANARY, "HOST": CANARY})
     for name in ("crm-token", "hook-token"):
         world.secrets.put(WHO.scope, name, Secret(CANARY, (f"{CANARY}.example.com",)))
     assert CANARY == os.environ["HOST"]

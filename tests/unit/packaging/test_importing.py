@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 
 from millrace.adapters.memory import ManualClock, MemorySecrets
@@ -283,7 +283,7 @@ class ClosedSecrets(MemorySecrets):
 
 
 def test_where_secrets_cannot_be_looked_for_all_that_are_needed_are_given() -> None:
-    world = dataclasses.replace(platform(), secrets=ClosedSecrets())
+    world = msgspec.structs.replace(platform(), secrets=ClosedSecrets())
     report = bring(world, GOOD)
     assert (False, ["crm-token", "hook-token"]) == (
         report["secretsKnown"],
@@ -330,6 +330,6 @@ def test_an_import_asks_the_cloud_about_single_secrets_and_for_no_list() -> None
         secrets = ManagedSecrets(client, ManualClock(), prefix="stack/secrets")
         secrets.put(WHO.scope, "crm-token", Secret("x", ("api.example.com",)))
         client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
-        report = bring(dataclasses.replace(platform(), secrets=secrets), GOOD)
+        report = bring(msgspec.structs.replace(platform(), secrets=secrets), GOOD)
     assert (True, ["hook-token"]) == (report["secretsKnown"], [one["name"] for one in report["missingSecrets"]])
     assert ["DescribeSecret"] * 2 == asked

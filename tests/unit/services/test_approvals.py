@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.base.errors import Conflict, Forbidden, InvalidInput, NotFound
 from millrace.services.decide_approval import decide_approval

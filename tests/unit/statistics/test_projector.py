@@ -6,12 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.api.models import WorkflowStatistics

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from millrace.adapters.memory import MemoryDocuments
@@ -32,7 +32,7 @@ DRAFT = Draft(
 
 
 def draft(content: str = "h1", **more: Any) -> Draft:
-    return dataclasses.replace(DRAFT, content_hash=content, **more)
+    return msgspec.structs.replace(DRAFT, content_hash=content, **more)
 
 
 @pytest.fixture()

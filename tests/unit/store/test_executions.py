@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.base.errors import ConditionRefused
@@ -221,7 +221,7 @@ def test_an_actor_is_read_with_every_field() -> None:
         "stalled",
         "void",
     ]
-    values = [getattr(full, field) for field in Actor.__slots__]
+    values = [getattr(full, field) for field in Actor.__struct_fields__]
     documents.write(SCOPE, [Update(actor_key("01x"), set=dict(zip(names, values, strict=True)))])
     assert full == read_actor(documents, SCOPE, "01x")
     assert full != replace(full, generation=1)

@@ -7,8 +7,9 @@ API references, and botocore's exception classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from millrace.base.errors import StoreUnavailable
 
@@ -34,8 +35,7 @@ ABSENT: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 LARGE_WORDS: Final = ("item size", "exceeded the maximum allowed size", "item collection size")
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     verdict: Verdict
     code: str
     message: str

@@ -9,9 +9,10 @@ What passes is copied, so that a caller may go on using its own dicts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
+
+from msgspec.structs import replace
 
 from millrace.adapters.keys import Address, Listing, encode
 from millrace.base.errors import InvalidRequest, TooLarge

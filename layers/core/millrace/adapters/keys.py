@@ -11,7 +11,8 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.base.errors import InvalidRequest
 from millrace.ports.documents import Index, Range, Table
@@ -27,8 +28,7 @@ def decode(text: str) -> tuple[str, ...]:
     return tuple([part.replace("%23", "#").replace("%25", "%") for part in text.split("#")])
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where an item lies: the partition text begins with the tenant."""
 
     table: Table
@@ -40,8 +40,7 @@ class Address:
         return decode(self.partition)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """A checked query: a partition of a table, or of one of its indexes, and the range wanted of it."""
 
     table: Table

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from millrace.adapters.guard import checked_item, copied, integer_in_range
 from millrace.base.errors import ConditionRefused, InvalidRequest

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from msgspec import Struct, field
 
 from millrace.services.caller import Caller
 
 Media = Literal["json", "yaml"]
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """One request, filled in by the entry wrapper step by step.
 
     ``query`` has one value per name; ``headers`` are keyed in lower case; ``raw`` is the body as sent (decoded

@@ -6,7 +6,6 @@ turn any error into a problem body, and write one log line whatever happened.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from msgspec.structs import replace
 
 from millrace.api.access import PACKAGES, PUBLIC, authorise
 from millrace.api.bodies import check_package_type, media_of, parsed, raw_body
@@ -102,7 +102,7 @@ def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) ->
     namespace = request.query.get("namespace", "default")
     if not _NAMESPACE.fullmatch(namespace):
         raise InvalidRequest(f"{namespace[:80]!r} is not a namespace name", hint="Use lower case letters, digits, -.")
-    request.caller = dataclasses.replace(request.caller, namespace=namespace)
+    request.caller = replace(request.caller, namespace=namespace)
     request.raw = raw_body(event)
     content_type = request.headers.get("content-type", "")
     if (request.method, route.path) in PACKAGES and "from" not in request.query:

@@ -6,8 +6,9 @@ extension members unless the row says that they stay inside.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base import errors
 
@@ -16,8 +17,7 @@ TYPE_PREFIX: Final = "urn:millrace:problem:"
 _OWN: Final = frozenset({"type", "title", "status", "detail", "code", "hint", "instance", "requestId"})
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """``shown`` is whether the message, hint and facts of the error itself go out."""
 
     status: int
@@ -73,8 +73,7 @@ _HIDDEN: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     status: int
     body: dict[str, Any]
     headers: dict[str, str]

@@ -7,9 +7,10 @@ cannot know the calendar it will run in). Percent, money and criteria become exa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, NoReturn
+
+from msgspec import Struct
 
 from millrace.base.errors import InvalidRequest
 
@@ -112,8 +113,7 @@ def parse_money(value: Any) -> Decimal:
     return Decimal(match[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
+class Criterion(Struct, frozen=True):
     """A bound on a measured quantity. ``bound`` is a fraction for percent and milliseconds for durations."""
 
     operator: str

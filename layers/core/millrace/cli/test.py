@@ -6,9 +6,10 @@ import argparse
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.base.errors import InvalidRequest
 from millrace.cli.codes import Exit
@@ -27,8 +28,7 @@ _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _MARKS: Final = {"passed": "pass ", "failed": "FAIL ", "error": "ERROR"}
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(Struct):
     """What has been found so far; ``seconds`` is how long a test really took, by workflow and name."""
 
     reports: list[dict[str, Any]] = field(default_factory=list)

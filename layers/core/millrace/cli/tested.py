@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.local import documents
 from millrace.local.documents import Document
@@ -16,8 +17,7 @@ from millrace.spec.workflow_tests import LoadedTests, load_tests, with_tests
 TESTS = "WorkflowTest"
 
 
-@dataclass(frozen=True, slots=True)
-class Tested:
+class Tested(Struct, frozen=True):
     """A document of tests, judged. ``workflow`` has its tests, None where there is an error; ``tasks`` are the reusable
     ones that it names, by reference."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from millrace.base.errors import InvalidRequest
 from millrace.cli.codes import Exit
@@ -125,4 +126,4 @@ def named_tasks(workflow: Workflow, tasks: Sequence[WorkflowTask]) -> dict[str, 
 
 def moved(finding: Finding, lines: int) -> Finding:
     """A finding with the line of the file, ``lines`` below that of the document."""
-    return dataclasses.replace(finding, line=finding.line + lines) if finding.line else finding
+    return replace(finding, line=finding.line + lines) if finding.line else finding

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.base.ids import idempotency_key
 from millrace.driver.guards import Guard
@@ -16,8 +18,7 @@ from millrace.engine.plan import Node
 from millrace.ports.runners import Attempt, Failure, Outcome, TaskFailed, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What came of one attempt; ``started_at`` is when it was really performed (ms), ``policy`` what was decided
     around it, ``no_retry`` why nothing may follow it."""
 

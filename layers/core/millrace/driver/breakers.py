@@ -8,8 +8,9 @@ the guard of a service must not become the reason why nothing runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable, Throttled
 from millrace.driver.telling import FRESH_MS, Held, Telling
@@ -30,15 +31,13 @@ CHUNK: Final = 20
 AWAY = (StoreUnavailable, OutcomeUnknown, Throttled)
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerKey:
+class BreakerKey(Struct, frozen=True):
     scope: TenantScope
     namespace: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(Struct, frozen=True):
     """An attempt that was let through. ``probe`` says that it holds a place; a negative ``generation`` that the
     breaker could not be read, so that the result counts nowhere."""
 
@@ -50,7 +49,6 @@ class Permit:
     probe: bool = False
 
 
-@dataclass(slots=True)
 class _Held(Held):
     """``pending`` is what was counted and not written, ``keep_s`` how far back this process looks."""
 

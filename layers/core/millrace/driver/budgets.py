@@ -9,8 +9,9 @@ bucket takes no tokens in, so nothing is read or written. Since all executions s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable, Throttled
 from millrace.driver.telling import Held, Telling
@@ -28,14 +29,12 @@ IDLE_MS: Final = 10 * 60 * 1000
 TRIES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetKey:
+class BudgetKey(Struct, frozen=True):
     scope: TenantScope
     namespace: str
     host: str
 
 
-@dataclass(slots=True)
 class _Held(Held):
     """``taken`` is what this process has taken (or, below zero, given back) and not written yet."""
 

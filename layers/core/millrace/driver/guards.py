@@ -6,9 +6,10 @@ the attempt's result, and a replay reads it there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from millrace.driver.breakers import BreakerKey, Breakers, Permit
 from millrace.driver.budgets import RETRY, SUCCESS, TIMEOUT_RETRY, BudgetKey, RetryBudgets
@@ -29,8 +30,7 @@ _UNWELL: Final = frozenset({"408", "429"})
 _ANSWERED: Final = frozenset({"http", "schema", "too-large"})
 
 
-@dataclass(slots=True)
-class Guards:
+class Guards(Struct):
     """The guards of one process, shared by all its executions."""
 
     breakers: Breakers = field(default_factory=Breakers)
@@ -42,8 +42,7 @@ class Guards:
         await self.budgets.settle(world)
 
 
-@dataclass(slots=True)
-class Guard:
+class Guard(Struct):
     """The guards of one attempt. ``trail`` is what they decided, in their order."""
 
     world: DriverWorld

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.base.errors import BlobMissing, Corrupt
 from millrace.driver.values import load_value, with_secrets
@@ -18,8 +18,7 @@ from millrace.store.executions import Actor, Message, inbox_partition, message_o
 from millrace.store.runlog import read_segments
 
 
-@dataclass(slots=True)
-class Loaded:
+class Loaded(Struct):
     actor: Actor
     state: State
 

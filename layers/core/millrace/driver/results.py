@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.base.errors import UserError
 from millrace.driver.attempts import Result, without_output

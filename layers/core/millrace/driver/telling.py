@@ -9,8 +9,9 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from millrace.driver.world import DriverWorld
@@ -21,8 +22,7 @@ KEPT: Final = 1_000
 """Things that are remembered; beyond that the one that was needed longest ago is read again."""
 
 
-@dataclass(slots=True)
-class Held:
+class Held(Struct):
     """What is known of one thing. ``read_at`` is when it was read, ``told`` when others were told last (ms)."""
 
     read_at: int | None = None

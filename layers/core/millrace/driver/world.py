@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from millrace.base.limits import RETRY_TOKENS, SLEEP_IN_DRIVER_MS, SNAPSHOT_BYTES, SNAPSHOT_EVENTS
 from millrace.driver.guards import Guards
@@ -96,8 +97,7 @@ class PlanSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DriverWorld:
+class DriverWorld(Struct, frozen=True):
     """``exclusive`` says that the store belongs to this process alone (its folder is locked), so that leases of
     other owners are void. ``owner`` names this driver in leases and segments; ``lease_ms`` and ``poll_ms`` are how
     long a lease lasts and how often the inbox is looked at while attempts run; a wait of up to ``sleep_ms`` is slept
@@ -144,21 +144,18 @@ class Poke:
             self.listener()
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """Call `advance` again, not before ``not_before`` (ms, 0 for at once)."""
 
     not_before: int = 0
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Nothing runs. Park until ``wake_at`` (ms; None: only a message can help) unless ``seen_seq`` is outdated, or the
     log has grown beyond ``position``."""
 

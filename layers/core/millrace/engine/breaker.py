@@ -17,8 +17,10 @@ probes are named as in Polly and resilience4j.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:  # whoever only looks at a breaker needs no plans
     from millrace.engine.plan import BreakerPolicy
@@ -32,8 +34,7 @@ RAMP: Final = (10, 50)
 AUTOMATIC: Final = "millrace"
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """An attempt that was let through in halfOpen. ``lease`` is when its place is free again if nothing is heard."""
 
     id: str
@@ -41,8 +42,7 @@ class Probe:
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One change of state: when (ms), to what, by whom and why."""
 
     at: int
@@ -51,8 +51,7 @@ class Change:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(Struct, frozen=True):
     """``version`` grows with every write of this record, ``generation`` with every change of state; times are ms since
     the epoch. ``permitted``, ``break_ms`` and ``ramp_ms`` are those of the policy that opened it."""
 
@@ -68,14 +67,12 @@ class Breaker:
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     successes: int = 0
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Struct, frozen=True):
     """The attempt may be made. ``following`` is what has to be stored first, on the version that was read."""
 
     generation: int
@@ -84,8 +81,7 @@ class Admitted:
     following: Breaker | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The attempt may not be made; ``retry_at`` (ms) is when it is worth asking again, None if nobody knows."""
 
     retry_at: int | None

@@ -6,8 +6,9 @@ The scopes of expressions and the dependencies are those of `millrace.spec`, so 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.engine.compile_task import Inside, node_of, read_paths, slot_plan, task_ids
 from millrace.engine.plan import (

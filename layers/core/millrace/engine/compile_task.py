@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.base.canonical import content_hash
 from millrace.base.errors import TransformError
@@ -42,8 +43,7 @@ from millrace.spec.tasks.wait import Wait
 from millrace.spec.tasks.workflow_ref import SubWorkflow
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(Struct, frozen=True):
     """What a task does, wherever that is written: its own block, or that of the reusable task it names."""
 
     type: str
@@ -56,8 +56,7 @@ class _Work:
     own_scope: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(Struct, frozen=True):
     """What is compiled already of what stands inside a task, and the workflow it belongs to; ``limited`` says that this
     limits how many of its tasks run at once, or that the task may begin before all that it waits for is over."""
 

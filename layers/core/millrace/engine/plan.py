@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from millrace.base.limits import DEFAULT_ATTEMPT_TIMEOUT_MS
 from millrace.expr import Expression, Template
@@ -15,8 +16,7 @@ Compute = Callable[[Any, Mapping[str, Any]], Any]
 """A pure task: rendered input and scope in, output out. Raises UserError."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """``declared`` is False for the policy of a task that names none: then only a driver crash repeats it."""
 
     max_attempts: int = 1
@@ -34,8 +34,7 @@ class RetryPolicy:
 NO_RETRY = RetryPolicy()
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerPolicy:
+class BreakerPolicy(Struct, frozen=True):
     """When the circuit breaker ``name`` opens and how it closes again; an empty name is that of the host called.
 
     It opens at ``threshold`` failures or, where that is 0, at a share of ``rate``, among at least ``minimum`` attempts
@@ -51,16 +50,14 @@ class BreakerPolicy:
     ramp_ms: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeCondition:
+class EdgeCondition(Struct, frozen=True):
     """A dependency that counts only while ``condition`` is true."""
 
     need: int
     condition: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class WaitPlan:
+class WaitPlan(Struct, frozen=True):
     """What a task waits for. ``kind`` is ``time`` (``config`` renders to ``{for: ms}`` or ``{until: text}``), ``event``
     (``config`` renders to ``{type}``; ``match`` judges what arrives), ``approval`` (``required`` different people of
     ``approvers``) or ``child`` (the end of the workflow ``ref``, or, ``detached``, its start). ``timeout_ms`` bounds
@@ -79,8 +76,7 @@ class WaitPlan:
     detached: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SlotPlan:
+class SlotPlan(Struct, frozen=True):
     """The place that has to be held: under ``key``, of ``limit``. ``on_limit`` is queue, cancel or fail."""
 
     key: Template
@@ -88,16 +84,14 @@ class SlotPlan:
     on_limit: str = "queue"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One case of a switch: it holds when the value equals ``match``, or when ``when`` is true."""
 
     match: Any = None
     when: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScopePlan:
+class ScopePlan(Struct, frozen=True):
     """What a task holds instead of an attempt. ``kind`` is ``switch`` (``cases`` choose one of ``bodies``, of which the
     last may be the default), ``forEach`` (its one body runs per item, ``max_parallel`` at a time; it fails with more
     than ``failures`` or ``share`` of all items failed; with more
@@ -119,16 +113,14 @@ class ScopePlan:
     workflow: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FallbackPlan:
+class FallbackPlan(Struct, frozen=True):
     """What stands in for a failed task: a ``value`` to render, or a ``body`` of one task."""
 
     value: Template | None = None
     body: Body | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One task. ``needs`` and ``dependents`` are indexes into the plan's nodes; ``reads`` are the ids of tasks whose
     output its expressions read. ``config`` is rendered in the workflow's scope, or, for a reusable task, in the
     task's own scope where ``input`` is the rendered task input (``own_scope``). ``output`` maps what the
@@ -166,8 +158,7 @@ class Node:
     state: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """Tasks that run together. ``outer`` are the ids of tasks around it that are read inside; ``leaves`` those of its
     tasks that no other waits for; ``name`` tells the bodies of one task apart."""
 
@@ -178,8 +169,7 @@ class Body:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan(Body):
+class Plan(Body, frozen=True):
     """A workflow: its own tasks, and those that run at its end. ``state`` holds the computed entries; ``slots`` says
     whether it, or a task anywhere in it, has to hold a place."""
 

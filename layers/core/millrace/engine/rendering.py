@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.base.errors import ExpressionError, MillraceError
 from millrace.engine.commands import Fetch
@@ -15,8 +16,7 @@ from millrace.expr import Expression, Template
 from millrace.spec.models import FALLBACK
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     value: Any
 
 

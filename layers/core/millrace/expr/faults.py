@@ -11,8 +11,9 @@ Reasons, in ``facts["reason"]``: ``syntax``, ``depth``, ``size``, ``unknown-root
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.errors import ExpressionError
 
@@ -25,8 +26,7 @@ FATAL: Final = frozenset({"fuel", "size", "depth", "secret-use"})
 NAMES_SHOWN: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """``length`` characters of ``source`` from ``offset`` on."""
 
     source: str

@@ -8,9 +8,10 @@ on it; what may be absent or null is left to other checks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from millrace.expr import nodes
 from millrace.expr.expression import Expression
@@ -40,8 +41,7 @@ _CONVERT: Final = "Convert it with int(), double() or string(), or read somethin
 _COMPARE: Final = "Compare it with something, as in value == 'x' or size(value) > 0."
 
 
-@dataclass(frozen=True, slots=True)
-class Misuse:
+class Misuse(Struct, frozen=True):
     """``never`` is an operation that always fails, ``constant`` a comparison that always has the same result."""
 
     sort: Literal["never", "constant"]
@@ -50,14 +50,12 @@ class Misuse:
     fix: str
 
 
-@dataclass(frozen=True, slots=True)
-class Inferred:
+class Inferred(Struct, frozen=True):
     kinds: Kinds | None
     misuses: tuple[Misuse, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """What is known of a value: its kinds, and the path it was read from."""
 
     kinds: Kinds | None = None

@@ -6,29 +6,31 @@ deep is never built.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(slots=True)
-class Node:
+
+class Span(Struct):
+    """Where in the text it stands."""
+
     start: int
     end: int
-    depth: int = field(default=1, kw_only=True)
-    cost: int = field(default=1, kw_only=True)
 
 
-@dataclass(slots=True)
+class Node(Span, kw_only=True):
+    depth: int = 1
+    cost: int = 1
+
+
 class Const(Node):
     value: Any
 
 
-@dataclass(slots=True)
 class Root(Node):
     name: str
 
 
-@dataclass(slots=True)
 class Var(Node):
     """A macro's variable; ``slot`` is its place in the frame."""
 
@@ -36,22 +38,18 @@ class Var(Node):
     slot: int
 
 
-@dataclass(slots=True)
 class Secret(Node):
     name: str
 
 
-@dataclass(slots=True)
 class ListOf(Node):
     items: list[Node]
 
 
-@dataclass(slots=True)
 class MapOf(Node):
     entries: list[tuple[Node, Node]]
 
 
-@dataclass(slots=True)
 class Unary(Node):
     """``operators`` from the outside in, each ``!`` or ``-``."""
 
@@ -59,7 +57,6 @@ class Unary(Node):
     operand: Node
 
 
-@dataclass(slots=True)
 class Chain(Node):
     """Left to right: arithmetic of one precedence, or relations. ``rest`` pairs an operator with its right side."""
 
@@ -67,7 +64,6 @@ class Chain(Node):
     rest: list[tuple[str, Node]]
 
 
-@dataclass(slots=True)
 class Logic(Node):
     """``operator`` is ``&&`` or ``||``."""
 
@@ -75,12 +71,10 @@ class Logic(Node):
     items: list[Node]
 
 
-@dataclass(slots=True)
 class Coalesce(Node):
     items: list[Node]
 
 
-@dataclass(slots=True)
 class Choice(Node):
     """``a ? b : c ? d : e`` is two branches and an ``otherwise``."""
 
@@ -88,13 +82,11 @@ class Choice(Node):
     otherwise: Node
 
 
-@dataclass(slots=True)
 class Call(Node):
     name: str
     args: list[Node]
 
 
-@dataclass(slots=True)
 class Has(Node):
     """``last`` is the field that is asked for, in what the rest of ``target`` gives."""
 
@@ -102,30 +94,25 @@ class Has(Node):
     last: Field | Index
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Struct):
     start: int
     end: int
     safe: bool
 
 
-@dataclass(slots=True)
 class Field(Step):
     name: str
 
 
-@dataclass(slots=True)
 class Index(Step):
     key: Node
 
 
-@dataclass(slots=True)
 class Method(Step):
     name: str
     args: list[Node]
 
 
-@dataclass(slots=True)
 class Macro(Step):
     """``test`` is the filter of the three-argument `map`, else None."""
 
@@ -138,7 +125,6 @@ class Macro(Step):
 AnyStep = Field | Index | Method | Macro
 
 
-@dataclass(slots=True)
 class Access(Node):
     base: Node
     steps: list[AnyStep]

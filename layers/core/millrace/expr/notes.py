@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Note:
+
+class Note(Struct, frozen=True):
     """``offset`` and ``length`` count characters of the source; ``fix`` is the text to put there, or empty.
 
     Codes: ``alias`` (another spelling of a root), ``braces`` (``{{ }}`` around a bare expression),

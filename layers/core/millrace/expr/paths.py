@@ -8,9 +8,11 @@ that lies neither above, at nor below a read path changes no result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.expr import nodes
 from millrace.expr.nodes import Node
@@ -28,8 +30,7 @@ class Wild(Enum):
 Segment = str | int | Wild
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPath:
+class ReadPath(Struct, frozen=True):
     """A root name and the keys and positions below it."""
 
     root: str
@@ -45,8 +46,7 @@ class ReadPath:
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """A read path where it stands in the source. ``tolerated`` are the indexes of the segments (-1: the root) whose
     absence is no error there, because of ``has``, ``?.`` or ``??``."""
 
@@ -60,8 +60,7 @@ class Read:
         return bool(self.tolerated)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a value may come from: the place itself, or (``each``) a list made of the values at the place."""
 
     read: Read

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from millrace.base.errors import Corrupt
 from millrace.base.limits import JSON_DEPTH
 from millrace.expr.faults import NOWHERE
@@ -19,8 +21,7 @@ Place = tuple[str | int, ...]
 """Where in a JSON value: keys and indexes from the outside in."""
 
 
-@dataclass(frozen=True, slots=True)
-class SecretRef:
+class SecretRef(Struct, frozen=True):
     """The name of a secret of the tenant."""
 
     name: str

@@ -8,9 +8,10 @@ put together. Rendering is a single pass: what comes out of data is never looked
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.errors import ExpressionError
 from millrace.base.limits import DOCUMENT_BYTES, DOCUMENT_DEPTH, VALUE_BYTES
@@ -28,8 +29,7 @@ _COPIES: Final = 8  # so many whole values may be copied into one result before 
 Render = Callable[[Frame], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ExpressionSite:
+class ExpressionSite(Struct, frozen=True):
     """``place`` is where the text is in the value; the expression knows its offset in the text."""
 
     place: Place

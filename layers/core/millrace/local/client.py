@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
+
+from msgspec import Struct
 
 from millrace.base.errors import MillraceError, Unavailable
 
@@ -25,8 +26,7 @@ class Refused(MillraceError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytes

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.base.canonical import content_hash
 from millrace.base.limits import DOCUMENT_BYTES
@@ -34,8 +36,7 @@ _SCALAR: Final = re.compile(r""""[^"]*"|'[^']*'|[^\s#,}\]]+""")
 _FILE_BYTES: Final = 16 * DOCUMENT_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One document of a file. ``before`` is the number of lines of the file above it."""
 
     file: Path
@@ -54,8 +55,7 @@ class Document:
         return "Workflow" if looks_like_dialect(self.text) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """What became of one document. ``status`` is 201 (new), 200 (unchanged), or the status of a refusal, whose
     problem is then in ``answer``."""
 

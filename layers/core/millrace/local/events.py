@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from millrace.local.routing import Match
 
@@ -19,8 +20,7 @@ _ACCOUNT: Final = "000000000000"
 _EMPTY: Final = frozenset({204, 304})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One request as it came. ``path`` is raw; ``query`` is without its question mark; header names in any case."""
 
     method: str
@@ -31,8 +31,7 @@ class Request:
     peer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes

@@ -6,9 +6,10 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.base.errors import InvalidRequest
 from millrace.local.template import FunctionCode
@@ -17,8 +18,7 @@ Handler = Callable[[dict[str, Any], Any], Any]
 _TIMEOUT_MS: Final = 29_000
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationContext:
+class InvocationContext(Struct, frozen=True):
     """What Lambda passes beside the event, with the same names."""
 
     function_name: str

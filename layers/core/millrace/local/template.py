@@ -6,17 +6,17 @@ that name functions, handlers and API events are looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.errors import InvalidRequest
 
 _FUNCTION: Final = "AWS::Serverless::Function"
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """``resource`` is the path as API Gateway writes it (``/api/v1/workflows/{proxy+}``); ``method`` in capitals."""
 
     function: str
@@ -24,8 +24,7 @@ class Route:
     resource: str
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionCode:
+class FunctionCode(Struct, frozen=True):
     """``folder`` holds the code; ``handler`` is ``module.name`` as the template writes it."""
 
     name: str
@@ -33,8 +32,7 @@ class FunctionCode:
     handler: str
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     functions: tuple[FunctionCode, ...]
     routes: tuple[Route, ...]
     stage: str

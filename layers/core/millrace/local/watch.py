@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from millrace.base.errors import Unavailable
 from millrace.local import documents
@@ -24,8 +25,7 @@ _logger = logging.getLogger("millrace.watch")
 Stamp = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """``published`` is set for ``published`` and ``refused``; ``why`` for ``unreadable``."""
 
     what: Literal["published", "refused", "deleted", "unreadable"]

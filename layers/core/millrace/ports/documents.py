@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 Attr = str | int | bool | bytes | None | list["Attr"] | dict[str, "Attr"]
 """What an attribute may hold. ``bytes`` only under the name ``body``; integers up to 38 digits; no floats."""
@@ -44,21 +45,18 @@ class Index(StrEnum):
     ORIGIN = "origin"
 
 
-@dataclass(frozen=True, slots=True)
-class TenantScope:
+class TenantScope(Struct, frozen=True):
     tenant: str
 
 
-@dataclass(frozen=True, slots=True)
-class SystemScope:
+class SystemScope(Struct, frozen=True):
     """Reads ``Index.LIVE`` and nothing else."""
 
 
 Scope = TenantScope | SystemScope
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """``partition`` parts may hold any text without NUL; adapters encode them so that parts never run together."""
 
     table: Table
@@ -66,14 +64,12 @@ class Key:
     sort: str
 
 
-@dataclass(frozen=True, slots=True)
-class IndexKey:
+class IndexKey(Struct, frozen=True):
     partition: tuple[str, ...]
     sort: str
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """``feed`` items are delivered to the Feed. ``expires_at`` is epoch seconds; readers check it themselves,
     since deletion by the store comes later."""
 
@@ -84,8 +80,7 @@ class Item:
     feed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """An item as read, with the tenant it belongs to (which the live index needs)."""
 
     tenant: str
@@ -95,8 +90,7 @@ class Row:
 Operator = Literal["absent", "exists", "missing", "present", "eq", "ne", "lt", "le", "gt", "ge"]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """``absent``/``exists`` judge the whole item; ``missing``/``present`` one attribute; the rest compare one
     attribute with ``value`` (a comparison with a missing attribute is false)."""
 
@@ -105,8 +99,7 @@ class Check:
     value: str | int | bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True):
     checks: tuple[Check, ...]
 
 
@@ -115,14 +108,12 @@ ABSENT = (Check("absent"),)
 EXISTS = (Check("exists"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     item: Item
     when: tuple[Condition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """Creates the item when it is absent, unless ``when`` forbids it. ``indexes`` sets a key, or removes it by
     None; indexes not named keep their key. ``add`` starts from 0."""
 
@@ -134,16 +125,14 @@ class Update:
     when: tuple[Condition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Deleting what is not there is no error, unless ``when`` makes it one."""
 
     key: Key
     when: tuple[Condition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Require:
+class Require(Struct, frozen=True):
     """Writes nothing; refuses the transaction when its conditions do not hold."""
 
     key: Key
@@ -153,16 +142,14 @@ class Require:
 Op = Put | Update | Delete | Require
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """``cursor`` is opaque and None at the end."""
 
     rows: tuple[Row, ...]
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """Bounds on the sort key, both inclusive. ``prefix`` excludes ``first``/``last``."""
 
     first: str | None = None

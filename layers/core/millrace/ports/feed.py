@@ -7,14 +7,14 @@ idempotent: a record may come again after a crash.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from millrace.ports.documents import Item
 
 
-@dataclass(frozen=True, slots=True)
-class FeedRecord:
+class FeedRecord(Struct, frozen=True):
     sequence: int
     tenant: str
     item: Item

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+
+class Invocation(Struct, frozen=True):
     """``function`` is a name or ARN, with ``:alias`` where wanted. ``payload`` is JSON. ``wait`` says whether the
     answer is wanted; otherwise the call is over when it has been accepted. ``context`` is what the function finds as
     ``context.client_context.custom``; a function that nobody waits for may not be given it."""
@@ -20,8 +20,7 @@ class Invocation:
     timeout_ms: int = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Struct, frozen=True):
     """``payload`` is what the function gave back, empty when nobody waited. ``failed`` says that it is an error of the
     function: JSON with ``errorType`` and ``errorMessage``. ``version`` is the version that ran, where known."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.ports.runners import Attempt, Outcome, TaskFailed
 
 
-@dataclass(frozen=True, slots=True)
-class Canned:
+class Canned(Struct, frozen=True):
     """An HTTP answer that was written down. ``now`` (ms) is when it arrives."""
 
     status: int

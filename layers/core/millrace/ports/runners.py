@@ -6,14 +6,14 @@ the record it returns or raises.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct, field
 
 Effect = Literal["pure", "read", "write", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """``kind`` is what `retryOn` matches: ``timeout``, ``network``, ``http``, ``schema``, ``blocked``,
     ``too-large``, ``driver_crash``, ``expression``, ``task``, ``cancelled``. ``code`` is finer: an HTTP status
     as text, or a slug. ``retry_after_ms`` is what the other side asked for."""
@@ -27,8 +27,7 @@ class Failure:
     retry_after_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What one attempt used. Bytes are of bodies on the wire; ``cost`` is a decimal string."""
 
     provider: str = ""
@@ -46,8 +45,7 @@ class Usage:
     price_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """One HTTP exchange at the boundary, already redacted. Bodies are stored by reference by the driver."""
 
     method: str
@@ -61,8 +59,7 @@ class Exchange:
     peer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One attempt to perform. ``config`` is the rendered type-specific block (for http: the request), in which
     secrets are `millrace.expr.SecretText`; ``input`` is the rendered task input. ``deadline_ms`` is how long this
     attempt may take."""
@@ -79,8 +76,7 @@ class Attempt:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     output: Any
     usage: Usage = Usage()
     exchange: Exchange | None = None

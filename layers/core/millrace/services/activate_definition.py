@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from millrace.base.canonical import sha256
 from millrace.base.errors import ConditionRefused, Conflict, OutcomeUnknown

@@ -6,8 +6,10 @@ the conditional raise of the generation make the second one harmless.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.base.errors import ConditionRefused, InvalidRequest, OutcomeUnknown
 from millrace.driver.advance import advance
@@ -27,8 +29,7 @@ PAUSE_S: Final = 1
 DEADLINE: Final = "deadline"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What travels through the state machine. ``generation`` and ``turn`` count actors and their turns; ``owner`` is
     the driver that last held the lease; ``seconds`` belongs to ``next``; ``wakeAt`` is ms, 0 for no timer; ``position``
     is the length of the log that a park follows from, -1 for an order of an earlier release."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.ports.documents import TenantScope
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """``principal`` names the person or system; ``roles`` are judged by the entry wrapper's route table;
     ``groups`` are all that the identity names, which approvals ask for."""
 

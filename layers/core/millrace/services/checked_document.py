@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.base.errors import InvalidDocument, InvalidRequest
 from millrace.services.caller import Caller
@@ -31,8 +32,7 @@ Media = Literal["yaml", "json"]
 KIND_NAMES: dict[Kind, str] = {"workflow": "Workflow", "task": "WorkflowTask"}
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """``document`` is None when the text could not be read as the kind asked for; ``findings`` then say why.
     ``definitions`` are those of the document's namespace."""
 
@@ -85,7 +85,7 @@ def _in_namespace(caller: Caller, document: Workflow | WorkflowTask) -> Caller:
             f"the document is of namespace {metadata.namespace}, the request of {caller.namespace}",
             hint="Leave one of them out, or make them equal.",
         )
-    return dataclasses.replace(caller, namespace=metadata.namespace)
+    return replace(caller, namespace=metadata.namespace)
 
 
 def refuse(checked: Checked) -> InvalidDocument:

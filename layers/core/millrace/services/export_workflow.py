@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from millrace.services.caller import Caller
 from millrace.services.packaging import Closure, as_json, as_package, as_yaml, closure_of
@@ -18,8 +19,7 @@ _FORMS: Final[Mapping[Format, tuple[Callable[[Closure], bytes], str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """``file_name`` is made of name and label, both of which hold letters, digits and ``. + -`` only."""
 
     data: bytes

@@ -12,8 +12,9 @@ import binascii
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.canonical import dumps, parse_json
 from millrace.base.errors import Conflict, InvalidRequest, TooLarge, UserError
@@ -41,8 +42,7 @@ _USERS: Final = 20
 _ASKED: Final = 200  # breaking entries whose users are looked up: each is a query
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """``limit`` bounds how many tasks one request publishes; ``overwrite`` also replaces tasks that were edited since
     they were generated; with ``activate`` new starts get the new versions."""
 

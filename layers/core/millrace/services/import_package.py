@@ -6,9 +6,11 @@ off is repeated: what was published by it is unchanged the second time.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.base.errors import Conflict, InvalidDocument, InvalidRequest, Unavailable
 from millrace.services.caller import Caller
@@ -22,8 +24,7 @@ SECRETS_ASKED: Final = 500
 """Secrets that are looked for, one after the other, within the time that a request has."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """How to import. ``trusted`` is the public key (64 hex digits) that must have signed the package; ``signed``
     refuses to go on without such a key."""
 
@@ -65,7 +66,7 @@ def _in_namespace(caller: Caller, package: Package) -> Caller:
             f"the documents and the request name several namespaces: {', '.join(sorted(named))}",
             hint="Leave metadata.namespace out of the documents, or import into the one that they name.",
         )
-    return dataclasses.replace(caller, namespace=named.pop()) if named else caller
+    return replace(caller, namespace=named.pop()) if named else caller
 
 
 def _check(plan: Plan) -> None:

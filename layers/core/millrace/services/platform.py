@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from millrace.ports.blobs import Blobs
 from millrace.ports.documents import Documents, TenantScope
@@ -19,8 +20,7 @@ WaitEnd = Callable[[TenantScope, str, float], None]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(Struct, frozen=True):
     """Repositories are made from ``documents`` and ``blobs`` where they are used; they hold no state.
 
     ``env`` is what workflows read as ``env.*``, copied into an execution when it starts: never the environment of the

@@ -12,8 +12,9 @@ import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from millrace.base.errors import ConditionRefused, Corrupt, OutcomeUnknown
 from millrace.engine.events import AttemptStarted, ExecutionFinished, ExecutionStarted, TaskFinished
@@ -31,15 +32,13 @@ _logger = logging.getLogger("millrace.statistics")
 Cells = list[tuple[Cell, Tally]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stream:
+class _Stream(Struct, frozen=True):
     scope: TenantScope
     execution: str
     stream: str
 
 
-@dataclass(slots=True)
-class _Fold:
+class _Fold(Struct):
     """What counting an event needs of those before it. ``position`` is that of the first event not folded."""
 
     started: ExecutionStarted | None = None
@@ -75,8 +74,7 @@ class _Fold:
         return cells if started.mode == "live" else {}
 
 
-@dataclass(slots=True)
-class _Step:
+class _Step(Struct):
     before: Mark
     after: Mark
     cells: Cells

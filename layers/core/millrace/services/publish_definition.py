@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.canonical import sha256
 from millrace.base.errors import (
@@ -32,8 +33,7 @@ from millrace.store.references import Use
 _TRIES: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """How a document is to be published. ``name`` is the one the address gives, None where it gives none; ``route``
     is the method and path that an idempotency key belongs to; ``if_match`` an If-Match header, empty for none;
     ``label`` is the version label of a document that names none, None for the next patch."""
@@ -49,8 +49,7 @@ class Publication:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """``created`` is False when the same content was published before. A repeated request with the same key gets the
     first one's answer. ``body`` is JSON; ``etag`` is that of the definition after the request."""
 
@@ -85,8 +84,7 @@ def publish_definition(platform: Platform, caller: Caller, kind: Kind, publicati
     raise Conflict(f"too many others publish {draft.name} at this moment", hint="Try again in a moment.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
+class _Try(Struct, frozen=True):
     definitions: Definitions
     draft: Draft
     publication: Publication

@@ -5,7 +5,7 @@ It reads the live index and restarts actors without progress. Run on a schedule,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.base.errors import ConditionRefused
 from millrace.ports.documents import Check, Index, TenantScope, Update
@@ -13,8 +13,7 @@ from millrace.services.platform import Platform
 from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, live_executions, live_index
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(Struct, frozen=True):
     looked_at: int
     woken: int
     restarted: int

@@ -6,8 +6,9 @@ execution never sees a later publish.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.base.errors import Conflict
 from millrace.services.caller import Caller
@@ -19,8 +20,7 @@ from millrace.spec import Workflow, WorkflowTask, wanted_tasks
 from millrace.store.definitions import Version
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """``tasks`` maps each `taskRef` text of the workflow to the task it means; ``manifest`` lists the workflow and
     every task as ``{kind, ref, name, revision, version, hash}`` (hash of content); ``routing_reason`` is
     ``requested`` or ``active``."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.base.canonical import dumps
 from millrace.base.errors import InvalidRequest
@@ -20,8 +21,7 @@ from millrace.spec.models.testing import Case
 from millrace.spec.suggest import asking, nearest
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """``tests`` are documents of tests: one with the name of a test of the version takes its place, others are added.
     ``only`` are the names to run, none for all; ``covered`` asks for what the tests never took."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.base.canonical import sha256
 from millrace.base.errors import InvalidInput, InvalidRequest, StoreUnavailable
@@ -23,8 +24,7 @@ from millrace.store.idempotency import Claim, checked_key, earlier_answer
 SUBJECT_CHARS: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """What a caller asks for. ``trigger`` is ``{kind, id, slot, delivery}`` as far as known; ``env`` the tenant's
     allow-listed values; ``subject_key`` names whom the data is about, empty for nobody."""
 

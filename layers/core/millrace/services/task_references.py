@@ -7,8 +7,9 @@ after the ``@`` is a label or range (`millrace.services.version_range`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from millrace.services.parsed_documents import task_of, workflow_of
 from millrace.services.version_range import choose
@@ -18,8 +19,7 @@ from millrace.store.definitions import Definitions, Head, Kind, Version
 D = TypeVar("D", Workflow, WorkflowTask)
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedTask:
+class ResolvedTask(Struct, frozen=True):
     """What one reference means at this moment."""
 
     reference: str

@@ -7,8 +7,9 @@ that everything an inner task can read is there when its body begins.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from millrace.expr import Read, ReadPath
 from millrace.spec.models import Workflow, WorkflowTask
@@ -36,8 +37,7 @@ def dependencies(
     return graphs_of(workflow, tree, workflow_sites(workflow, check_transform, tree))[0].needs
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """``needs`` of every id of a body; ``firm`` are those of them that always hold (read, or an unconditional
     dependsOn). ``whole`` says that none was left out because of their number."""
 

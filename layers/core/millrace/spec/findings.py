@@ -7,15 +7,15 @@ and what to do about it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 Severity = Literal["error", "warning", "hint"]
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One finding. ``line`` and ``column`` count from 1 (0 when the document could not be read at all).
 
     ``path`` leads from the root of the document to the value or key. ``fix`` is a sentence that says what to do;

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.spec.findings import pointer
 from millrace.spec.model_findings import described
 from millrace.spec.suggest import asking, nearest
 
 
-@dataclass(frozen=True, slots=True)
-class MissingInput:
+class MissingInput(Struct, frozen=True):
     """A required input that is not there. ``name`` is dotted below the top level."""
 
     name: str
@@ -25,8 +25,7 @@ class MissingInput:
         return {"name": self.name, "type": self.type, "description": self.description}
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidInput:
+class InvalidInput(Struct, frozen=True):
     """An input that is there and does not fit. ``path`` is a JSON Pointer; ``got`` never holds long values."""
 
     name: str
@@ -40,8 +39,7 @@ class InvalidInput:
         return {key: getattr(self, key) for key in keys}
 
 
-@dataclass(frozen=True, slots=True)
-class InputCheck:
+class InputCheck(Struct, frozen=True):
     """The result of `validate_input`. ``value`` is the input with the schema's defaults filled in."""
 
     valid: bool

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from millrace.spec import tasks
@@ -23,8 +23,7 @@ REGISTERED: Final = tasks.__all__
 """The types that reading documents brings with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A document as far as it could be read.
 
     ``kind`` is None if the document does not say a known one; ``document`` is None if any finding is an error;

@@ -8,8 +8,9 @@ by tasks whose rule lets them run after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from millrace.spec.dependencies import Graph
 from millrace.spec.models import Task
@@ -26,8 +27,7 @@ _UNSUCCESSFUL: Final = frozenset({"all_failed", "all_skipped", "one_failed"})
 _WITH_FAILED: Final = frozenset({"all_done", "always", "none_skipped", "one_done"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Above:
+class _Above(Struct, frozen=True):
     """The tasks that one waits for: how many may be skipped, and may end without an output (``quiet``)."""
 
     total: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from millrace.expr import ReadPath
 from millrace.spec.models import Task, Workflow, WorkflowTask
@@ -27,8 +28,7 @@ _ROOTS: dict[str, Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Reference:
+class Reference(Struct, frozen=True, order=True):
     """``path`` is the task that refers (its id, those around it in front; "" for the workflow's output and state),
     ``name`` what it refers to; a task is named in the same way.
 

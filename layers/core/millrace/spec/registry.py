@@ -6,17 +6,16 @@ What a type declares here is everything that checks, plans and prices need witho
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 Effect = Literal["pure", "read", "write", "unknown"]
 Price = Literal["none", "request"]
 
 
-@dataclass(frozen=True, slots=True)
-class InnerBody:
+class InnerBody(Struct, frozen=True):
     """A list of tasks inside a task. ``name`` is its part of the task path (``0`` in ``route/0/pack``), empty for a
     body that runs once per item; ``path`` leads to it from the task, and to its only task where ``single``; ``roots``
     are the names that its expressions see beside those of their surroundings; ``named`` says that ``path`` leads to the
@@ -46,8 +45,7 @@ def _whole(block_json: Any) -> Any:
     return block_json
 
 
-@dataclass(frozen=True, slots=True)
-class TaskType:
+class TaskType(Struct, frozen=True):
     """One task type.
 
     ``block`` is the key of its configuration, ``config`` the model of that (None for a type without one). A type may

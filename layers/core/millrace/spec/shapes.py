@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import Struct
+
 from millrace.expr import Segment
 
 _HOPS: Final = 32  # references followed in a row; schema_problems refuses rings
@@ -30,8 +32,7 @@ class Shape:
         return cls(schema, schema)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Where a path leads. ``shape`` is None if it leads nowhere: then ``index`` is the segment that is not there,
     ``known`` the names that are, and ``reason`` says what stands there instead."""
 

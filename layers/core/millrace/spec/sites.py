@@ -6,8 +6,9 @@ Dependencies, references and all checks read this one list.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from millrace.base.errors import ExpressionError, UserError
 from millrace.expr import Expression, ReadPath, Scope, compile_expression, compile_template
@@ -25,8 +26,7 @@ TransformCheck = Callable[[Sequence[dict[str, Any]], Scope], Any]
 ``paths``, ``strays()`` and ``steps`` (`millrace.engine.transforms`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """One expression. ``task`` is the index of its task in the tree, None for the workflow's output and state;
     ``whole`` says that it is the entire value at ``path``; ``text`` is the text there; ``inside`` is the path below
     what it belongs to: the block of the task, or its input."""
@@ -40,8 +40,7 @@ class Site:
     inside: Path = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """An expression or step that does not compile."""
 
     path: Path
@@ -49,8 +48,7 @@ class Fault:
     error: UserError
 
 
-@dataclass(frozen=True, slots=True)
-class Sites:
+class Sites(Struct, frozen=True):
     """All sites, all faults, what the steps of transforms read from outside (task index, path, read), the keys
     in templates that hold braces, and the compiled steps of transforms (task index, path, what `TransformCheck`
     gave)."""

@@ -5,8 +5,9 @@ YAML and JSON end up in the same tree, so everything after this module is the sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from millrace.base.errors import InvalidDocument
 from millrace.base.limits import DOCUMENT_BYTES
@@ -28,8 +29,7 @@ def unreadable(code: str, message: str, at: Position, fix: str) -> Unreadable:
     return Unreadable(Finding(code, "error", message, (), *at, fix))
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """One value with its position (line and column from 1) and those of its keys and children.
 
     ``size`` counts values and ``height`` levels, aliases expanded.
@@ -43,8 +43,7 @@ class Node:
     height: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A document that was read. ``value`` is plain JSON data and must not be changed (aliases share parts of it)."""
 
     text: str

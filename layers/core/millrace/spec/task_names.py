@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.spec.models.blocks import with_type
 
@@ -18,8 +19,7 @@ _SINGLE: Final = frozenset({"fallback", "onFailure"})
 """Keys below which one task may stand without an id; its path then ends with the key."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskNames:
+class TaskNames(Struct, frozen=True):
     """``tasks`` holds every raw task by id, several where an id stands in several places."""
 
     tasks: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from millrace.spec.findings import Path
 from millrace.spec.models import FALLBACK, FINALLY, ON_FAILURE, Task, Workflow
 from millrace.spec.registry import InnerBody, find_type
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A task: ``index`` in the tree, ``path`` in the document, ``body`` where it stands, ``inner`` those in it;
     ``named`` says that the document has only the name of what it runs at ``path``, with the input beside that."""
 
@@ -69,8 +70,7 @@ class Visible(Collection[str]):
         return len(self.own) + len(self.above or ())
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """Tasks in document order, each before those inside it; the first body is the workflow's own. ``visible`` are the
     ids that can be read inside each body."""
 

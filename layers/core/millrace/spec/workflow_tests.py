@@ -6,11 +6,11 @@ come back to the places in the file of the tests.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from millrace.base.canonical import dumps
@@ -28,8 +28,7 @@ KIND: Final = "WorkflowTest"
 _TESTS: Final = ("spec", "tests")
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedTests:
+class LoadedTests(Struct, frozen=True):
     """A document of tests as far as it could be read. ``document`` is None if any finding is an error."""
 
     document: WorkflowTest | None
@@ -79,4 +78,4 @@ def _placed(finding: Finding, source: Source) -> Finding:
     """A finding where it stands in the file of the tests, which has them at the same path."""
     path: Path = finding.path
     line, column = source.position(path)
-    return dataclasses.replace(finding, line=line, column=column)
+    return replace(finding, line=line, column=column)

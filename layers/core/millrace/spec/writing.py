@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.spec.core_schema import resolve
 from millrace.spec.source import Node
@@ -18,14 +19,12 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./$@+^~-]*(?: [A-Za-z0-9_
 _UNPRINTABLE: Final = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(Struct):
     text: str
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Struct, frozen=True):
     """``row`` counts from 1; ``beside`` tells that something else stands on the same line."""
 
     row: int

@@ -8,8 +8,9 @@ a condition, and what belongs to an earlier generation is never read again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.engine.breaker import Breaker, Change, Counts, Probe
 from millrace.ports.documents import Attr, Check, Documents, Item, Key, Range, Table, TenantScope, Update
@@ -21,8 +22,7 @@ Second = tuple[int, int]
 """Generation, and second since the epoch."""
 
 
-@dataclass(slots=True)
-class Stored:
+class Stored(Struct):
     """``counts`` by generation and second: successes, failures. ``keep_s`` is how many seconds back policies
     look."""
 

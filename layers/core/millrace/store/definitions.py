@@ -17,8 +17,9 @@ its etag counts every change of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from msgspec import Struct, field
 
 from millrace.base.canonical import parse_json
 from millrace.base.errors import BlobMissing
@@ -28,8 +29,7 @@ Kind = Literal["workflow", "task"]
 _READ_DEPTH: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """One immutable version. ``created_at`` in ms since the epoch; ``parent`` is the revision that was the latest
     when this one was published, 0 for the first; ``media`` is that of the source text; ``write_id`` is
     the writer's own mark."""
@@ -49,8 +49,7 @@ class Version:
     write_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """What describes a definition without changing what it does; seeded by each new version."""
 
     description: str = ""
@@ -60,8 +59,7 @@ class Side:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The state of a name. ``active`` is the revision that new starts get, 0 while none is active."""
 
     kind: Kind

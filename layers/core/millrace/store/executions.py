@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from millrace.base.errors import ConditionRefused
 from millrace.base.ids import root_of
@@ -64,8 +64,7 @@ def live_index(execution: str, check_at: int) -> IndexKey:
     return IndexKey((shard(execution, LIVE_SHARDS),), f"{check_at:015d}#{execution}")
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """``lease_until`` and ``wake_at`` are ms; ``snapshot`` is the log position of the latest snapshot, 0 for none;
     ``closing`` says that the inbox takes no more, because the execution is about to end; ``void`` that it was told to
     stop before it had begun, and never begins."""
@@ -220,8 +219,7 @@ def finish_summary(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A message to an execution: ``kind`` is cancel, signal, decision, pause, resume, child (the end of one that it has
     started), slot (it has a place now), lane (how far a part of a loop has come) or close (begin no further iteration);
     ``id`` makes a repeated send harmless; ``name`` is the signal's name or the path of the task."""

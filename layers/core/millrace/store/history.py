@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from millrace.base.errors import InvalidRequest
 from millrace.base.ids import lane_name
@@ -32,8 +33,7 @@ _OF_THE_LANE: Final = (
 """What a lane records of itself and not of the tasks in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """How far a history has been read: to a position of the execution's log, and from there to one of a lane's."""
 
     position: int = -1
@@ -54,8 +54,7 @@ def place_of(text: str) -> Place:
     return Place(int(position)) if stream is None else Place(int(position), int(stream), int(inner))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One event: ``place`` is where to go on after it, ``position`` that in its own log."""
 
     place: Place

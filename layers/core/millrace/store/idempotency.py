@@ -6,8 +6,9 @@ one without the other. It lives for a day; expiry is judged on read, deletion by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.canonical import dumps, parse_json
 from millrace.base.errors import IdempotencyMismatch, InvalidRequest
@@ -19,8 +20,7 @@ KEY_CHARS: Final = 255
 _READ_DEPTH: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A request's claim to one answer. ``route`` is the method and path; ``body_hash`` covers everything that
     decides what the request does."""
 

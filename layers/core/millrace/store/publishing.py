@@ -6,8 +6,9 @@ again. A revision number is therefore taken by exactly one version and none is l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from millrace.base.canonical import dumps
 from millrace.base.errors import TooLarge
@@ -30,8 +31,7 @@ from millrace.store.references import Use, reference_items
 _OVERHEAD: Final = 4096  # keys and attributes beside the body
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A checked document about to become a version. ``document`` is canonical data, ``source`` the text as sent."""
 
     kind: Kind
@@ -46,8 +46,7 @@ class Draft:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """Who writes, when (ms since the epoch), and an id by which a writer knows its own write again."""
 
     by: str

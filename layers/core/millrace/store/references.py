@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.canonical import dumps, parse_json
 from millrace.ports.documents import Documents, Item, Key, Range, Table, TenantScope
@@ -22,8 +23,7 @@ INWARD: Final = frozenset({"task", "input", "config", "trigger", "execution"})
 _CHUNK_BYTES: Final = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """One use: the task path that refers (empty for the workflow itself), to what, the exact fields it reads, and
     the version or range that the reference asks for (empty for the active version)."""
 
@@ -34,8 +34,7 @@ class Use:
     selector: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UsedBy:
+class UsedBy(Struct, frozen=True):
     """A published version and the uses it makes of one target."""
 
     kind: Kind

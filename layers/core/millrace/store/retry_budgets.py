@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.ports.documents import Check, Documents, Key, Table, TenantScope, Update
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(Struct, frozen=True):
     """``tokens`` taken and not given back, as of ``at`` (ms); ``version`` counts the writes."""
 
     tokens: int = 0

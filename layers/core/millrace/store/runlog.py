@@ -9,9 +9,9 @@ acknowledgement from another driver's win.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from millrace.base.errors import Corrupt
 from millrace.base.limits import SEGMENT_BYTES
@@ -48,8 +48,7 @@ _decoder = msgspec.json.Decoder(Segment)
 _header = msgspec.json.Decoder(_Header)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """Who writes: ``owner`` names the driver, ``write`` this one write."""
 
     owner: str

@@ -10,8 +10,9 @@ leaves is noted for a while, and every request asks in the same transaction that
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable
 from millrace.ports.documents import (
@@ -41,8 +42,7 @@ execution is over."""
 Answer = Literal["granted", "queued", "full"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What is limited: a key of a namespace."""
 
     namespace: str
@@ -61,8 +61,7 @@ class Place:
         return Key(Table.HISTORY, ("slot-left", self.namespace, self.key), holder.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds a place or waits for one, since ``at`` (ms); ``path`` is empty for the execution itself."""
 
     execution: str
@@ -79,8 +78,7 @@ class Holder:
         return f"{self.at:015d}#{self.id}"
 
 
-@dataclass(slots=True)
-class _Head:
+class _Head(Struct):
     version: int
     holders: dict[str, Any]
 
@@ -162,8 +160,7 @@ def give(documents: Documents, scope: TenantScope, place: Place, *, now: int) ->
     return given
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiter(Holder):
+class _Waiter(Holder, frozen=True):
     limit: int
 
 

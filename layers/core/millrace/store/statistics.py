@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from millrace.base.limits import TRANSACTION_OPS
 from millrace.ports.documents import (
@@ -49,8 +50,7 @@ class Cell(NamedTuple):
     task: str
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """``count`` is of what ended, without ``skipped``; ``failures`` and ``cancelled`` are parts of it. ``attempts``
     are those started. ``durations`` counts by histogram bucket, ``sum_ms`` is their exact sum."""
 
@@ -135,8 +135,7 @@ def cell_update(cell: Cell, tally: Tally) -> Update:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """``position`` is that of the first event not counted. ``part`` is how many of the sorted cells of the segment
     that begins there are counted, for a segment too large for one transaction."""
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, runtime_checkable
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS
 from millrace.driver.loop import DriverLoop
@@ -35,8 +37,7 @@ class Closable(Protocol):
     def aclose(self) -> Coroutine[Any, Any, None]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Driving:
+class Driving(Struct, frozen=True):
     """``world`` serves every invocation of the sandbox; each takes a copy with an owner of its own."""
 
     platform: Platform

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from millrace.adapters.feed_loop import FeedLoop
 from millrace.adapters.files import DirectoryBlobs, FileSecrets
@@ -37,8 +38,7 @@ ATTEMPTS: Final = 256
 time on waiting for one."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalPlatform:
+class LocalPlatform(Struct, frozen=True):
     """``resume`` takes up every unfinished execution and answers how many; ``close`` stops running, then closes the
     store. ``documents`` is the store with its commit counter."""
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
+
+from msgspec import Struct, field
 
 from millrace.base.errors import InvalidRequest
 from millrace.base.limits import RETRY_TOKENS
@@ -20,8 +21,7 @@ LOCAL_PORT: Final = 8321
 DEMO_PORT: Final = 8322
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """``data`` is the folder of local mode. Tables, bucket and state machines are names or ARNs, and empty locally.
 
     ``port`` and ``demo_port`` 0 mean any free port.

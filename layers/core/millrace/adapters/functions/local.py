@@ -13,10 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
+
+from msgspec import Struct, field
 
 from millrace.base.canonical import dumps, parse_json
 from millrace.base.errors import MillraceError, NotFound
@@ -28,14 +29,12 @@ VERSION: Final = "$LATEST"
 _LOG: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ClientContext:
+class ClientContext(Struct, frozen=True):
     custom: Mapping[str, str]
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionContext:
+class FunctionContext(Struct, frozen=True):
     """The part of Lambda's context object that handlers use, with the same names."""
 
     function_name: str

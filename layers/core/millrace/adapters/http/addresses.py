@@ -8,9 +8,10 @@ the IPv6 unicast allocation 2000::/3, and the addresses cloud providers keep for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal
+
+from msgspec import Struct
 
 Kind = Literal["public", "loopback", "private", "forbidden"]
 """``loopback`` and ``private`` may be opened by the operator, by name and port; ``forbidden`` never."""
@@ -18,8 +19,7 @@ Kind = Literal["public", "loopback", "private", "forbidden"]
 Address = IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """``address`` is what to connect to: the IPv4 address inside a mapped one, otherwise what was judged."""
 
     kind: Kind

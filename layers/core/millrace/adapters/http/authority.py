@@ -7,9 +7,9 @@ belong to none of its copies: a redirect or a next page starts from the request 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
 from millrace.adapters.http.refusals import invalid

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.adapters.http.authority import Authority
 from millrace.adapters.http.redaction import capture, capture_response, redact_headers, redact_url
@@ -17,8 +19,7 @@ LEARNT: Final = "access token"
 """How a token got for an attempt is called; no secret has a name with a space in it."""
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """A failure at any point reports it. ``bound`` are the secrets in use, ``carriers`` the headers (lower case) that
     hold credentials."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from millrace.adapters.http.addresses import Address, judge_address
 from millrace.adapters.http.policy import Policy
@@ -30,8 +31,7 @@ ADDRESSES: Final = 32  # answers judged; a name with more is refused
 TRIES: Final = 4  # judged addresses tried before the host counts as unreachable
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where a connection may go. ``others`` are further judged addresses of the same name, in resolver order."""
 
     ip: str

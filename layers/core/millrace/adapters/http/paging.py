@@ -7,9 +7,10 @@ how much there is. Nothing here sends anything.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote_plus, urlencode
+
+from msgspec.structs import replace
 
 from millrace.adapters.http.bodypaths import find
 from millrace.adapters.http.links import link_to

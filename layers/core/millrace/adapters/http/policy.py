@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from millrace.adapters.http.refusals import Refused
 from millrace.adapters.http.urls import parse_host
@@ -15,8 +16,7 @@ HTTP_PORTS: Final = frozenset({80, 443, 8080, 8443})
 _ENTRY: Final = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """``ports`` may be reached on every public host. ``allow`` holds (host, port) pairs as they stand in a URL:
     such a service may also be on another port, and on loopback or in private space. Link-local, metadata,
     multicast and reserved addresses stay refused, allowed name or not."""

@@ -6,9 +6,10 @@ import base64
 import contextlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from millrace.adapters.http.decoding import ACCEPT_ENCODING
 from millrace.adapters.http.refusals import Refused, invalid
@@ -36,8 +37,7 @@ _LATE: Final = frozenset({"oauth2", "hmac"})
 """Ways whose proof is made for each request, by its `Authority`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(Struct, frozen=True):
     """Headers added unless the task sets them itself."""
 
     user_agent: str

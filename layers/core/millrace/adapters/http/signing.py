@@ -10,9 +10,10 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from millrace.adapters.http.refusals import invalid
 from millrace.adapters.http.requests import check_header

@@ -12,10 +12,12 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 from weakref import WeakKeyDictionary
+
+from msgspec.structs import replace
 
 from millrace.adapters.http.decoding import ACCEPT_ENCODING
 from millrace.adapters.http.refusals import Refused, timed_out, unreadable

@@ -11,11 +11,11 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import httpcore
+from msgspec import Struct
 
 from millrace.adapters.http.decoding import decoder
 from millrace.adapters.http.gate import Gate
@@ -40,8 +40,7 @@ class Pool(NamedTuple):
 Pools = dict[str, Pool]
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(Struct, frozen=True):
     """Bytes, but for ``headers``, a count. ``response_bytes`` bounds the body on the wire and again when decoded;
     header caps hold for both directions."""
 
@@ -51,8 +50,7 @@ class Caps:
     header_bytes: int = 64 * KIB
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """``headers`` without Host and Content-Length, which follow from the rest."""
 
     method: str
@@ -61,8 +59,7 @@ class Request:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """``body`` is decoded; ``wire_bytes`` counts it as it came. Header names are in lower case, in order."""
 
     status: int

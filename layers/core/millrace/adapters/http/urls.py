@@ -7,10 +7,11 @@ digits from other scripts. All of these are refused here instead of being interp
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Literal
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from millrace.adapters.http.refusals import Refused, blocked
 
@@ -29,8 +30,7 @@ _PATH_SAFE: Final = "/:@!$&'()*+,;=~-._%[]|"  # what may stand in a target as it
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(Struct, frozen=True):
     """``host`` is a lower-case DNS name or the text of an IP address without brackets; ``target`` begins with a
     slash and is percent-encoded ASCII; there is no fragment and no userinfo."""
 

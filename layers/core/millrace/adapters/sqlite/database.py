@@ -8,9 +8,10 @@ docs/decisions/0003-sqlite-durability.md.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from millrace.adapters.sqlite.log import lost_commits
 from millrace.base.errors import Conflict, Corrupt, MillraceError, StoreUnavailable
@@ -63,8 +64,7 @@ def damaged(path: Path, what: str, facts: dict[str, str] | None = None) -> Corru
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(Struct, frozen=True):
     """How to reach one file. ``factory`` is the connection class, which a test may replace to make COMMIT fail."""
 
     path: Path

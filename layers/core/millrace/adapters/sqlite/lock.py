@@ -6,18 +6,18 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+from msgspec import Struct
 
 from millrace.base.errors import Conflict
 
 FILE_NAME: Final = "lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds a folder. ``port`` is 0 until the server listens; both are 0 when the file could not be read."""
 
     pid: int

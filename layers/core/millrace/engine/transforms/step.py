@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import Struct
+
 from millrace.base.errors import TransformError
 from millrace.engine.transforms.taken import Taken
 from millrace.expr.faults import listed, nearest
@@ -70,8 +72,7 @@ class Step:
     takes: tuple[Taken, ...] = field(default=(), repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a step stands, and the names it may use: ``scope`` with ``item``, ``outer`` without."""
 
     index: int

@@ -6,8 +6,9 @@ What the first items hold is not known here, so nothing is said before the first
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from millrace.engine.transforms.step import Step
 
@@ -16,8 +17,7 @@ Fields = frozenset[str] | None
 _MAKING: Final = frozenset({"map", "select", "groupBy", "aggregate"})
 
 
-@dataclass(frozen=True, slots=True)
-class Stray:
+class Stray(Struct, frozen=True):
     """Step ``step`` reads ``name``, and the items have just ``known``. ``fatal`` steps fail where a field is missing,
     unless they ask for it by `has`, `?.` or `??`."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from millrace.expr.expression import Expression
 from millrace.expr.template import Template
@@ -12,8 +13,7 @@ from millrace.expr.template import Template
 Role = Literal["test", "value", "key", "sum", "extreme"]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """One value: that of ``expression``, or of the field path ``names`` where there is none.
 
     ``text`` is where it is written, at ``place`` in the value of the step if that is a template. A ``test`` keeps an

@@ -6,8 +6,9 @@ A body sees the document of its surroundings, and adds to it; in the end its res
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.services.exporters.linking import Chain, fixed, linked, side
 from millrace.services.exporters.portable import NotPortable, Portable, Rule
@@ -15,8 +16,7 @@ from millrace.spec.tasks.for_each import ForEach
 from millrace.spec.tasks.switch import Switch
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(Struct, frozen=True):
     """A body: the states of its tasks, and what the last of them put out, by id, as paths."""
 
     chain: Chain

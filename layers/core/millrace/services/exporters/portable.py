@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.errors import ExpressionError
 from millrace.expr import Scope, nodes
@@ -34,8 +35,7 @@ Place = tuple[str | int, ...]
 Rule = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Something that has no counterpart, and where it stands in the document."""
 
     path: Place

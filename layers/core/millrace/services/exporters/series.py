@@ -8,18 +8,17 @@ task of one part waits for every task of the part before; a set of more than one
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """Parts one behind the other."""
 
     parts: tuple[Order, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """Parts side by side."""
 
     parts: tuple[Order, ...]

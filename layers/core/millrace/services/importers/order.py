@@ -8,16 +8,17 @@ that control has arrived. Everything stays flat, so that a task may read any oth
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.services.importers.spelling import quoted
 
 Outcome = Literal["succeeded", "failed", "ended"]
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """Control comes from a task (None: the beginning) that ended with ``outcome``, where ``condition`` holds.
     ``handled`` says that a failure of the task is dealt with elsewhere."""
 
@@ -27,16 +28,14 @@ class Edge:
     handled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+class All(Struct, frozen=True):
     """Everything has to arrive, and ``condition`` to hold."""
 
     parts: tuple[Frontier, ...]
     condition: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(Struct, frozen=True):
     """Something has to arrive, and ``condition`` to hold; with no parts, nothing ever does."""
 
     parts: tuple[Frontier, ...]

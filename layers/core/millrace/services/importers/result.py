@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from millrace.spec import pointer
 
@@ -11,8 +12,7 @@ Level = Literal["unmapped", "changed"]
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """``unmapped``: something was left out, and somebody has to act before the workflow does what the source does;
     ``changed``: it does the same in a slightly different way. ``path`` leads into the document that was imported."""
 
@@ -25,8 +25,7 @@ class Note:
         return {"path": pointer(self.path), "level": self.level, "message": self.message}
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """``document`` is plain JSON data of kind Workflow; it need not pass validation."""
 
     document: dict[str, Any]

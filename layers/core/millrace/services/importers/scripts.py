@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from millrace.base.errors import ExpressionError
 from millrace.expr import compile_expression
@@ -38,8 +39,7 @@ class Unknown(Exception):
     """Something in an expression that has no counterpart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One step of a path: a name behind a dot or in brackets, a position, or a call with its arguments (ours)."""
 
     kind: Literal["name", "index", "call"]
@@ -53,8 +53,7 @@ Resolve = Callable[[Sequence[Part]], tuple[str, int]]
 Unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(Struct, frozen=True):
     """What one source's expressions may hold beside paths. ``words`` are operators that are words; ``methods`` and
     ``filters`` give, for a name, a format of our expression over ``{0}`` (the value) and further arguments."""
 

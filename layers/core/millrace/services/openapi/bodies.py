@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.services.openapi import styles
 from millrace.services.openapi.encoding import encoded_text, plain, whole
@@ -22,8 +23,7 @@ _PLAIN: Final = "text/plain"
 _MEDIA: Final = re.compile(r"[A-Za-z0-9!#$&^_.+*-]{1,100}/[A-Za-z0-9!#$&^_.+*-]{1,100}(?:;[ -z|~]{0,100})?")
 
 
-@dataclass(slots=True)
-class Body:
+class Body(Struct):
     """``request`` and ``headers`` are added to the http task; ``piece`` is the schema of the input ``body``."""
 
     piece: Piece

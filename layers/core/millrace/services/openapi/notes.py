@@ -6,8 +6,9 @@ them they are only counted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 KEPT: Final = 500
 """Notes that are kept with their text."""
@@ -16,8 +17,7 @@ REFUSED: Final = 1_000
 _WORDS: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """``where`` is a JSON Pointer into the document. A ``refused`` note means that no task was made."""
 
     code: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.errors import TooLarge
 from millrace.base.limits import OPENAPI_OPERATIONS
@@ -15,8 +16,7 @@ METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch")
 _OTHERS: Final = frozenset({"trace", "query"})
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """``where`` is the JSON Pointer of ``value``, ``item_where`` that of the path item it belongs to."""
 
     path: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.services.openapi.bodies import JSON, media_name
 from millrace.services.openapi.notes import Notes, below
@@ -42,8 +43,7 @@ _MOST_LIMIT: Final = 1_000
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(Struct, frozen=True):
     """``block`` is the paging block of a request; ``omit`` are the query parameters that it sets; ``items`` is the raw
     schema of the list of items, at ``where``."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.services.openapi import styles
 from millrace.services.openapi.encoding import field as read
@@ -35,8 +36,7 @@ class Unmappable(Exception):
         self.code, self.where, self.message = code, where, message
 
 
-@dataclass(slots=True)
-class Spelling:
+class Spelling(Struct):
     """What the parameters add to a task. ``path`` maps a template variable to the text that stands for it; ``query``
     and ``headers`` are the blocks of an http task; ``raw`` and ``cookies`` are expressions of text, empty where
     there is nothing to send."""
@@ -52,8 +52,7 @@ class Spelling:
     example: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Parameter:
+class _Parameter(Struct, frozen=True):
     value: dict[str, Any]
     where: str
     name: str

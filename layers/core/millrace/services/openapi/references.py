@@ -3,16 +3,16 @@ that the author of the document chose."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 HOPS: Final = 64
 """References to references followed in a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """``version`` is ``3.0`` or ``3.1``; ``hash`` the hex SHA-256 of the bytes it was read from."""
 
     value: dict[str, Any]

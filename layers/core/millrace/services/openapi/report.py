@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from msgspec import Struct, field
 
 from millrace.services.openapi.schema_drift import Change
 from millrace.services.openapi.tasks import Conversion
@@ -24,8 +25,7 @@ CHANGES: Final = 3_000
 """Changes of all entries of one answer together; an answer must fit into a response."""
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """One task. ``written`` says whether a version was published by this request; ``used_by`` names the definitions
     that use the task, looked up for breaking changes."""
 

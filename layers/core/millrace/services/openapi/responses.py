@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.services.openapi.bodies import JSON, TEXT, media_name
 from millrace.services.openapi.notes import Notes, below
@@ -15,8 +16,7 @@ _STATUS: Final = re.compile(r"[1-5](?:[0-9]{2}|XX)", re.IGNORECASE)
 _BINARY: Final = {"type": "object", "properties": {"base64": {"type": "string"}}, "required": ["base64"]}
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(Struct, frozen=True):
     """``codes`` as an http task writes them; ``bodies`` one schema for each different body of a success; ``accept``
     the media type to ask for, empty for the task's own choice."""
 

@@ -7,8 +7,9 @@ are the same comparison read in opposite directions (the input is contravariant,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from millrace.services.openapi.references import mapping, sequence
 
@@ -22,8 +23,7 @@ _EXACT: Final = ("pattern", "format", "multipleOf", "const", "uniqueItems")
 _CHOICES: Final = ("allOf", "anyOf", "oneOf", "not", "additionalProperties", "patternProperties", "prefixItems")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One difference. ``rule`` is stable, ``where`` a place such as ``input.body.name``."""
 
     rule: str

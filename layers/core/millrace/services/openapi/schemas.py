@@ -11,8 +11,9 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from millrace.base.canonical import dumps
 from millrace.services.openapi.graph import InPlaceGraph
@@ -28,8 +29,7 @@ LEVELS: Final = 24
 _NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A converted schema, the names of ``$defs`` it refers to in order, and its size as canonical JSON in bytes."""
 
     schema: Any

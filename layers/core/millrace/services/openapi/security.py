@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.services.openapi.encoding import literal
 from millrace.services.openapi.naming import fitted, slug
@@ -14,8 +15,7 @@ from millrace.services.openapi.references import Document, mapping, sequence
 _KEY: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z\[\]-]{1,128}")  # without braces, which would begin an expression
 
 
-@dataclass(slots=True)
-class Credentials:
+class Credentials(Struct):
     """``auth`` is the block, None without one; ``headers`` and ``query`` hold further keys as templates; ``secrets``
     maps each secret that must exist to the scheme it is for."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.canonical import dumps, sha256
 from millrace.base.limits import OPENAPI_TASK_BYTES
@@ -36,8 +37,7 @@ _BUDGETS: Final = (12 * 1024, 6 * 1024, 2 * 1024)
 """Bytes for the input schema and again for the output schema; the next one where the task is too large."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """``source`` names the API in labels (default: its title), so that a later import finds its tasks; ``prefix``
     begins every task name; ``server`` replaces the document's servers; ``document_url`` is where the document came
     from; with ``check_responses`` a body that does not fit its schema fails the attempt."""
@@ -49,8 +49,7 @@ class Options:
     check_responses: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(Struct, frozen=True):
     """A task document, plain JSON, with the operation it is for (``GET /users/{id}``) and the secrets that it needs
     by name, each with its security scheme."""
 

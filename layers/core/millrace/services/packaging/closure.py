@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.base.errors import Conflict
 from millrace.base.limits import PACKAGE_FILES
@@ -22,8 +23,7 @@ Reference = tuple[str, Kind]
 """A reference as it is written, and the kind of definition that it leads to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One version with its text. ``refers_to`` are the references as written, sorted, with what each leads to;
     ``needed`` is whether something refers to it without a version, or it is the root."""
 
@@ -36,8 +36,7 @@ class Member:
     needed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Closure:
+class Closure(Struct, frozen=True):
     """``members`` are in an order in which each can be published: tasks by name and revision, then workflows after
     the workflows they refer to. ``root`` is one of them."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.services.packaging.manifest import NeededSecret
 from millrace.services.transform_check import check_transform
@@ -19,8 +20,7 @@ _READ: Final = re.compile(r"""\bsecrets(?:\??\.([\w-]+)|\??\[\s*['"]([^'"]{1,256
 _ADDRESSES: Final = frozenset({"url", "tokenUrl"})
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """``refs`` are (kind of definition, reference as written); all are sorted."""
 
     refs: tuple[tuple[Kind, str], ...]

@@ -8,8 +8,9 @@ sees all of it, and no name outside the package can slip into the place of one i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.base.canonical import sha256
 from millrace.base.errors import InvalidDocument
@@ -28,8 +29,7 @@ Named = tuple[str, str, str]
 """Kind, name and label."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One definition of an opened package."""
 
     definition: Definition
@@ -48,8 +48,7 @@ class Part:
         return f"{one.kind} {one.name} {one.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Struct, frozen=True):
     """``parts`` are in an order in which they can be published."""
 
     manifest: Manifest

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from millrace.services.packaging.selectors import split
 from millrace.services.version_range import choose
 from millrace.store.definitions import Definitions, Kind
 
 
-@dataclass(slots=True)
-class _Name:
+class _Name(Struct):
     """``labels`` leads to revisions, real or to be; ``contents`` has the hashes of those that a step was about."""
 
     labels: dict[str, int]

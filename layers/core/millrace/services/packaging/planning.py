@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.base.errors import InvalidRequest
 from millrace.services.packaging.opening import Package, Part
@@ -21,8 +23,7 @@ Action = Literal["create", "update", "unchanged", "conflict", "skip"]
 _PAGE: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What happens to one part. ``create`` is a new name, ``update`` a new version of a known one, ``unchanged``
     content that is there already, ``conflict`` a label that names other content, ``skip`` such a one that is left
     as it is. ``label`` is the version label afterwards, ``source`` what is published, ``conflicting`` whether the
@@ -41,8 +42,7 @@ class Step:
         return self.action in ("create", "update") or (self.action == "unchanged" and self.activates)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """``differences`` are references that would mean another version than the package pins."""
 
     steps: tuple[Step, ...]

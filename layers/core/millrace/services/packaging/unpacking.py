@@ -7,8 +7,9 @@ about one (overlapping entries, a second directory, data between entries, header
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from millrace.base.limits import DOCUMENT_BYTES, PACKAGE_BYTES, PACKAGE_FILES, PACKAGE_MANIFEST_BYTES
 from millrace.services.packaging.archive import CENTRAL, CENTRAL_MARK, END, END_MARK, LOCAL, REGULAR, write_archive
@@ -21,8 +22,7 @@ _ENCRYPTED: Final = 0x1
 _HINT: Final = "Send the file that `millrace export --format package` wrote."
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     name: str
     flags: int
     method: int

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
+
+from msgspec import Struct
 
 MOST: Final = 20
 """Differences that are reported of one value."""
@@ -21,8 +22,7 @@ class _Absent:
 ABSENT: Final = _Absent()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """``path`` leads into the value (``body.items[2].id``, empty for the whole); `ABSENT` stands for no value."""
 
     path: str

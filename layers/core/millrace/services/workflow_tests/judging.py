@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.base.errors import ExpressionError
 from millrace.expr import compile_expression
@@ -21,8 +22,7 @@ VALUE_CHARS: Final = 4_000
 """Values that are longer as JSON are cut in a report."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(Struct, frozen=True):
     """One expectation that does not hold. ``path`` leads to it inside ``expect``; ``lines`` say where the values
     differ."""
 
@@ -49,8 +49,7 @@ def _cut(value: Any) -> Any:
     return text[:VALUE_CHARS] if "… (" in text[-30:] else value
 
 
-@dataclass(frozen=True, slots=True)
-class Actual:
+class Actual(Struct, frozen=True):
     """What came of a test: the execution as people see it, its tasks by path, the calls, and the finished tasks in
     order."""
 

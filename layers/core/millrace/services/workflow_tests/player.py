@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec import Struct, field
 
 from millrace.base.errors import TooLarge
 from millrace.driver.attempts import Result
@@ -36,8 +36,7 @@ MOST_EVENTS: Final = 250_000
 """Events of one test; a workflow of the largest size with a few retries has fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One attempt: what it was given, rendered. Secrets stand by their names."""
 
     path: str
@@ -47,8 +46,7 @@ class Call:
     request: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(Struct, frozen=True):
     """When an attempt ends (ms), and with what; None when its driver is lost and nobody knows. ``no_retry`` says why
     nothing may follow it."""
 
@@ -80,8 +78,7 @@ class Messages(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Played:
+class Played(Struct):
     """The history that came of it. ``waiting`` says that nothing more can happen without a message."""
 
     codec: ValueCodec

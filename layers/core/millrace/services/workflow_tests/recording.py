@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.base.canonical import dumps
 from millrace.base.errors import Conflict, MillraceError, TooLarge
@@ -35,8 +37,7 @@ _NEVER_MS: Final = 366 * 86_400_000
 """The delay of an attempt whose result nobody waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """``case`` is the document of the test, ``passes`` whether it passes now. ``differences`` say what of the history a
     test does not show again, such as a time that was a few milliseconds later."""
 

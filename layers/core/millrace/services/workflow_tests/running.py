@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.base.errors import InvalidInput, MillraceError
 from millrace.driver.values import ValueCodec
@@ -22,8 +24,7 @@ from millrace.spec import Workflow, WorkflowTask, validate_input
 from millrace.spec.models.testing import Case
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """What is tested: a checked workflow and its plan. ``declared`` is what mocks are held against, None for none."""
 
     workflow: Workflow
@@ -44,8 +45,7 @@ def subject_of(
     return Subject(workflow, plan, version or workflow.spec.version or "", Declared(workflow, tasks))
 
 
-@dataclass(frozen=True, slots=True)
-class CaseResult:
+class CaseResult(Struct, frozen=True):
     """``status`` is ``passed``, ``failed`` (an expectation does not hold) or ``error`` (the test cannot be run, as
     ``problem`` says); ``duration_ms`` is by the clock of the test; ``played`` is None where nothing was played."""
 

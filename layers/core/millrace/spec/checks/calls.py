@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.spec.checks.operands import type_of
 from millrace.spec.checks.report import Report
@@ -19,8 +20,7 @@ from millrace.spec.suggest import asking
 from millrace.spec.tree import Placed
 
 
-@dataclass(frozen=True, slots=True)
-class Callee:
+class Callee(Struct, frozen=True):
     """What is called: its name, the schema of its input, and whether the defaults of that are filled in."""
 
     name: str

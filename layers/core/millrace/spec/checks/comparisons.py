@@ -7,9 +7,10 @@ An expression gives the same value every time in one evaluation, so the text of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.expr import ReadPath, nodes
 from millrace.spec.checks.report import Report
@@ -22,8 +23,7 @@ _FIX: Final = "Correct it, or take it out."
 Number = int | float | Decimal
 
 
-@dataclass(slots=True)
-class Range:
+class Range(Struct):
     """The numbers between two bounds; a bound that is ``open`` is not among them."""
 
     least: Number | None = None
@@ -56,8 +56,7 @@ class Range:
             self.below(bound, open_=False)
 
 
-@dataclass(slots=True)
-class _Said:
+class _Said(Struct):
     """What the parts of one conjunction say about one operand."""
 
     range: Range = field(default_factory=Range)
@@ -65,8 +64,7 @@ class _Said:
     unequal: list[Any] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Comparison:
+class _Comparison(Struct, frozen=True):
     """``operand sign constant``; ``path`` is where the operand is read from, if it is only read."""
 
     operand: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from millrace.spec.checks.report import Report
 from millrace.spec.findings import Path
@@ -21,8 +22,7 @@ _ENDS = {
 """What a task must have become for what is expected of it to exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expectations:
+class Expectations(Struct, frozen=True):
     """``needs`` is what each task waits for, by id; ``dead`` are the tasks that never run; ``knows`` and ``attempted``
     add a finding and answer False for a task that does not exist, and for one that asks for nothing."""
 

@@ -5,10 +5,11 @@ The ids of all tasks have to be known before the first expression is read, since
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Collection
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from millrace.spec.dialect.names import Names
 from millrace.spec.dialect.report import Report
@@ -86,7 +87,7 @@ class _Document:
         fix = "`millrace fmt` writes it as ours."
         self._report.hint("dialect", "a document of the other dialect, read as a Workflow", (), self._root, fix)
         notes = in_order([*self._source.notes, *self._report.findings])
-        return dataclasses.replace(self._source, root=whole.node, notes=notes)
+        return replace(self._source, root=whole.node, notes=notes)
 
     def _name(self, node: Node) -> Node:
         if not isinstance(node.value, str):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from millrace.services.importers.spelling import below, braced, literal, quoted
 
@@ -21,8 +22,7 @@ class NoPath(Exception):
     """A path that cannot be followed here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(Struct, frozen=True):
     """``base`` is the expression of the whole, None for nothing known; ``fields`` stand in the place of its fields.
     ``value`` is a literal or template that the whole is, where it is no expression."""
 

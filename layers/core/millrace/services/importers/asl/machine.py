@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from millrace.services.importers.asl.choices import TABLE as RULES
 from millrace.services.importers.asl.choices import Choices
@@ -72,8 +73,7 @@ def import_asl(source: Any) -> Imported:
     return draft.finish(text(machine.get("Comment"), "state machine")[:40], spec)
 
 
-@dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Struct, frozen=True):
     """A state, with how control comes to it and the data it is given."""
 
     name: str
