@@ -88,6 +88,17 @@ def test_a_reference_by_range_is_resolved_at_publish(selector: str) -> None:
     )
 
 
+def test_the_last_of_workflows_that_start_each_other_for_ever_is_refused() -> None:
+    names = ["one", "two", "three"]
+    for name, below in zip(names, [*names[1:], names[0]], strict=True):
+        last = publish(workflow(name, tasks=[{"id": "go", "workflowRef": below, "timeout": "1m"}]))
+    found = [one["message"] for one in body_of(last)["findings"] if one["severity"] == "error"]
+    ring = "the workflow starts itself through one → two, without a condition that ends it"
+    assert (422, [ring]) == (status(last), found)
+    ended = {"id": "go", "workflowRef": "one", "timeout": "1m", "condition": "false"}
+    assert 201 == status(publish(workflow("three", tasks=[ended])))
+
+
 def test_a_reserved_name_is_refused() -> None:
     assert 400 == status(publish(workflow("validate")))
 

@@ -54,6 +54,14 @@ def test_a_good_document_has_no_findings(folder: Path) -> None:
     assert (0, f"{folder}/good.yaml: no findings\n") == (ran.code, ran.out)
 
 
+def test_workflows_that_start_each_other_are_found_among_the_files(tmp_path: Path) -> None:
+    for name, below in (("one", "two"), ("two", "one")):
+        text = GOOD.replace("name: good", f"name: {name}").partition("    - id")[0]
+        (tmp_path / f"{name}.yaml").write_text(f"{text}    - {{id: go, workflowRef: {below}, timeout: 1m}}\n")
+    ran = millrace("validate", str(tmp_path))
+    assert (1, 2) == (ran.code, ran.out.count("[endless-recursion]"))
+
+
 def test_a_file_that_is_missing_does_not_keep_the_others_from_being_judged(folder: Path) -> None:
     ran = millrace("validate", str(folder / "missing.yaml"), str(folder / "good.yaml"))
     assert (2, f"{folder}/good.yaml: no findings\n") == (ran.code, ran.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
@@ -20,6 +21,7 @@ from millrace.services.list_versions import list_versions
 from millrace.services.platform import Platform
 from millrace.spec import content_hash, load
 from tests.conformance.documents.cloud import REGION, mocked_aws
+from tests.functions.documents import workflow
 from tests.functions.world import NotedOrchestrator, caller, platform
 from tests.unit.packaging.builders import WHO, bring, flow, package_of, publish, remade, reusable, stocked
 
@@ -216,6 +218,25 @@ def test_a_document_with_errors_is_listed_by_a_dry_run_and_refused_by_an_import(
     with pytest.raises(InvalidDocument, match=r"task shorten 1\.2\.0, line 5"):
         bring(world, data)
     assert said == bring(world, data, dry_run=True)
+
+
+def test_workflows_of_a_package_that_start_each_other_for_ever_are_refused() -> None:
+    other = platform()
+    ends = {"condition": "false"}
+    for name, below, more in (("three", "one", ends), ("two", "three", {}), ("one", "two", {})):
+        go = {"id": "go", "workflowRef": below, "timeout": "1m", **more}
+        publish(other, "workflow", workflow(name, tasks=[go], version="1.0.0"))
+
+    def endless(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
+        one = next(one for one in manifest["definitions"] if one["name"] == "three")
+        value = json.loads(files[one["file"]])
+        del value["spec"]["tasks"][0]["condition"]
+        files[one["file"]] = json.dumps(value).encode()
+        holder = next(one for one in manifest["definitions"] if one["name"] == "two")
+        one["contentHash"] = holder["refersTo"][0]["contentHash"] = content_hash(value)
+
+    with pytest.raises(InvalidDocument, match="starts itself through"):
+        bring(platform(), remade(package_of(other, "one"), endless))
 
 
 def test_the_namespace_that_the_documents_name_is_the_one_they_go_to() -> None:

@@ -285,6 +285,68 @@ def test_what_cannot_be_meant_is_found_in_composed_tasks(task: str, codes: list[
     assert codes == [one.code for one in judge(flow(task)) if one.code != "no-timeout"]
 
 
+def named(name: str, *tasks: str, more: str = "") -> str:
+    return flow(*tasks, more=more).replace("name: flow", f"name: {name}")
+
+
+ASKED = "condition: input.x == 1"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "more", "count"),
+    [
+        (["id: a, workflowRef: flow"], "", 1),
+        (["id: a, workflowRef: flow, detached: true"], "", 1),
+        ([f"id: z, {HTTP}, {ASKED}", "id: a, workflowRef: flow, dependsOn: [z]"], "", 0),
+        ([f"id: z, {HTTP}", "id: a, workflowRef: flow, dependsOn: [z]"], "", 1),
+        ([f"id: z, {HTTP}", "id: a, workflowRef: flow, dependsOn: [z], triggerRule: all_failed"], "", 0),
+        (["id: a, workflowRef: flow, condition: true"], "", 1),
+        ([f"id: z, {HTTP}"], "  finally: [{id: a, workflowRef: flow}]\n", 1),
+        ([f"id: z, {HTTP}"], "  onFailure: {workflowRef: flow}\n", 0),
+        (["id: a, workflowRef: flow@1.0.0"], "", 0),
+        (["id: a, workflowRef: flow@r3"], "", 0),
+        (["id: a, workflowRef: flow@latest"], "", 1),
+        (["id: a, workflowRef: flow@1.0.0"], "  version: 1.0.0\n", 1),
+        (["id: a, workflowRef: flow@1.0.0"], "  version: 1.0.1\n", 0),
+        (["id: a, workflowRef: flow@^1"], "  version: 1.0.1\n", 1),
+        (["id: a, workflowRef: flow@^1"], "  version: 2.0.0\n", 0),
+        (["id: a, workflowRef: flow@>=1"], "  version: 2.0.0\n", 1),
+    ],
+)
+def test_a_workflow_that_every_run_starts_again_is_found(tasks: list[str], more: str, count: int) -> None:
+    assert count == sum(one.code == "endless-recursion" for one in judge(flow(*tasks, more=more)))
+
+
+@pytest.mark.parametrize(
+    ("others", "ring"),
+    [
+        ({"a": ["id: to-b, workflowRef: b"], "b": ["id: back, workflowRef: flow"]}, "a → b"),
+        ({"a": ["id: back, workflowRef: flow"]}, "a"),
+        ({"a": [f"id: back, workflowRef: flow, {ASKED}"]}, None),
+        ({"a": ["id: to-b, workflowRef: b"], "b": ["id: to-a, workflowRef: a"]}, None),
+        ({"a": ["id: to-b, workflowRef: b"]}, None),
+        ({"a": [loop("each", "id: back, workflowRef: flow")]}, None),
+        ({"a": ["id: to-b, workflowRef: b", "id: back, workflowRef: flow"], "b": [f"id: z, {HTTP}"]}, "a"),
+        ({"a": [f"id: z, {HTTP}"], "b": []}, None),
+    ],
+)
+def test_a_ring_of_workflows_is_found_by_whoever_closes_it(others: dict[str, list[str]], ring: str | None) -> None:
+    known = {name: workflow_of(named(name, *tasks))[0] for name, tasks in others.items() if tasks}
+    found = judge(flow("id: go, workflowRef: a"), workflows=known)
+    messages = [one.message for one in found if one.code == "endless-recursion"]
+    expected = f"the workflow starts itself through {ring}, without a condition that ends it"
+    assert ([] if ring is None else [expected]) == messages
+
+
+def test_calls_that_lead_to_one_workflow_are_followed_once() -> None:
+    known = {
+        "a": workflow_of(named("a", "id: b, workflowRef: c"))[0],
+        "c": workflow_of(named("c", f"id: z, {HTTP}"))[0],
+    }
+    found = judge(flow("id: one, workflowRef: a", "id: two, workflowRef: a"), workflows=known)
+    assert [] == [one.code for one in found if one.severity == "error"]
+
+
 LISTENER = "id: w, event: {type: x, timeout: 1s}"
 
 

@@ -15,7 +15,7 @@ from millrace.cli.output import Output
 from millrace.cli.tested import TESTS, loaded, tested
 from millrace.local import documents
 from millrace.local.documents import Document
-from millrace.services.task_references import meant_among
+from millrace.services.task_references import meant_among, workflows_among
 from millrace.services.transform_check import check_transform
 from millrace.spec import (
     Finding,
@@ -29,7 +29,6 @@ from millrace.spec import (
     in_order,
     sarif,
     wanted_tasks,
-    wanted_workflows,
 )
 
 
@@ -106,10 +105,7 @@ def findings_of(
     more: Sequence[Finding] = ()
     if isinstance(document.document, Workflow):
         known = named_tasks(document.document, tasks)
-        named = wanted_workflows(document.document)
-        others = None
-        if workflows is not None:
-            others = {ref: found for ref in named if (found := meant_among(ref, workflows)) is not None}
+        others = None if workflows is None else workflows_among(document.document, workflows)
         more = check_workflow(
             document.document, document.source, tasks=known, workflows=others, check_transform=check_transform
         )

@@ -11,7 +11,7 @@ from millrace.base.errors import InvalidDocument, InvalidRequest
 from millrace.services.caller import Caller
 from millrace.services.find_version import definitions_of
 from millrace.services.platform import Platform
-from millrace.services.task_references import resolve_tasks, resolve_workflows
+from millrace.services.task_references import resolve_tasks, workflows_ahead
 from millrace.services.transform_check import check_transform
 from millrace.spec import (
     Finding,
@@ -23,7 +23,6 @@ from millrace.spec import (
     in_order,
     load,
     wanted_tasks,
-    wanted_workflows,
 )
 from millrace.spec import Source as DocumentSource
 from millrace.store.definitions import Definitions, Kind
@@ -66,7 +65,7 @@ def check_document(platform: Platform, caller: Caller, kind: Kind, data: bytes, 
         wanted = wanted_tasks(document)
         resolved = resolve_tasks(definitions, wanted)
         tasks = {reference: item.task for reference, item in resolved.items()}
-        others = resolve_workflows(definitions, wanted_workflows(document))
+        others = workflows_ahead(definitions, document)
         findings += check_workflow(
             document, loaded.source, tasks=tasks, workflows=others, check_transform=check_transform
         )

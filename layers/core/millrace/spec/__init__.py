@@ -1,6 +1,7 @@
 """Documents: reading, models, findings, checks, hashes, references, and what is made from them."""
 
 from millrace.spec.checks import check_task, check_workflow
+from millrace.spec.checks.recursion import sure_calls
 from millrace.spec.dependencies import dependencies
 from millrace.spec.findings import CODES, Finding, has_errors, in_order, pointer
 from millrace.spec.formatting import format_source
@@ -68,6 +69,7 @@ __all__ = [
     "register_type",
     "sarif",
     "schema_problems",
+    "sure_calls",
     "unregister_type",
     "validate_input",
     "wanted_tasks",

@@ -54,12 +54,18 @@ def plan_import(definitions: Definitions, package: Package, on_conflict: OnConfl
     pinned: dict[tuple[str, str, str], Part] = {
         (part.definition.kind, part.definition.name, part.definition.version): part for part in package.parts
     }
+    ahead = {
+        pin.ref: found
+        for part in package.parts
+        for pin in part.definition.refers_to
+        if isinstance(found := pinned[pin.kind, pin.name, pin.version].document, Workflow)
+    }
     steps = []
     outlook = Outlook(definitions)
     for part in package.parts:
         step = _step(definitions, outlook, part, on_conflict)
         if step.action not in ("unchanged", "skip"):  # what is here already was checked when it was published
-            step = replace(step, findings=_findings(part, pinned))
+            step = replace(step, findings=_findings(part, pinned, ahead))
         if step.action in ("create", "update", "unchanged"):
             outlook.expect(
                 part.kind,
@@ -121,8 +127,8 @@ def _earlier(definitions: Definitions, part: Part) -> Version | None:
             return None
 
 
-def _findings(part: Part, pinned: dict[tuple[str, str, str], Part]) -> tuple[Finding, ...]:
-    """Every static check, with references resolved inside the package."""
+def _findings(part: Part, pinned: dict[tuple[str, str, str], Part], ahead: dict[str, Workflow]) -> tuple[Finding, ...]:
+    """Every static check, with references resolved inside the package; ``ahead`` are all those to workflows in it."""
     more: tuple[Finding, ...]
     if isinstance(part.document, Workflow):
         meant = [(pin.ref, pinned[pin.kind, pin.name, pin.version].document) for pin in part.definition.refers_to]
@@ -130,7 +136,7 @@ def _findings(part: Part, pinned: dict[tuple[str, str, str], Part]) -> tuple[Fin
             part.document,
             part.loaded.source,
             tasks={ref: one for ref, one in meant if isinstance(one, WorkflowTask)},
-            workflows={ref: one for ref, one in meant if isinstance(one, Workflow)},
+            workflows={**ahead, **{ref: one for ref, one in meant if isinstance(one, Workflow)}},
             check_transform=check_transform,
         )
     else:

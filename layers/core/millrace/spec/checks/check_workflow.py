@@ -19,6 +19,7 @@ from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.limits import check_limits
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
+from millrace.spec.checks.recursion import check_recursion
 from millrace.spec.checks.report import Report
 from millrace.spec.checks.sizes import check_sizes
 from millrace.spec.checks.step_types import check_step_types, items_given
@@ -54,7 +55,8 @@ def check_workflow(
 
     ``tasks`` maps each taskRef, as written, to the reusable task it leads to; ``check_transform`` compiles the steps
     of a transform (`millrace.engine.transforms`), without it their insides are not judged. ``workflows`` maps each
-    workflowRef in the same way; None says that nobody knows which there are. Linear in tasks and references.
+    workflowRef in the same way, those of these workflows too where they lead on; None says that nobody knows which
+    there are. Linear in tasks and references.
     """
     report = Report(source)
     spec = workflow.spec
@@ -90,7 +92,8 @@ def check_workflow(
     check_tasks(report, tree, tasks, workflows, sites, environments)
     check_deprecation(report, tree, tasks, workflows or {}, sites, environments)
     check_waiting(report, workflow, tree, tasks, graphs)
-    check_composition(report, workflow, tree)
+    check_composition(report, tree)
+    check_recursion(report, workflow, tree, outcomes, workflows or {})
     check_lanes(report, workflow, tree, tasks)
     check_keys(report, sites)
     check_constants(report, workflow)

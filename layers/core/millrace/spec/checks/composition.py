@@ -11,7 +11,6 @@ from millrace.spec.models import Workflow, WorkflowTask
 from millrace.spec.models.task import Task
 from millrace.spec.sites import Sites, texts
 from millrace.spec.tasks.for_each import ForEach
-from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import Placed, Tree
 
 
@@ -39,19 +38,13 @@ def check_constants(report: Report, workflow: Workflow) -> None:
             report.add("no-effect", message, ("spec", "config", *inside), fix=fix)
 
 
-def check_composition(report: Report, workflow: Workflow, tree: Tree) -> None:
-    """What would have no effect, and a workflow that only calls itself."""
+def check_composition(report: Report, tree: Tree) -> None:
+    """What would have no effect."""
     for placed in tree.tasks:
         task, path = placed.task, placed.path
         if task.fallback is not None and task.continue_on_error:
             message = "continueOnError matters only if the fallback fails as well"
             report.add("no-effect", message, (*path, "continueOnError"), fix="Keep it only for that.", severity="hint")
-        block = task.block
-        if isinstance(block, SubWorkflow):
-            name = block.workflow_ref.partition("@")[0]
-            if name == workflow.metadata.name and task.condition is None and placed.body == 0:
-                message = "the workflow starts itself, without a condition that ends it"
-                report.add("endless-recursion", message, (*path, "workflowRef"), fix="Give the task a condition.")
 
 
 def check_lanes(report: Report, workflow: Workflow, tree: Tree, sources: Mapping[str, WorkflowTask]) -> None:
