@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -25,6 +26,26 @@ PAGE = (ROOT / "docs/reference/cli.md").read_text()
 def test_version_prints_the_version() -> None:
     assert f"millrace {__version__} " in millrace("version").out
     assert __version__ == millrace("version", "--json").json["version"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "import openapi nowhere --json",
+        "import --json openapi nowhere",
+        "import --from asl nowhere --json",
+        "--json import package nowhere",
+    ],
+)
+def test_json_may_stand_anywhere_on_the_command_line(words: str) -> None:
+    ran = millrace(*words.split())
+    assert Exit.USAGE == ran.code
+    assert "No such file or directory" in json.loads(ran.err)["error"]["message"]
+
+
+def test_json_behind_a_double_dash_is_a_word_like_any_other() -> None:
+    ran = millrace("validate", "--", "--json")
+    assert "millrace: --json: No such file or directory\n" in ran.err
 
 
 def test_every_verb_is_documented_and_nothing_else() -> None:

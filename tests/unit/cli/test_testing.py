@@ -139,7 +139,7 @@ def test_results_are_written_as_xml(folder: Path) -> None:
         (("nowhere.yaml",), "No such file"),
         (("nowhere/flow.yaml",), "No such file"),
         (("{folder}/ship.yaml",), "There are no tests in"),
-        (("{folder}", "--only", "nope"), "There are no tests in"),
+        (("{folder}", "--only", "nope"), "There is no test called 'nope' in"),
     ],
     ids=["file", "folder", "task", "name"],
 )

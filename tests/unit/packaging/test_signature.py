@@ -153,3 +153,13 @@ def test_only_an_ed25519_key_verifies(key: bytes, tmp_path: Path) -> None:
 def test_what_is_no_package_is_not_signed(data: bytes) -> None:
     with pytest.raises(InvalidRequest):
         sign(data, pem())
+
+
+@pytest.mark.parametrize("kind", ["ec", "locked"])
+def test_a_private_key_that_cannot_be_trusted_is_not_asked_to_be_private(tmp_path: Path, kind: str) -> None:
+    other = ec.generate_private_key(ec.SECP256R1())
+    data = other.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(InvalidRequest, match=r"^the file holds no Ed25519 key in PEM$"):
+        key_of(tmp_path, data if kind == "ec" else pem(password=b"word"))

@@ -35,6 +35,9 @@ _MODULES: Final[Mapping[str, str]] = {"import": "import_verb"}
 """Verbs whose module cannot have their name, since it is a word of Python."""
 
 
+_JSON: Final = "--json"
+
+
 def parser(verb: str | None = None) -> argparse.ArgumentParser:
     """The parser; with ``verb``, the arguments of that verb are filled in (of every verb when None)."""
     codes = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANING.items())
@@ -48,7 +51,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, summary in VERBS.items():
         sub = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        sub.add_argument("--json", action="store_true", help="print JSON for programs")
+        sub.add_argument(_JSON, action="store_true", help="print JSON for programs")
         if verb in {None, name}:
             _module(name).add(sub)
     return top
@@ -60,7 +63,7 @@ def _module(verb: str) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = _json_first(list(sys.argv[1:] if arguments is None else arguments))
     verb = next((word for word in given if not word.startswith("-")), None)
     if verb == "import":
         given = _module(verb).spelled(given)
@@ -83,6 +86,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.problem(f"{where}{error.strerror or error}", hint="Check the path and its permissions.", code="file")
         return Exit.USAGE
     return code
+
+
+def _json_first(given: list[str]) -> list[str]:
+    """The command line with ``--json`` right behind the verb, wherever it stood: some verbs have actions, whose own
+    parsers read what follows them."""
+    end = given.index("--") if "--" in given else len(given)
+    rest = [word for word in given[:end] if word != _JSON]
+    if len(rest) == end:
+        return given
+    verb = next((index for index, word in enumerate(rest) if not word.startswith("-")), -1)
+    return [*rest[: verb + 1], _JSON, *rest[verb + 1 :], *given[end:]]
 
 
 def code_of(error: MillraceError) -> Exit:

@@ -60,12 +60,22 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
     if names:
         _test_published(found, names, arguments, output)
     if not any(one["tests"] for one in found.reports):
-        raise InvalidRequest(
-            f"There are no tests in {', '.join(arguments.what)}.",
-            hint="Add tests to a workflow, or make one with `millrace executions to-test ID`.",
-        )
+        raise _nothing(arguments)
     _conclude(found, arguments, output)
     return Exit.FAILED if found.count("failed") or found.count("errors") else Exit.OK
+
+
+def _nothing(arguments: argparse.Namespace) -> InvalidRequest:
+    where = ", ".join(arguments.what)
+    if arguments.only:
+        called = ", ".join(repr(name) for name in arguments.only)
+        return InvalidRequest(
+            f"There is no test called {called} in {where}.", hint="Name tests as they are written in the document."
+        )
+    return InvalidRequest(
+        f"There are no tests in {where}.",
+        hint="Add tests to a workflow, or make one with `millrace executions to-test ID`.",
+    )
 
 
 def _sorted(given: Sequence[str]) -> tuple[list[Path], list[str]]:

@@ -89,10 +89,10 @@ def public_key(file: Path) -> str:
     data = file.read_bytes()
     try:
         if b"PRIVATE KEY" in data:
-            key: Any = _private(data).public_key()
+            key: Any = serialization.load_pem_private_key(data, password=None).public_key()
         else:
             key = serialization.load_pem_public_key(data)
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise InvalidRequest("the file holds no Ed25519 key in PEM", hint=_KEY_HINT)
