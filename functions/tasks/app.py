@@ -54,6 +54,7 @@ def import_openapi_document(
     source: p.OpenApiSource = "",
     prefix: p.OpenApiPrefix = "",
     server: p.OpenApiServer = "",
+    server_env: p.OpenApiServerEnv = "",
     url: p.OpenApiUrl = "",
     check: p.CheckResponses = False,
     dry_run: p.DryRun = False,
@@ -64,7 +65,14 @@ def import_openapi_document(
     """Publish a task for each operation of an OpenAPI document, and say what changed since the import before."""
     from millrace.services.import_openapi import Options, Order, import_openapi
 
-    options = Options(source=source, prefix=prefix, server=server, document_url=url, check_responses=check)
+    options = Options(
+        source=source,
+        prefix=prefix,
+        server=server,
+        server_env=server_env,
+        document_url=url,
+        check_responses=check,
+    )
     order = Order(options, dry_run=dry_run, overwrite=overwrite, activate=activate, limit=limit)
     return answer(import_openapi(current(), caller(), request().raw, order))
 

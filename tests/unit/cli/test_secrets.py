@@ -32,6 +32,13 @@ def test_a_secret_is_stored_with_its_hosts_and_never_printed(monkeypatch: pytest
     assert {"names": ["crm-token"]} == listed.json
 
 
+def test_the_folder_may_be_named_behind_the_action(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("v"))
+    millrace("secrets", "put", "crm-token", "--host", "api.example.com", "--data", str(tmp_path))
+    assert {"names": ["crm-token"]} == millrace("secrets", "list", "--data", str(tmp_path), "--json").json
+    assert 0 == millrace("secrets", "--data", str(tmp_path), "delete", "crm-token").code
+
+
 def test_a_deleted_secret_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _put(monkeypatch, tmp_path, "v", "--host", "api.example.com")
     assert 0 == millrace("secrets", "--data", str(tmp_path), "delete", "crm-token").code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from tests.e2e.examples import FUNCTIONS_SETTING, differences, wait_until_publis
 from tests.e2e.server import Server
 from tests.unit.docs.snippets import NEEDS, PAGES, ROOT, SHELLS, SNIPPETS, Snippet, snippets_in
 
+with socket.create_server(("127.0.0.1", 0)) as free:
+    MOCK_PORT = free.getsockname()[1]
+"""In place of the port that mocks listen on, which another run on this machine may have."""
 PAGES_THAT_RUN = [page for page in PAGES if any("run" in one.words for one in SNIPPETS if one.page == page)]
 RUNNABLE = re.compile(r"^\s*(?:\.venv/bin/)?(?:millrace|curl|python)\b", re.MULTILINE)
 UNMADE = {"unknown-task", "unknown-task-ref"}
@@ -60,7 +64,7 @@ def run(snippet: Snippet, server: Server, folder: Path) -> subprocess.CompletedP
     environment["MILLRACE_DATA"] = str(server.data)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     text = snippet.text.replace("localhost:8321", f"localhost:{server.port}")
-    text = text.replace("127.0.0.1:8321", f"127.0.0.1:{server.port}")
+    text = text.replace("127.0.0.1:8321", f"127.0.0.1:{server.port}").replace("8323", str(MOCK_PORT))
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=folder,

@@ -309,6 +309,30 @@ def test_without_an_absolute_address_nothing_is_made(url: Any) -> None:
         converted(one_operation(doc={"servers": [{"url": url}]}))
 
 
+@pytest.mark.parametrize(
+    ("servers", "options", "expected"),
+    [
+        ([{"url": "https://a.example/v1"}], Options(server_env="API"), "{{env.API ?? 'https://a.example/v1'}}/things"),
+        (
+            [{"url": "https://a.example"}],
+            Options(server="https://b.example", server_env="A"),
+            "{{env.A ?? 'https://b.example'}}/things",
+        ),
+        ([{"url": "/v1"}], Options(server_env="API_URL"), "{{env.API_URL}}/things"),
+    ],
+)
+def test_a_key_of_env_may_hold_another_address(servers: Any, options: Options, expected: str) -> None:
+    task = only(one_operation(doc={"servers": servers}), options)
+    assert expected == task.document["spec"]["request"]["url"]
+    assert [] == errors(task)
+
+
+@pytest.mark.parametrize("key", ["a-b", "1a", "a}}", "a" * 65])
+def test_a_key_of_env_that_is_none_is_refused(key: str) -> None:
+    with pytest.raises(InvalidRequest, match="is no key of env"):
+        converted(one_operation(), Options(server_env=key))
+
+
 def test_a_server_that_is_no_address_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="not the address of a server"):
         converted(one_operation(), Options(server="example.com"))

@@ -1,10 +1,13 @@
 """Judging inputs and the schemas they are judged by."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.spec import schema_problems, validate_input
+from millrace.spec.input_check import Judge
 
 SCHEMA = {
     "type": "object",
@@ -177,3 +180,31 @@ def test_any_input_is_judged_without_an_exception(value: object) -> None:
 def test_a_description_that_is_a_sentence_ends_once() -> None:
     schema = {"required": ["id"], "properties": {"id": {"type": "integer", "description": "Number of the user."}}}
     assert "Please provide id (integer): Number of the user." == validate_input(schema, {}).suggested_prompt
+
+
+def test_a_judge_says_where_a_value_does_not_fit_and_what_is_there() -> None:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "required": ["a", "b"],
+        "properties": {"a": {"type": "integer"}, "c.d": {"type": "array", "items": {"maxLength": 1}}},
+        "additionalProperties": False,
+    }
+    found = Judge(schema).faults({"a": "x", "c.d": ["y", "zz"], "cd": 1})
+    assert [
+        ("/a", 'is the text "x", expected integer'),
+        ("/b", "is required"),
+        ("/c.d/1", 'is the text "zz", expected maxLength the number 1'),
+        ("/cd", 'is not expected: "cd" is not declared. Did you mean "c.d"?'),
+    ] == sorted(found)
+
+
+def test_a_judge_holds_parts_whose_references_lead_into_the_whole() -> None:
+    judge = Judge({"$defs": {"Short": {"maxLength": 2}}})
+    assert [True, False] == [judge.fits({"$ref": "#/$defs/Short"}, text) for text in ("ab", "abc")]
+
+
+def test_a_judge_ends_where_a_schema_judges_without_end() -> None:
+    endless = {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}}
+    judge = Judge(endless)
+    assert [("", "leads through the schema without end")] == judge.faults(1)
+    assert not judge.fits(endless, 1)

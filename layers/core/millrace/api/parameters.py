@@ -90,6 +90,14 @@ OpenApiPrefix = Annotated[str, Query(alias="prefix", description="Begins the nam
 OpenApiServer = Annotated[
     str, Query(alias="server", description="The address to call instead of the document's servers.", max_length=2048)
 ]
+OpenApiServerEnv = Annotated[
+    str,
+    Query(
+        alias="serverEnv",
+        description="A key of env; where an execution has it, its value is the address to call.",
+        max_length=64,
+    ),
+]
 OpenApiUrl = Annotated[
     str, Query(alias="url", description="Where the document is from; relative servers count from it.", max_length=2048)
 ]

@@ -27,6 +27,7 @@ VERBS: Final[Mapping[str, str]] = {
     "executions": "list, show and cancel executions",
     "breakers": "list, show, open, close and reset circuit breakers",
     "export": "write a workflow with everything it depends on",
+    "mock": "answer for the API of an OpenAPI document, from its examples",
     "import": "take in packages, API descriptions and workflows of other engines",
     "secrets": "store, list and delete the secrets of this machine",
     "version": "print the version",

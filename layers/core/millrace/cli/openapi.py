@@ -17,6 +17,7 @@ from millrace.cli.session import connect
 from millrace.cli.settings import settings_of, take_data
 from millrace.local.client import Client, Refused
 from millrace.services.import_openapi import packed
+from millrace.wiring.settings import Settings
 
 COLUMNS: Final = ("TASK", "STATUS", "OPERATION")
 _PACKED_FROM: Final = 1 * MIB
@@ -32,6 +33,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", default="", help="a name for the API (default: its title)")
     parser.add_argument("--prefix", default="", help="begins the name of every task")
     parser.add_argument("--server", default="", help="the address to call instead of the document's servers")
+    parser.add_argument(
+        "--server-env", default="", metavar="KEY", help="call the address that env.KEY holds, where there is one"
+    )
     parser.add_argument("--check-responses", action="store_true", help="fail attempts whose answer does not fit")
     parser.add_argument("--overwrite", action="store_true", help="replace tasks that were edited here, too")
     parser.add_argument("--fail-on-breaking", action="store_true", help="exit 1 when a change breaks users of a task")
@@ -39,16 +43,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
     settings = settings_of(arguments)
-    if arguments.document.startswith(("http://", "https://")):
-        from millrace.wiring.fetching import fetch_document
-
-        data, url = fetch_document(arguments.document, settings, limit=OPENAPI_BYTES)
-    else:
-        data, url = _read(Path(arguments.document)), ""
+    data, url = read_document(arguments.document, settings)
     query = {
         "source": arguments.source,
         "prefix": arguments.prefix,
         "server": arguments.server,
+        "serverEnv": arguments.server_env,
         "url": url.split("?")[0],
         "checkResponses": json.dumps(arguments.check_responses),
         "dryRun": json.dumps(arguments.dry_run),
@@ -61,6 +61,15 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
     _show(output, report)
     broke = arguments.fail_on_breaking and report["breaking"]
     return Exit.FAILED if report["counts"]["failed"] or broke else Exit.OK
+
+
+def read_document(place: str, settings: Settings) -> tuple[bytes, str]:
+    """The bytes of a document in a file or at an address, and that address. Raises what a file or a call can."""
+    if place.startswith(("http://", "https://")):
+        from millrace.wiring.fetching import fetch_document
+
+        return fetch_document(place, settings, limit=OPENAPI_BYTES)
+    return _read(Path(place)), ""
 
 
 def _read(path: Path) -> bytes:

@@ -31,9 +31,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     put.add_argument(
         "--host", action="append", default=[], help="a host it may be sent to, or *.suffix; may be given again"
     )
-    actions.add_parser("list", help="list names, never values")
+    listing = actions.add_parser("list", help="list names, never values")
     delete = actions.add_parser("delete", help="forget a secret")
     delete.add_argument("name")
+    for action in (put, listing, delete):
+        take_data(action, again=True)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> Exit:

@@ -11,9 +11,14 @@ from msgspec.structs import replace
 from millrace.wiring.settings import Settings, read_settings
 
 
-def take_data(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that every verb with a server takes."""
-    parser.add_argument("--data", type=Path, help="data folder (default: MILLRACE_DATA, else .millrace)")
+def take_data(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """Add the flag that every verb with a server takes; ``again`` to an action of a verb that takes it already."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=argparse.SUPPRESS if again else None,
+        help="data folder (default: MILLRACE_DATA, else .millrace)",
+    )
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:

@@ -70,6 +70,37 @@ def validate_part(schema: Mapping[str, Any], name: str, part: Any, value: Any) -
     return _judged(narrow, {name: value}).invalid_inputs
 
 
+class Judge:
+    """Holds values that no workflow declares against one schema, or parts of it."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._validator = _validator()(schema)
+
+    def fits(self, part: Any, value: Any) -> bool:
+        """Whether ``value`` fits ``part``, whose references lead into the schema. False where judging has no end."""
+        try:
+            return bool(self._validator.evolve(schema=part).is_valid(value))
+        except RecursionError:
+            return False
+
+    def faults(self, value: Any) -> list[tuple[str, str]]:
+        """What does not fit the schema: where, as a JSON Pointer into the value, and what, as the end of a sentence."""
+        found: list[tuple[str, str]] = []
+        try:
+            for error in self._validator.iter_errors(value):
+                path = tuple(error.absolute_path)
+                if error.validator == "required" and isinstance(error.instance, dict):
+                    lost = [name for name in error.validator_value if name not in error.instance]
+                    found += [(pointer((*path, name)), "is required") for name in lost]
+                elif error.validator == "additionalProperties":
+                    found.append((pointer(path), f"is not expected: {error.message}"))
+                else:
+                    found.append((pointer(path), f"is {described(error.instance)}, expected {_expected(error)}"))
+        except RecursionError:
+            found.append(("", "leads through the schema without end"))
+        return list(dict.fromkeys(found))
+
+
 def _judged(validator: Any, filled: Any) -> InputCheck:
     missing: list[MissingInput] = []
     invalid: list[InvalidInput] = []

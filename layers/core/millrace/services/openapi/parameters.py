@@ -52,7 +52,9 @@ class Spelling(Struct):
     example: dict[str, Any] = field(default_factory=dict)
 
 
-class _Parameter(Struct, frozen=True):
+class Parameter(Struct, frozen=True):
+    """``value`` is the Parameter Object, which stands at ``where``; ``place`` is its ``in``."""
+
     value: dict[str, Any]
     where: str
     name: str
@@ -75,20 +77,32 @@ def spell_parameters(
 
     Raises Unmappable when a required parameter cannot be read.
     """
-    found: dict[tuple[str, str], _Parameter] = {}
-    for value, where in (shared, own):
-        for index, item in enumerate(sequence(value)[:MOST]):
-            one = _read(document, notes, item, below(where, index))
-            if one is not None and not (one.place == "query" and one.name in omit):
-                found[(one.place, one.name)] = one
-    names = _input_names(list(found.values()), taken)
+    every = read_parameters(document, notes, shared=shared, own=own)
+    found = [one for one in every if not (one.place == "query" and one.name in omit)]
+    names = _input_names(found, taken)
     spelling = Spelling()
-    for one in found.values():
+    for one in found:
         _spell(spelling, one, names[(one.place, one.name)], document, schemas, notes)
     return spelling
 
 
-def _read(document: Document, notes: Notes, item: Any, where: str) -> _Parameter | None:
+def read_parameters(
+    document: Document, notes: Notes, *, shared: tuple[Any, str], own: tuple[Any, str]
+) -> list[Parameter]:
+    """The parameters of an operation, those of its own in place of shared ones (each list with its JSON Pointer).
+
+    Raises Unmappable when one cannot be read.
+    """
+    found: dict[tuple[str, str], Parameter] = {}
+    for value, where in (shared, own):
+        for index, item in enumerate(sequence(value)[:MOST]):
+            one = _read(document, notes, item, below(where, index))
+            if one is not None:
+                found[(one.place, one.name)] = one
+    return list(found.values())
+
+
+def _read(document: Document, notes: Notes, item: Any, where: str) -> Parameter | None:
     try:
         value = document.resolve(item)
     except LookupError as error:
@@ -105,10 +119,10 @@ def _read(document: Document, notes: Notes, item: Any, where: str) -> _Parameter
     if place == "header" and (name.lower() in MANAGED or not _HEADER.fullmatch(name)):
         notes.add("header", where, f"the header {name[:60]} cannot be set by a task; left out")
         return None
-    return _Parameter(value, where, name, place)
+    return Parameter(value, where, name, place)
 
 
-def _input_names(found: list[_Parameter], reserved: frozenset[str]) -> dict[tuple[str, str], str]:
+def _input_names(found: list[Parameter], reserved: frozenset[str]) -> dict[tuple[str, str], str]:
     """A parameter's own name where it is the only one of that name, else its place before it."""
     wanted = [one.name for one in found]
     names: dict[tuple[str, str], str] = {}
@@ -126,7 +140,7 @@ def _input_names(found: list[_Parameter], reserved: frozenset[str]) -> dict[tupl
     return names
 
 
-def _spell(spelling: Spelling, one: _Parameter, name: str, document: Document, schemas: Schemas, notes: Notes) -> None:
+def _spell(spelling: Spelling, one: Parameter, name: str, document: Document, schemas: Schemas, notes: Notes) -> None:
     value = one.value
     schema, where = value.get("schema", _SCALAR), below(one.where, "schema")
     if "schema" not in value and mapping(value.get("content")):
@@ -134,7 +148,7 @@ def _spell(spelling: Spelling, one: _Parameter, name: str, document: Document, s
         schema = {"type": "string", "contentMediaType": media}
         notes.add("parameter-content", one.where, f"the input {name} is text that holds {media[:60]}, ready to be sent")
     kind = schemas.kind(schema)
-    style, explode = _style(value, one, notes)
+    style, explode = style_of(value, one, notes)
     needed = one.place == "path" or value.get("required") is True
     piece = schemas.piece(schema, where, "request")
     spelling.inputs[name] = _not_empty(piece) if one.place == "path" else piece
@@ -163,7 +177,7 @@ _PARTED: Final = frozenset({"array", "object"})
 
 def _query(
     spelling: Spelling,
-    one: _Parameter,
+    one: Parameter,
     how: tuple[str, str, bool],
     reads: tuple[str, str, bool],
     schemas: Schemas,
@@ -189,7 +203,8 @@ def _perhaps(text: str, safe: str, needed: bool, otherwise: str) -> str:
     return text if needed else f"{safe} == null ? {otherwise} : {text}"
 
 
-def _style(value: dict[str, Any], one: _Parameter, notes: Notes) -> tuple[str, bool]:
+def style_of(value: dict[str, Any], one: Parameter, notes: Notes) -> tuple[str, bool]:
+    """The style of a parameter and whether it is exploded, by default or as it says."""
     known = styles.STYLES[one.place]
     style = value.get("style", known[0])
     if style not in known:

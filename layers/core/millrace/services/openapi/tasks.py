@@ -9,10 +9,11 @@ from typing import Any, Final
 from msgspec import Struct
 
 from millrace.base.canonical import dumps, sha256
+from millrace.base.errors import InvalidRequest
 from millrace.base.limits import OPENAPI_TASK_BYTES
 from millrace.services.openapi import parameters
 from millrace.services.openapi.bodies import Body, read_body
-from millrace.services.openapi.encoding import percent
+from millrace.services.openapi.encoding import literal, percent, whole
 from millrace.services.openapi.naming import slug, task_names
 from millrace.services.openapi.notes import Notes, below
 from millrace.services.openapi.operations import Operation, operations
@@ -31,6 +32,7 @@ HASH_LABEL: Final = "openapi-hash"
 HASH_CHARS: Final = 32
 EXAMPLE_BYTES: Final = 4 * 1024
 TAGS: Final = 10
+_ENV: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 _FRAME_BYTES: Final = 2 * 1024  # what a document holds besides its essence
 _BUDGETS: Final = (12 * 1024, 6 * 1024, 2 * 1024)
@@ -39,12 +41,14 @@ _BUDGETS: Final = (12 * 1024, 6 * 1024, 2 * 1024)
 
 class Options(Struct, frozen=True):
     """``source`` names the API in labels (default: its title), so that a later import finds its tasks; ``prefix``
-    begins every task name; ``server`` replaces the document's servers; ``document_url`` is where the document came
-    from; with ``check_responses`` a body that does not fit its schema fails the attempt."""
+    begins every task name; ``server`` replaces the document's servers; ``server_env`` names a key of ``env``, whose
+    value replaces both where an execution has it; ``document_url`` is where the document came from; with
+    ``check_responses`` a body that does not fit its schema fails the attempt."""
 
     source: str = ""
     prefix: str = ""
     server: str = ""
+    server_env: str = ""
     document_url: str = ""
     check_responses: bool = False
 
@@ -68,6 +72,11 @@ class Conversion:
     """The conversion of one document. ``total`` counts operations; ``notes`` fills while `tasks` is read."""
 
     def __init__(self, document: Document, options: Options) -> None:
+        if options.server_env and not _ENV.fullmatch(options.server_env):
+            raise InvalidRequest(
+                f"{options.server_env[:80]!r} is no key of env",
+                hint="Use letters, digits and underscores, as in API_URL.",
+            )
         self.notes = Notes()
         self.options = options
         self._document = document
@@ -150,16 +159,7 @@ class Conversion:
         return request
 
     def _url(self, operation: Operation, spelling: Spelling) -> str:
-        base = base_url(
-            [
-                (operation.value.get("servers"), below(operation.where, "servers")),
-                (operation.item.get("servers"), below(operation.item_where, "servers")),
-                (self._document.value.get("servers"), "/servers"),
-            ],
-            self.notes,
-            server=self.options.server,
-            document_url=self.options.document_url.split("#")[0].split("?")[0],
-        )
+        base = self._base(operation)
         path, last = "", 0
         for match in _VARIABLE.finditer(operation.path):
             name = match[1]
@@ -173,6 +173,26 @@ class Conversion:
         if len(url) > 8192:
             raise Unmappable("url", operation.where, "the template of the URL is longer than 8192 characters")
         return url
+
+    def _base(self, operation: Operation) -> str:
+        """The address that paths follow: a constant, or an expression of ``server_env`` with that as its default."""
+        named = self.options.server_env
+        try:
+            base = base_url(
+                [
+                    (operation.value.get("servers"), below(operation.where, "servers")),
+                    (operation.item.get("servers"), below(operation.item_where, "servers")),
+                    (self._document.value.get("servers"), "/servers"),
+                ],
+                self.notes,
+                server=self.options.server,
+                document_url=self.options.document_url.split("#")[0].split("?")[0],
+            )
+        except InvalidRequest:
+            if not named or self.options.server:
+                raise
+            return whole(f"env.{named}")
+        return whole(f"env.{named} ?? {literal(base)}") if named else base
 
     def _document_of(
         self,
