@@ -100,6 +100,14 @@ def test_a_failed_execution_is_code_1_and_says_which_task(data: Path, tmp_path: 
     assert "  slow: " in ran.out
 
 
+def test_an_execution_that_runs_out_of_time_is_followed_to_its_end(data: Path, waits: Path) -> None:
+    text = waits.read_text()
+    assert "spec:\n" in text
+    waits.write_text(text.replace("spec:\n", "spec:\n  timeout: 50ms\n"))
+    ran = on(data, "run", str(waits), "--timeout", "20s", "--json")
+    assert (1, "timedOut") == (ran.code, ran.json["status"])
+
+
 def test_an_unknown_workflow_is_code_4(data: Path) -> None:
     ran = on(data, "run", "nobody", "--json")
     assert 4 == ran.code

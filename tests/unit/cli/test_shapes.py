@@ -10,6 +10,7 @@ import pytest
 from millrace.cli import shapes
 from millrace.cli.output import Output
 from millrace.cli.progress import Lines, LiveTable, progress
+from millrace.engine.events import TERMINAL
 
 TASKS: dict[str, Any] = {
     "get": {"status": "succeeded", "attempts": 3, "durationMs": 1200},
@@ -60,6 +61,11 @@ def test_a_cancelled_execution_says_so() -> None:
     assert ["cancelled", "  cancelled"] == shown({"status": "cancelled", "errorMessage": "cancelled", "error": None})[
         -2:
     ]
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_an_execution_is_followed_to_every_end_that_there_is(status: str) -> None:
+    assert shapes.is_over({"status": status})
 
 
 def test_an_event_is_one_line_without_foreign_control_characters() -> None:

@@ -80,7 +80,14 @@ def draw_table(stream: TextIO, columns: Sequence[str], rows: Sequence[Sequence[s
     Console(file=stream).print(_table(columns, rows))
 
 
-_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "skipped": "dim"}
+_COLOURS = {
+    "succeeded": "green",
+    "failed": "red",
+    "timedOut": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "skipped": "dim",
+}
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from millrace.cli.output import Output, plain
 
-OVER: Final = frozenset({"succeeded", "failed", "cancelled", "stalled"})
+OVER: Final = frozenset({"succeeded", "failed", "cancelled", "timedOut", "stalled"})
 """A stalled execution goes on only when somebody looks after it, so nobody should wait for it."""
 EXECUTION_COLUMNS: Final = ("ID", "WORKFLOW", "VERSION", "STATUS", "STARTED", "TOOK")
 QUIET: Final = frozenset({"succeeded", "skipped", "cancelled"})
