@@ -92,6 +92,15 @@ def test_lines_speak_of_each_change_once() -> None:
     ] == said
 
 
+def test_lines_say_what_keeps_an_execution_from_going_on() -> None:
+    said: list[str] = []
+    queued = {"key": "orders\x1b", "since": "t", "why": "concurrency"}
+    with Lines(said.append) as lines:
+        for more in ({"queued": queued}, {"queued": queued}, {}, {"paused": True}, {"paused": False}):
+            lines.show({"status": "running", "tasks": {}, **more})
+    assert ["  running (waits for a place under orders\\x1b)", "  running (paused)"] == said
+
+
 def test_a_live_table_shows_every_task() -> None:
     out = io.StringIO()
     with LiveTable(out) as table:

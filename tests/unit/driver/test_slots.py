@@ -52,6 +52,23 @@ def test_a_second_execution_waits_parked_and_is_woken_by_the_end_of_the_first() 
     assert isinstance(go(local, second), Done)
 
 
+def test_an_execution_that_waits_for_a_place_says_so_until_it_has_one_or_is_stopped() -> None:
+    local = local_with([EVENT], **limited())
+    executions = [local.start("flow") for _ in range(3)]
+    for execution in executions:
+        local.drive(execution)
+    first, second, third = executions
+    waits = {execution: local.read(execution).get("queued", {}).get("key") for execution in executions}
+    assert {first: None, second: "k", third: "k"} == waits
+    assert {"key", "since", "why"} == local.read(second)["queued"].keys()
+    cancel_execution(local.platform, CALLER, third, reason="", message_id="stop")
+    local.drive(third)
+    go(local, first)
+    local.drive(second)
+    assert ("cancelled", False) == (local.read(third)["status"], "queued" in local.read(third))
+    assert ("running", False) == (local.read(second)["status"], "queued" in local.read(second))
+
+
 def test_a_place_that_is_held_is_not_taken_again_by_the_next_driver() -> None:
     local = local_with([EVENT], **limited())
     execution = local.start("flow")

@@ -22,13 +22,18 @@ class Progress(Protocol):
 
 
 class Lines:
-    """Says a task's status each time it changes."""
+    """Says a task's status each time it changes, and what keeps the execution from going on."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._known: dict[str, tuple[str, str]] = {}
+        self._standing = ""
 
     def show(self, execution: Mapping[str, Any]) -> None:
+        standing = shapes.standing(execution)
+        if standing != self._standing and standing != str(execution.get("status", "")):
+            self._say(f"  {standing}")
+        self._standing = standing
         for name, status, attempts, took in shapes.task_rows(execution):
             now = (status, attempts)
             if self._known.get(name) == now or status in {"", "pending"}:

@@ -84,10 +84,19 @@ def print_execution(output: Output, execution: Mapping[str, Any]) -> None:
     print_end(output, execution)
 
 
+def standing(execution: Mapping[str, Any]) -> str:
+    """The status of an execution, and what keeps one that runs from going on; on one line."""
+    status = str(execution.get("status", ""))
+    queued = execution.get("queued") or {}
+    held = [f"waits for a place under {queued['key']}"] if queued else []
+    held += ["paused"] if execution.get("paused") else []
+    return plain(f"{status} ({', '.join(held)})" if held else status)
+
+
 def print_end(output: Output, execution: Mapping[str, Any]) -> None:
     """How an execution ended, and its output or its error."""
     status, took = str(execution.get("status", "")), duration(execution.get("durationMs"))
-    output.say(plain(status) + (f" in {took}" if took else ""))
+    output.say(standing(execution) + (f" in {took}" if took else ""))
     if status == "succeeded":
         output.pretty(execution.get("output"))
         return

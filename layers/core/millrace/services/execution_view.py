@@ -83,11 +83,13 @@ class _Viewer:
                 self._task(event.path)["child"] = child
             case ev.ChildFinished():
                 self._outputs[event.path] = event.output
-            case ev.SlotRequested() if event.path:
-                self._task(event.path)["status"] = "queued"
-                self._task(event.path)["queued"] = {"since": rfc3339(event.at), "why": "concurrency", "key": event.key}
+            case ev.SlotRequested():
+                self._queued(event)
+            case ev.SlotGranted() | ev.SlotDenied() if not event.path and self._body is not None:
+                self._body.pop("queued", None)
             case ev.OutcomeDecided():
                 assert self._body is not None  # a log begins with its start
+                self._body.pop("queued", None)
                 self._body["outcome"] = event.status
             case _:
                 pass
@@ -116,6 +118,13 @@ class _Viewer:
 
     def _task(self, path: str) -> dict[str, Any]:
         return self._tasks.setdefault(path, {"status": "pending", "attempts": 0})
+
+    def _queued(self, event: ev.SlotRequested) -> None:
+        queued = {"since": rfc3339(event.at), "why": "concurrency", "key": event.key}
+        if event.path:
+            self._task(event.path).update(status="queued", queued=queued)
+        elif self._body is not None:
+            self._body["queued"] = queued
 
     def _attempt_finished(self, event: ev.AttemptFinished) -> None:
         task = self._task(event.path)
@@ -212,6 +221,7 @@ class _Viewer:
         assert self._body is not None  # a log begins with its start
         body = self._body
         body.pop("paused", None)
+        body.pop("queued", None)
         body["status"] = event.status
         body["finishedAt"] = rfc3339(event.at)
         body["durationMs"] = event.at - self._began
