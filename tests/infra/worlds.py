@@ -161,9 +161,11 @@ Fault = Callable[[dict[str, Any]], Exception | None]
 
 @dataclass
 class Cloud:
-    """``invocations`` counts by execution and action; ``fault`` may fail an invocation before its handler runs."""
+    """``invocations`` counts by execution and action; ``fault`` may fail an invocation before its handler runs.
+    ``platform`` is the driver's."""
 
     platform: Platform
+    settings: Settings
     driving: Driving
     client: Any
     standard: str
@@ -172,6 +174,15 @@ class Cloud:
     invocations: Counter[tuple[str, str]] = field(default_factory=Counter)
     fault: Fault | None = None
     handler: Callable[[Any, Any], Any] = lambda event, context: None
+    turns: threading.Lock = field(default_factory=threading.Lock)
+    """Held during each request to DynamoDB: moto undoes a cancelled transaction by putting back a copy of all
+    tables."""
+
+    def opened(self) -> Platform:
+        """The platform of another sandbox; close its documents."""
+        platform = replace(open_aws(self.settings), env=self.platform.env)
+        _one_at_a_time(platform, self.turns)
+        return platform
 
     def invoke(self, payload: bytes) -> tuple[str, bytes]:
         """Lambda's answer: the name of a function error, empty for none, and the payload."""
@@ -289,10 +300,10 @@ def cloud(demo: str, *, sleep_ms: int = SLEEP_MS) -> Iterator[Cloud]:
                 allow_hosts=(demo.removeprefix("http://"),),
             )
             platform = replace(open_aws(settings), random=Unvaried(), env=demo_environment(demo))
-            _one_at_a_time(platform)
             made = open_driving(platform, settings)
             made = replace(made, world=replace(made.world, sleep_ms=sleep_ms, poll_ms=200))
-            here = Cloud(platform, made, client, standard, short, fan_out, handler=load_handler("driver"))
+            here = Cloud(platform, settings, made, client, standard, short, fan_out, handler=load_handler("driver"))
+            _one_at_a_time(platform, here.turns)
 
             def invoke(request: Any, **_: Any) -> AWSResponse:
                 error, answer = here.invoke(request.body)
@@ -331,9 +342,7 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-def _one_at_a_time(platform: Platform) -> None:
-    """Requests to DynamoDB one by one: moto undoes a cancelled transaction by putting back a copy of all tables."""
-    lock = threading.Lock()
+def _one_at_a_time(platform: Platform, lock: threading.Lock) -> None:
     events = platform.documents.caller.connection().client.meta.events  # type: ignore[attr-defined]
     events.register_first("before-call.dynamodb", lambda **_: _nothing(lock.acquire()))
     events.register_last("after-call.dynamodb", lambda **_: lock.release())
