@@ -229,6 +229,27 @@ def test_a_form_is_read_by_the_types_of_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "declared", "body", "media"),
+    [
+        (200, {"$ref": "#/nowhere"}, b"x", "text/plain"),
+        (200, {"content": {}}, b"x", "text/plain"),
+        (200, {"content": {"application/json": {}}}, b"x", "application/json"),
+        (200, {"content": {"multipart/form-data": {"schema": PET}}}, b"x", "multipart/form-data; boundary=y"),
+        (200, {"content": {"application/*": {"schema": {"const": 1}}}}, b"1", "application/hal+json"),
+        (200, {"content": {"text/plain": {"schema": {"type": "string", "maxLength": 2}}}}, b"xy", "text/plain"),
+        (422, {"content": {"text/plain": {"schema": {"type": "string", "maxLength": 2}}}}, b"xyz", "text/plain"),
+        (400, {"content": {"text/plain": {"schema": {"type": "string"}}}}, b"\xff", "text/plain"),
+        (200, {"content": {"application/xml": {"schema": PET}}}, b"<pet/>", "application/xml"),
+        (415, {"content": {"application/xml": {"schema": PET}}}, b"{}", "application/json"),
+    ],
+    ids=str,
+)
+def test_bodies_are_judged_as_far_as_they_can_be_read(status: int, declared: Any, body: bytes, media: str) -> None:
+    one = mock({"/a": {"post": {"requestBody": declared, "responses": {"200": {"description": ""}}}}})
+    assert status == ask(one, "/a", "POST", body, content_type=media).status
+
+
+@pytest.mark.parametrize(
     ("content", "body", "media"),
     [
         ({"text/plain": {"schema": {"type": "string"}}}, b"string", "text/plain; charset=utf-8"),
@@ -282,6 +303,22 @@ def paged(parameter: str, properties: dict[str, Any], kind: str = "integer") -> 
 def test_a_list_in_pages_has_one_page(one: Any, first: Any, behind: str) -> None:
     assert first == said(ask(one, "/a"))
     assert [] == said(ask(one, f"/a?{behind}"))["items"]
+
+
+def test_a_list_that_is_the_whole_body_has_one_page_and_other_examples_stay_as_they_are() -> None:
+    query = [{"name": "page", "in": "query", "schema": {"type": "integer", "default": 0}}]
+    schema = {"type": "array", "items": {"const": 7}}
+    one = mock({"/a": {"get": {"parameters": query, "responses": {"200": json_body(schema)}}}})
+    assert [[7], [7], []] == [said(ask(one, target)) for target in ("/a", "/a?page=0", "/a?page=1")]
+    odd = mock({"/a": {"get": {"parameters": query, "responses": {"200": json_body(schema, example={"no": "list"})}}}})
+    assert {"no": "list"} == said(ask(odd, "/a?page=1"))
+
+
+def test_the_address_of_the_next_page_is_taken_out() -> None:
+    links = {"type": "object", "properties": {"next": {"type": "string", "format": "uri"}, "self": {"const": "x"}}}
+    schema = {"type": "object", "properties": {"data": {"type": "array", "items": {"const": 7}}, "links": links}}
+    one = mock({"/a": {"get": {"responses": {"200": json_body(schema)}}}})
+    assert {"data": [7], "links": {"self": "x"}} == said(ask(one, "/a"))
 
 
 def test_parameters_that_cannot_be_read_do_not_stop_the_answer() -> None:

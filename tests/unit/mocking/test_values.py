@@ -87,6 +87,8 @@ def test_the_same_schema_gives_the_same_value(schema: dict[str, Any]) -> None:
         ),
         ({"a": 1}, {"allOf": [{"required": ["a"]}, {"properties": {"a": {"type": "integer"}}}]}),
         (2, {"anyOf": [False, {"const": 2}]}),
+        (1, {"allOf": [{"enum": [2, 1.0, 3]}, {"enum": [1, 4]}]}),
+        ({}, {"properties": {"a": {"const": 1}}, "dependentRequired": {"a": ["b"]}, "additionalProperties": False}),
         (1, {"allOf": [{"type": "number"}, {"type": "integer"}]}),
     ],
     ids=str,
@@ -164,3 +166,12 @@ def test_a_wide_schema_that_refers_to_itself_everywhere_is_made_within_its_steps
     }
     schema = {"$ref": "#/$defs/N0", "$defs": shared}
     assert fits(schema, make(schema))
+
+
+def test_where_everything_leads_to_everything_a_value_still_has_more_than_it_must() -> None:
+    names = [f"N{number}" for number in range(12)]
+    kids = {other: {"$ref": f"#/$defs/{other}"} for other in names}
+    shared = {one: {"type": "object", "required": ["id"], "properties": {"id": {"const": 1}, **kids}} for one in names}
+    made = make({"$ref": "#/$defs/N0", "$defs": shared})
+    assert {"id", *names} == set(made)
+    assert {"id": 1} == made["N0"]

@@ -218,7 +218,8 @@ class _Reader:
             if name == "{":
                 end = self._text.index("}", self._at)
                 name, self._at = self._text[self._at : end], end + 1
-            return {"N": _DIGITS, "Nd": _DIGITS, "Lu": _LETTERS.upper(), "P": "-.,", "Z": " "}.get(name, _LETTERS)
+            chars = {"N": _DIGITS, "Nd": _DIGITS, "Lu": _LETTERS.upper(), "P": "-.,", "Z": " "}.get(name, _LETTERS)
+            return chars if char == "p" else "".join(other for other in _PRINTABLE if other not in chars)
         if char == "x":
             braced = self._peek() == "{"
             end = self._text.index("}", self._at) if braced else self._at + 2

@@ -17,11 +17,12 @@ from millrace.services.mocking.numbers import numbers
 from millrace.services.mocking.texts import texts
 from millrace.spec.input_check import Judge
 
-FULL_LEVELS: Final = 6
-"""Levels on which objects have all that is declared."""
+TRIES: Final = ((6, False), (3, False), (1, False), (3, True), (0, True))
+"""Levels on which objects have all that is declared, and whether every part is held against its own schema too: finds
+what fits at greater cost."""
 DEEPEST: Final = 40
-STEPS: Final = 20_000
-"""Schemas looked at for one value."""
+STEPS: Final = 6_000
+"""Schemas looked at in one try: a large answer has some hundred."""
 MOST_ITEMS: Final = 1_000
 _OTHERS: Final = 16
 """Values tried for one part of a value that does not fit yet."""
@@ -41,7 +42,7 @@ def make(schema: Any, *, hidden: str = "writeOnly") -> Any:
     ``schema`` may hold ``$defs``; optional properties marked with the keyword ``hidden`` are left out. Raises Unmade
     when nothing is found that fits.
     """
-    for levels, checked in ((FULL_LEVELS, False), (FULL_LEVELS, True), (0, True)):
+    for levels, checked in TRIES:
         maker = _Maker(schema, levels, hidden, checked=checked)
         try:
             for value in islice(maker.values(schema, 0, frozenset()), _OTHERS):
@@ -53,8 +54,6 @@ def make(schema: Any, *, hidden: str = "writeOnly") -> Any:
 
 
 class _Maker:
-    """``checked`` holds every part against its own schema too, which finds what fits at greater cost."""
-
     def __init__(self, schema: Any, levels: int, hidden: str, *, checked: bool) -> None:
         self._judge = Judge(schema if isinstance(schema, dict) else {})
         self._conjuncts = Conjuncts(schema.get("$defs", {}) if isinstance(schema, dict) else {})
