@@ -62,6 +62,15 @@ def test_a_formatted_duration_is_read_back(milliseconds: int) -> None:
     assert milliseconds == parse_duration(format_duration(milliseconds))
 
 
+@pytest.mark.parametrize(
+    ("value", "words"), [(None, "null"), (True, "true"), (1.5, "1.5"), ({"a": [None]}, '{"a": [null]}'), ("ä", "'ä'")]
+)
+def test_a_message_shows_a_value_in_the_words_of_json(value: object, words: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_duration(value)
+    assert f"{words}: not a duration" == caught.value.message
+
+
 def test_a_long_text_is_cut_in_the_message() -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_duration("x" * 1000)

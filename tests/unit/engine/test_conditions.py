@@ -35,7 +35,7 @@ def test_a_condition_decides_whether_a_task_runs(condition: str, status: str) ->
 def test_a_condition_that_is_not_boolean_is_a_permanent_failure_that_says_so() -> None:
     found = play({"a": {"condition": "input.n"}}, value={"n": 2}).failure("a")
     assert ("expression", "not-boolean", False) == (found.kind, found.code, found.retryable)
-    assert "The condition of task 'a' gave int, not true or false." == found.message
+    assert "The condition of task 'a' gave an int, not true or false." == found.message
 
 
 def test_a_condition_that_cannot_be_evaluated_says_what_was_missing() -> None:

@@ -66,8 +66,8 @@ def test_no_task_is_a_success_with_an_empty_list() -> None:
 SECRET = {"url": "https://x", "auth": {"bearer": {"secretRef": "k"}}}
 LOOP = {"id": "a", "forEach": {"items": [1]}, "tasks": [made("b")]}
 REFUSED: list[tuple[str, Any, str, str]] = [
-    ("not a list", {"id": "a"}, "not-a-list", "was given dict, not a list"),
-    ("null", None, "not-a-list", "NoneType"),
+    ("not a list", {"id": "a"}, "not-a-list", "was given a map with id, not a list"),
+    ("null", None, "not-a-list", "was given null, not a list"),
     ("too many", [made(f"t{n}") for n in range(6)], "too-many-tasks", "6 tasks were generated, and 5 may be"),
     ("too large", [made("a", description="x" * GENERATED_BYTES)], "too-large", f"more than {GENERATED_BYTES} bytes"),
     ("no task", [7], "bad-task", "generated task 0 is not one"),

@@ -103,9 +103,9 @@ def test_an_empty_array_is_an_empty_output_and_goes_through_the_mapping() -> Non
 @pytest.mark.parametrize(
     ("value", "code", "said"),
     [
-        ("text", "not-an-array", "forEach was given str, not an array."),
-        ({"a": 1}, "not-an-array", "forEach was given dict, not an array."),
-        (None, "not-an-array", "forEach was given NoneType, not an array."),
+        ("text", "not-an-array", "forEach was given a string, not an array."),
+        ({"a": 1}, "not-an-array", "forEach was given a map with a, not an array."),
+        (None, "not-an-array", "forEach was given null, not an array."),
         ([0] * (ITERATIONS + 1), "too-many-tasks", f"{ITERATIONS + 1} items, and a forEach takes {ITERATIONS}"),
     ],
     ids=["text", "object", "null", "too long"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from millrace.engine import events as ev
@@ -139,7 +140,17 @@ def test_no_retry_is_scheduled_beyond_max_duration() -> None:
     done = play({"a": {"retry": policy}}, answers={"a": [BAD]})
     assert [1000, 1000] == done.delays("a")
     assert (3, False) == (done.attempts("a"), done.failure("a").retryable)
-    assert "Not retried: the next try would be due in 1000 ms" in done.failure("a").message
+    said = "Not retried: the next try would be due in 1000 ms, after the time allowed."
+    assert f"{BAD.message}. {said}" == done.failure("a").message
+
+
+@pytest.mark.parametrize(("message", "before"), [("", ""), ("down", "down. "), ("It is down.", "It is down. ")])
+def test_what_is_not_retried_is_said_in_a_sentence_of_its_own(message: str, before: str) -> None:
+    bad = msgspec.structs.replace(BAD, message=message)
+    done = play({"a": {"retry": retry(max_attempts=2, interval_ms=9, max_duration_ms=1)}}, answers={"a": [bad]})
+    assert (
+        f"{before}Not retried: the next try would be due in 9 ms, after the time allowed." == done.failure("a").message
+    )
 
 
 def test_max_duration_is_inclusive_to_the_millisecond() -> None:

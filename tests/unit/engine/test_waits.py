@@ -82,6 +82,8 @@ def test_a_wait_of_days_costs_nothing_while_it_lasts() -> None:
         ({"until": "tomorrow"}, "'tomorrow' is not an instant."),
         ({"until": "2026-01-31T09:00:00"}, "is not an instant."),
         ({"until": 5}, "5 is not an instant."),
+        ({"until": None}, "null is not an instant."),
+        ({"until": "x" * 1000}, "xxx... is not an instant."),
     ],
 )
 def test_a_time_that_cannot_be_read_fails_its_task(config: Any, words: str) -> None:

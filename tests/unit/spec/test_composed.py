@@ -94,7 +94,7 @@ def test_generated_tasks_and_other_workflows_are_named() -> None:
         ("id: a, generate: {from: {}}", "from is object, and an array is expected"),
         ("id: a, generate: {from: [], max: 501}", '"max" is out of range: it takes at most 500'),
         ("id: a, generate: {from: [], taskRefs: [gett]}", 'there is no reusable task "gett". Did you mean "get"?'),
-        ("id: a, workflowRef: Not!", '"Not!" is not a reference to a task'),
+        ("id: a, workflowRef: Not!", '"Not!" is not a reference to a task or workflow'),
         ("id: a, detached: true", 'the task has neither "type" nor "taskRef"'),
         ("id: a, taskRef: get, detached: true", '"detached" belongs to tasks of type workflowRef'),
         (f"{CALL}, fallback: {{}}", "a fallback has 0 of value, task and workflow"),

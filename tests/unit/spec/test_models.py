@@ -80,7 +80,7 @@ def test_a_task_by_reference_has_no_block() -> None:
         ("id: a", 'the task has neither "type" nor "taskRef"'),
         (f"id: a, {CALL}, taskRef: get", 'a task has both "type" and "taskRef"'),
         ("id: a, type: 5", '"type" is the number 5, expected text'),
-        ("id: a, taskRef: 'Get!'", '"Get!" is not a reference to a task'),
+        ("id: a, taskRef: 'Get!'", '"Get!" is not a reference to a task or workflow'),
         (f"id: {'x' * 129}, {CALL}", f'"{"x" * 77}..." is not a task id'),
         (f"id: a, {CALL}, timeout: 0s", "a time limit of zero"),
         (f"id: a, {CALL}, retry: {{retryOn: [42]}}", "42 is not an HTTP status"),
@@ -278,7 +278,9 @@ def test_a_reference_may_name_a_range(wanted: str) -> None:
 
 @pytest.mark.parametrize("wanted", [">", ">=1 <", "1 || 2", ">= 1", "^^1", ">=1 <2 <3 <4 <5 <6", "1" * 10, "r", " 1"])
 def test_what_is_no_range_is_refused(wanted: str) -> None:
-    assert [f'"get@{wanted}" is not a reference to a task'] == messages(flow(f"id: a, taskRef: 'get@{wanted}'"))
+    assert [f'"get@{wanted}" is not a reference to a task or workflow'] == messages(
+        flow(f"id: a, taskRef: 'get@{wanted}'")
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ cannot know the calendar it will run in). Percent, money and criteria become exa
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from typing import Any, Final, Literal, NoReturn
@@ -152,6 +153,12 @@ def parse_criterion(value: Any) -> Criterion:
 _ZERO: Final = Decimal(0)
 
 
+def shown(value: Any) -> str:
+    """A value for a message, in the words of JSON, at most 60 characters long."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def _unit(word: str) -> int | None:
     return _UNITS.get(word) or (_UNITS.get(word[:-1]) if word.endswith("s") and len(word) > 3 else None)
 
@@ -170,6 +177,4 @@ def _refuse(value: Any, what: str, accepted: str) -> NoReturn:
 
 
 def _refusal(value: Any, what: str, accepted: str) -> InvalidRequest:
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    return InvalidRequest(f"{shown}: {what}", hint=accepted[:1].upper() + accepted[1:] + ".")
+    return InvalidRequest(f"{shown(value)}: {what}", hint=accepted[:1].upper() + accepted[1:] + ".")

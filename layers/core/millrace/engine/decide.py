@@ -174,10 +174,11 @@ def _attempt_over(state: State, index: int, now: int) -> Command:
 
 
 def _without_time(failure: Failure, delay: int) -> Failure:
+    stop = f"{failure.message.rstrip('.')}. " if failure.message else ""
     return Failure(
         kind=failure.kind,
         code=failure.code,
-        message=f"{failure.message} Not retried: the next try would be due in {delay} ms, after the time allowed.",
+        message=f"{stop}Not retried: the next try would be due in {delay} ms, after the time allowed.",
         retryable=False,
         hint=failure.hint,
         details=failure.details,

@@ -17,6 +17,7 @@ from millrace.engine.compile import compile_tasks
 from millrace.engine.events import Failure
 from millrace.engine.plan import Body, ScopePlan
 from millrace.expr import Scope
+from millrace.expr.values import described
 from millrace.spec import Task
 from millrace.spec.cycles import rings
 from millrace.spec.tasks.generate import GENERATED_TYPES
@@ -28,7 +29,7 @@ _SHOWN: Final = 5
 def judged(plan: ScopePlan, documents: Any) -> list[dict[str, Any]] | Failure:
     """The generated tasks, or why they cannot run."""
     if not isinstance(documents, list):
-        return _refused("not-a-list", f"generate was given {type(documents).__name__}, not a list of tasks.")
+        return _refused("not-a-list", f"generate was given {described(documents)}, not a list of tasks.")
     if len(documents) > plan.most:
         return _refused("too-many-tasks", f"{len(documents)} tasks were generated, and {plan.most} may be.")
     if len(dumps(documents)) > GENERATED_BYTES:

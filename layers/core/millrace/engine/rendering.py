@@ -13,6 +13,7 @@ from millrace.engine.events import Failure
 from millrace.engine.frames import Frame
 from millrace.engine.state import INPUT, ITEMS, OUTER, State
 from millrace.expr import Expression, Template
+from millrace.expr.values import described
 from millrace.spec.models import FALLBACK
 
 
@@ -45,7 +46,7 @@ def truth(condition: Expression, env: Mapping[str, Any], place: str, where: str)
     return Failure(
         kind="expression",
         code="not-boolean",
-        message=f"The {place} gave {type(value).__name__}, not true or false.",
+        message=f"The {place} gave {described(value)}, not true or false.",
         hint="Compare the value, for example with == or with size(x) > 0.",
     )
 

@@ -17,6 +17,7 @@ from millrace.engine.state import FAILED, SUCCEEDED, State
 from millrace.engine.unfolding import error_of
 from millrace.engine.values import Value
 from millrace.expr import Scope, compile_expression
+from millrace.expr.values import described
 
 _SAME = compile_expression("a == b", scope=Scope(frozenset({"a", "b"})))
 
@@ -65,7 +66,7 @@ def _switch(plan: ScopePlan, path: str, value: Any, env: Mapping[str, Any]) -> C
             except ExpressionError as error:
                 return _failed(path, str(error.facts.get("reason", error.code)), f"In case {at}: {error.message}")
             if not isinstance(held, bool):
-                message = f"The when of case {at} of task {path!r} gave {type(held).__name__}, not true or false."
+                message = f"The when of case {at} of task {path!r} gave {described(held)}, not true or false."
                 return _failed(path, "not-boolean", message)
         if held:
             branch = str(at)
@@ -77,7 +78,7 @@ def _switch(plan: ScopePlan, path: str, value: Any, env: Mapping[str, Any]) -> C
 
 def _for_each(state: State, plan: ScopePlan, path: str, items: Any) -> Command:
     if not isinstance(items, list):
-        return _failed(path, "not-an-array", f"forEach was given {type(items).__name__}, not an array.")
+        return _failed(path, "not-an-array", f"forEach was given {described(items)}, not an array.")
     if not items:
         return FinishTask(path=path, status=SUCCEEDED, output=[], own_output=True)
     if len(items) > ITERATIONS:

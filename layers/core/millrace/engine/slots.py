@@ -20,6 +20,7 @@ from millrace.engine.plan import SlotPlan
 from millrace.engine.rendering import failure_of
 from millrace.engine.state import FAILED, QUEUED, SKIPPED, State
 from millrace.engine.unfolding import leave_queue, make_ready
+from millrace.expr.values import described
 
 HELD, SHARED, DENIED = "held", "shared", "denied"
 KEY_CHARS = 512
@@ -75,7 +76,7 @@ def _key(plan: SlotPlan, env: Mapping[str, Any], where: str) -> str | Failure:
         return failure_of(error, where)
     text = str(key).lower() if isinstance(key, bool) else str(key) if isinstance(key, str | int) else ""
     if not 0 < len(text) <= KEY_CHARS:
-        message = f"The {where} gave {type(key).__name__} of no use: a key is a text of 1 to {KEY_CHARS} characters."
+        message = f"The {where} gave {described(key)} of no use: a key is a text of 1 to {KEY_CHARS} characters."
         return Failure(kind="expression", code="bad-key", message=message, hint="Name what is limited.")
     return text
 

@@ -17,7 +17,7 @@ import msgspec
 from millrace.base.errors import ExpressionError, InvalidRequest
 from millrace.base.ids import make_id
 from millrace.base.limits import HOPS
-from millrace.base.scalars import parse_duration
+from millrace.base.scalars import parse_duration, shown
 from millrace.engine.commands import BeginWait, CancelChild, Command, Fetch, FinishTask
 from millrace.engine.events import ExecutionStarted, Failure
 from millrace.engine.heap import ascending
@@ -104,7 +104,7 @@ def _until(config: Any, now: int) -> int:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise InvalidRequest(
-            f"{text!r} is not an instant.", hint="Write RFC 3339 with an offset: 2026-01-31T09:00:00Z."
+            f"{shown(text)} is not an instant.", hint="Write RFC 3339 with an offset: 2026-01-31T09:00:00Z."
         )
     return int(moment.timestamp() * 1000)
 
@@ -113,7 +113,7 @@ def _signal_name(config: Any) -> str:
     name = config["type"]
     if not isinstance(name, str) or not _SIGNAL.fullmatch(name):
         raise InvalidRequest(
-            f"{str(name)[:80]!r} is not the name of a signal.",
+            f"{shown(name)} is not the name of a signal.",
             hint="Use 1 to 128 of letters, digits, dot, _ and hyphen.",
         )
     return name

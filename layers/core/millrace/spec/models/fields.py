@@ -84,7 +84,7 @@ def _pattern(pattern: str, what: str, fix: str) -> BeforeValidator:
 def reference(value: Any) -> Any:
     """A text as it is. Raises a refusal for one that is no reference to a task or workflow."""
     if isinstance(value, str) and not _REF.fullmatch(value):
-        raise refusal(f"{_short(value)} is not a reference to a task", _REF_FIX)
+        raise refusal(f"{_short(value)} is not a reference to a task or workflow", _REF_FIX)
     return value
 
 
