@@ -49,6 +49,16 @@ def test_an_input_that_lacks_something_is_refused_with_what_to_ask_for() -> None
     assert 404 == status(start({"input": {"who": "Ann"}, "version": "9.9.9"}))
 
 
+def test_a_start_that_expects_another_content_is_412_with_what_there_is(world: Platform) -> None:
+    seen = body_of(handle("GET", f"{W}/hello"))["contentHash"]
+    body = {"input": {"who": "Ann"}}
+    assert 202 == status(start({**body, "expectHash": seen}))
+    stale = start({**body, "expectHash": "0" * 64})
+    assert (412, "precondition-failed", seen) == (status(stale), body_of(stale)["code"], body_of(stale)["contentHash"])
+    assert 412 == status(start({**body, "expectHash": "0" * 64}, query="?dryRun=true"))
+    assert [400, 400] == [status(start({**body, "expectHash": odd})) for odd in ("abc", f"{seen}\n")]
+
+
 def test_the_same_key_starts_once() -> None:
     key = {"Idempotency-Key": "k"}
     first, again = start(headers=key), start(headers=key)

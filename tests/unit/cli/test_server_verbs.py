@@ -67,6 +67,11 @@ def test_a_run_answers_json_for_programs(data: Path) -> None:
     assert ("succeeded", "hello") == (ran.json["status"], ran.json["workflow"])
 
 
+def test_a_run_of_something_else_than_expected_is_refused(data: Path) -> None:
+    ran = on(data, "run", "hello", "--input", '{"userId": 3}', "--expect-hash", "0" * 64)
+    assert (2, True) == (ran.code, "has another content hash" in ran.err)
+
+
 def test_a_file_is_published_and_run(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(EXAMPLE.read_text().replace("name: hello", "name: mine"))

@@ -20,6 +20,7 @@ from millrace.base.errors import (
     InvalidRequest,
     NotFound,
     OutcomeUnknown,
+    PreconditionFailed,
     StoreUnavailable,
     TooLarge,
 )
@@ -27,8 +28,10 @@ from millrace.engine import events as ev
 from millrace.ports.documents import Delete, Table, Update
 from millrace.ports.runners import Failure
 from millrace.services.cancel_execution import cancel_execution
+from millrace.services.dry_run import dry_run
 from millrace.services.execution_events import execution_events
 from millrace.services.execution_view import view
+from millrace.services.get_definition import get_definition
 from millrace.services.get_execution import get_execution
 from millrace.services.plan_source import PlanSource
 from millrace.services.reconcile import Reconciled, reconcile
@@ -122,13 +125,37 @@ def test_fifty_concurrent_starts_with_one_key_are_one_execution(local: Local) ->
 
 
 @pytest.mark.parametrize(
-    "change", [{"input": {"a": 2}}, {"labels": {"x": "y"}}, {"version": "1.0.0"}, {"subject_key": "s"}]
+    "change",
+    [{"input": {"a": 2}}, {"labels": {"x": "y"}}, {"version": "1.0.0"}, {"subject_key": "s"}, {"expect_hash": "HASH"}],
 )
 def test_a_key_that_comes_with_another_request_is_refused(local: Local, change: dict[str, Any]) -> None:
     first = Start("flow", {"a": 1}, idempotency_key="k")
     start_execution(local.platform, CALLER, first)
     with pytest.raises(IdempotencyMismatch):
         start_execution(local.platform, CALLER, replace(first, **change))
+
+
+def hash_of(local: Local, name: str) -> str:
+    return str(get_definition(local.platform, CALLER, "workflow", name)[0]["contentHash"])
+
+
+def test_a_start_that_expects_another_version_is_refused_and_nothing_is_stored(local: Local) -> None:
+    seen = hash_of(local, "flow")
+    assert "running" == start_execution(local.platform, CALLER, Start("flow", {}, expect_hash=seen))["status"]
+    local.publish(workflow("flow", [call("b")]))
+    for start in (start_execution, dry_run):
+        with pytest.raises(PreconditionFailed) as stale:
+            start(local.platform, CALLER, Start("flow", {}, expect_hash=seen))
+        assert {"contentHash": hash_of(local, "flow"), "version": "1.0.1", "revision": 2} == stale.value.facts
+    old = start_execution(local.platform, CALLER, Start("flow", {}, version="r1", expect_hash=seen))
+    assert (2, 1) == (len(local.orchestrator.started), old["revision"])
+
+
+def test_a_start_is_repeated_by_its_key_whatever_was_published_since(local: Local) -> None:
+    start = Start("flow", {}, expect_hash=hash_of(local, "flow"), idempotency_key="k")
+    first = start_execution(local.platform, CALLER, start)["id"]
+    local.publish(workflow("flow", [call("b")]))
+    assert first == start_execution(local.platform, CALLER, start)["id"]
 
 
 def test_a_key_belongs_to_its_tenant_and_workflow(local: Local) -> None:

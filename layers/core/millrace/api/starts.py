@@ -40,6 +40,7 @@ def started(
         trigger={"kind": "api"},
         traceparent=traceparent,
         subject_key=body.subject_key,
+        expect_hash=body.expect_hash,
     )
     if dry:
         from millrace.services.dry_run import dry_run  # brings the engine along, which no other start needs here

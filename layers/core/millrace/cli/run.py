@@ -31,6 +31,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--version", dest="selected", metavar="VERSION", help="run this version instead of the active one"
     )
+    parser.add_argument(
+        "--expect-hash", metavar="HASH", help="refuse to start unless the version has this content hash"
+    )
     parser.add_argument("--label", action="append", default=[], metavar="KEY:VALUE", help="label it; may be repeated")
     parser.add_argument("--subject", help="whom its data is about, such as the id of a customer")
     parser.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="follow it to its end")
@@ -42,15 +45,17 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
     value = read_input(arguments.input)
     timeout = parse_duration(arguments.timeout) / 1000 if arguments.timeout else None
     with connect(settings_of(arguments)) as client:
-        name = _name(client, arguments.workflow, output)
-        if name is None:
+        found = _found(client, arguments.workflow, output)
+        if found is None:
             return Exit.FAILED
+        name, published = found
         return start_and_follow(
             client,
             name,
             output,
             value=value,
             version=arguments.selected,
+            expected=arguments.expect_hash or ("" if arguments.selected else published),
             labels=_labels(arguments.label),
             subject=arguments.subject,
             key=arguments.key,
@@ -73,6 +78,7 @@ def start_and_follow(
     *,
     value: Any,
     version: str | None = None,
+    expected: str = "",
     labels: dict[str, str] | None = None,
     subject: str | None = None,
     key: str | None = None,
@@ -80,8 +86,9 @@ def start_and_follow(
     timeout: float | None = None,
     stop: threading.Event | None = None,
 ) -> Exit:
-    """Start an execution and follow it, until it is over, ``timeout`` seconds have passed or ``stop`` is set."""
-    chosen = {"version": version, "labels": labels, "subjectKey": subject}
+    """Start an execution and follow it, until it is over, ``timeout`` seconds have passed or ``stop`` is set;
+    ``expected`` is the content hash that its version must have."""
+    chosen = {"version": version, "labels": labels, "subjectKey": subject, "expectHash": expected}
     body = {"input": value} | {name: given for name, given in chosen.items() if given}
     headers = {"idempotency-key": key} if key else {}
     _, execution = client.call("POST", f"/workflows/{segment(name)}/executions", value=body, headers=headers)
@@ -119,16 +126,18 @@ def _follow(
             pause = min(_WAIT_S, pause * 1.5)
 
 
-def _name(client: Client, given: str, output: Output) -> str | None:
+def _found(client: Client, given: str, output: Output) -> tuple[str, str] | None:
+    """The name of a workflow, and where a file was published, the content hash of what came of it: so that nobody
+    else's publish in between is run instead. None where the file has findings that stop it."""
     path = Path(given)
     if path.is_dir():
         raise InvalidRequest(
             f"{given} is a folder", hint="Name a file in it, or publish all of it with `millrace dev --watch FOLDER`."
         )
     if path.suffix not in documents.SUFFIXES and not path.is_file():
-        return given
+        return given, ""
     found = documents.tasks_first(documents.read_file(path))
-    name = None
+    name = content = ""
     for document in found:
         published = documents.publish(client, documents.development_version(document))
         for line in shapes.finding_lines(published.findings, given):
@@ -139,11 +148,11 @@ def _name(client: Client, given: str, output: Output) -> str | None:
                 return None
             raise _Refusal(published.answer)
         if document.kind == "Workflow":
-            name = str(published.answer["name"])
+            name, content = str(published.answer["name"]), str(published.answer["contentHash"])
             output.say(f"published {name} {published.answer.get('version', '')}")
-    if name is None:
+    if not name:
         raise InvalidRequest(f"{given} holds no workflow", hint="Name a file with a document of kind Workflow.")
-    return name
+    return name, content
 
 
 class _Refusal(MillraceError):

@@ -21,9 +21,8 @@ from millrace.expr import Expression, Template, compile_template
 from millrace.services.caller import Caller
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
-from millrace.services.resolve_version import resolve_version
 from millrace.services.shown import shown
-from millrace.services.start_execution import Start, checked_input, start_event
+from millrace.services.start_execution import Start, checked_input, resolved_start, start_event
 
 _BLOCKS: Final = {"http": "request"}
 
@@ -35,11 +34,9 @@ def dry_run(platform: Platform, caller: Caller, start: Start) -> dict[str, Any]:
     A task's ``status`` is ``would-run`` (its arguments are complete; of a loop or switch: what it would run inside
     follows), ``computed`` (a transform, done), ``would-wait``, ``skipped``, ``failed`` (it would fail before any
     attempt) or ``depends`` (on the outcome of ``after``; arguments in ``{{ }}`` are not known yet). Places under
-    concurrency keys count as free. Raises NotFound and InvalidInput as a start does.
+    concurrency keys count as free. Raises NotFound, PreconditionFailed and InvalidInput as a start does.
     """
-    resolved = resolve_version(
-        platform, caller, start.workflow, version=start.version, subject_key=start.subject_key or None
-    )
+    resolved = resolved_start(platform, caller, start)
     value = checked_input(resolved, start.input)
     codec = ValueCodec("dry-run")
     started = start_event(platform, caller, start, resolved, "dry-run", codec.encode(value), mode="dry")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from millrace.base.canonical import sha256
-from millrace.base.errors import InvalidInput, InvalidRequest, StoreUnavailable
+from millrace.base.errors import InvalidInput, InvalidRequest, PreconditionFailed, StoreUnavailable
 from millrace.driver.values import ValueCodec
 from millrace.engine.events import SEMANTICS, ExecutionStarted, Manifest
 from millrace.engine.values import Value
@@ -26,7 +26,8 @@ SUBJECT_CHARS: Final = 256
 
 class Start(Struct, frozen=True):
     """What a caller asks for. ``trigger`` is ``{kind, id, slot, delivery}`` as far as known; ``env`` the tenant's
-    allow-listed values; ``subject_key`` names whom the data is about, empty for nobody."""
+    allow-listed values; ``subject_key`` names whom the data is about, empty for nobody; ``expect_hash`` is the content
+    hash that the version must have, empty for any."""
 
     workflow: str
     input: Any
@@ -36,12 +37,13 @@ class Start(Struct, frozen=True):
     trigger: dict[str, Any] = field(default_factory=lambda: {"kind": "api"})
     traceparent: str | None = None
     subject_key: str = ""
+    expect_hash: str = ""
 
 
 def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[str, Any]:
     """The execution as JSON: a new one, or that of the earlier request with the same key.
 
-    Raises NotFound, InvalidInput, InvalidRequest, IdempotencyMismatch, StoreUnavailable.
+    Raises NotFound, PreconditionFailed, InvalidInput, InvalidRequest, IdempotencyMismatch, StoreUnavailable.
     """
     if why := labels_fault(start.labels) or _subject_fault(start.subject_key):
         raise InvalidRequest(why[0], hint=why[1])
@@ -49,9 +51,7 @@ def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[st
     earlier = _earlier(platform, caller, claim)
     if earlier is not None:
         return earlier
-    resolved = resolve_version(
-        platform, caller, start.workflow, version=start.version, subject_key=start.subject_key or None
-    )
+    resolved = resolved_start(platform, caller, start)
     value = checked_input(resolved, start.input)
     execution = platform.ids.new()
     codec = ValueCodec(execution)
@@ -65,6 +65,22 @@ def start_execution(platform: Platform, caller: Caller, start: Start) -> dict[st
     return get_execution(platform, caller, execution)
 
 
+def resolved_start(platform: Platform, caller: Caller, start: Start) -> Resolved:
+    """The version that a start gets. Raises NotFound, and PreconditionFailed when it is not the one that the caller
+    has seen: something else was published or activated since."""
+    resolved = resolve_version(
+        platform, caller, start.workflow, version=start.version, subject_key=start.subject_key or None
+    )
+    if start.expect_hash and start.expect_hash != resolved.content_hash:
+        raise PreconditionFailed(
+            f"version {resolved.version} of the workflow {resolved.name} would start, which has another content hash "
+            "than the one expected",
+            hint="Read the workflow again, and start it with the contentHash that it has now.",
+            facts={"contentHash": resolved.content_hash, "version": resolved.version, "revision": resolved.revision},
+        )
+    return resolved
+
+
 def _subject_fault(key: str) -> tuple[str, str] | None:
     if len(key) > SUBJECT_CHARS:
         return f"the subject key has {len(key)} characters", f"Use at most {SUBJECT_CHARS}; an id is best."
@@ -75,6 +91,7 @@ def _claim(caller: Caller, start: Start) -> Claim | None:
     if start.idempotency_key is None:
         return None
     body = [caller.namespace, start.workflow, start.version, start.input, start.labels, start.subject_key]
+    body += [start.expect_hash] if start.expect_hash else []
     return Claim(Table.HISTORY, f"start {start.workflow}", checked_key(start.idempotency_key), sha256(body))
 
 
