@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from millrace.adapters.memory import MemoryDocuments
+from millrace.adapters.sqlite import SqliteDocuments
+from millrace.adapters.sqlite.documents import SWEEP_ITEMS
 from millrace.base.errors import StoreUnavailable
-from millrace.local.reconciler import Reconciler
-from millrace.ports.documents import Page
+from millrace.local.reconciler import SWEEPS, Reconciler
+from millrace.ports.documents import Item, Key, Page, Table, TenantScope
+
+SCOPE = TenantScope("acme")
 
 
 @dataclass
@@ -34,9 +39,10 @@ class Store:
 class World:
     documents: Any
     clock: Any = None
+    at: int = 0
 
     def now(self) -> int:
-        return 0
+        return self.at
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), KeyError("x"), OSError("disk"), RecursionError()])
@@ -44,16 +50,31 @@ def test_a_look_that_fails_is_logged_and_the_next_one_comes(error: Exception, ca
     store = Store(error)
     world = World(store)
     world.clock = world
-    reconciler = Reconciler(world, interval=0.001)  # type: ignore[arg-type]
+    reconciler = Reconciler(world, lambda _: 0, interval=0.001)  # type: ignore[arg-type]
     reconciler.start()
     assert store.twice.wait(30)
     reconciler.stop()
     assert "a look of the reconciler failed" in caplog.text
 
 
+def test_a_look_removes_what_has_expired_a_bounded_number_of_items_at_a_time(tmp_path: Path) -> None:
+    store = SqliteDocuments(tmp_path, synchronous="NORMAL")
+    world = World(store)
+    world.clock = world
+    reconciler = Reconciler(world, store.sweep)  # type: ignore[arg-type]
+    keys = [Key(Table.HISTORY, ("key",), f"{n:05}") for n in range(SWEEPS * SWEEP_ITEMS + 1)]
+    store.batch_put(SCOPE, [Item(key, {}, expires_at=60) for key in keys])
+    found = []
+    for world.at in (59_999, 60_000, 60_000):
+        reconciler.look()
+        found.append(sum(held is not None for held in store.batch_get(SCOPE, keys)))
+    store.close()
+    assert [len(keys), 1, 0] == found
+
+
 def test_one_that_never_began_can_be_stopped() -> None:
     before = threading.active_count()
-    reconciler = Reconciler(World(MemoryDocuments()))  # type: ignore[arg-type]
+    reconciler = Reconciler(World(MemoryDocuments()), lambda _: 0)  # type: ignore[arg-type]
     reconciler.stop()
     reconciler.stop()
     assert before == threading.active_count()

@@ -77,7 +77,7 @@ class LocalServer:
             console=console if (console / "index.html").is_file() else None,
         )
         undo.callback(gateway.close)
-        reconciler = Reconciler(local.platform)
+        reconciler = Reconciler(local.platform, local.documents.sweep)
         undo.callback(reconciler.stop)
         gateway_listener = Listener(gateway, front, name="gateway")
         undo.callback(gateway_listener.stop)

@@ -126,13 +126,12 @@ class SqliteDocuments:
         return {name: value for name in counters if now is not None and isinstance(value := now.attrs[name], int)}
 
     def sweep(self, now: int) -> int:
-        """Removes items whose ``expires_at`` is at or before ``now`` (epoch seconds); answers how many."""
-        total = 0
-        while True:
-            gone = self.committer.submit(partial(rows.sweep, now=now, limit=SWEEP_ITEMS)).result()
-            total += gone
-            if gone < SWEEP_ITEMS:
-                return total
+        """Removes items whose ``expires_at`` is at or before ``now`` (epoch seconds), at most `SWEEP_ITEMS` of them in
+        one commit; answers how many. Where none is there, nothing is committed."""
+        with self.readers.connection() as connection:
+            if not rows.any_late(connection, now):
+                return 0
+        return self.committer.submit(partial(rows.sweep, now=now, limit=SWEEP_ITEMS)).result()
 
     def close(self) -> None:
         """Commits what is queued and closes the file."""

@@ -119,6 +119,11 @@ def apply(connection: sqlite3.Connection, scope: TenantScope, ops: Sequence[tupl
     return out
 
 
+def any_late(connection: sqlite3.Connection, now: int) -> bool:
+    """Whether an item expired at or before ``now``."""
+    return connection.execute(_LATE, (now, 1)).fetchone() is not None
+
+
 def sweep(connection: sqlite3.Connection, now: int, limit: int) -> int:
     """Removes at most ``limit`` items that expired at or before ``now``; answers how many."""
     late = connection.execute(_LATE, (now, limit)).fetchall()
