@@ -124,9 +124,6 @@ class Fleet(Play):
         if part.state.finished is None:
             part.take(kinds[stance](at=self.now, message=message))  # type: ignore[call-arg]
 
-    def content(self, value: Any) -> Any:
-        return msgspec.json.decode(self.codec.blobs[value.blob]) if value.blob else value.decoded()
-
     def everyone(self) -> list[Play]:
         return [self, *self.parts.values()]
 

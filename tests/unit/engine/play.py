@@ -17,6 +17,7 @@ from millrace.engine.evolve import evolve, fold
 from millrace.engine.plan import NO_RETRY, EdgeCondition, Node, Plan, RetryPolicy
 from millrace.engine.settle import settle
 from millrace.engine.state import State, next_due
+from millrace.engine.values import Value
 from millrace.expr import compile_expression, compile_template
 from millrace.ports.documents import TenantScope
 
@@ -286,6 +287,9 @@ class Play:
     def output(self) -> Any:
         value = self.finished().output
         assert value is not None
+        return self.content(value)
+
+    def content(self, value: Value) -> Any:
         return _decoded(self.codec.blobs[value.blob]) if value.blob else value.decoded()
 
     def statuses(self) -> dict[str, str]:

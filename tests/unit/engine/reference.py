@@ -115,6 +115,15 @@ def _leaves(tasks: list[dict[str, Any]], results: Mapping[str, Became]) -> dict[
     return {name: one.output for name, one in results.items() if name not in waited and one.status == SUCCEEDED}
 
 
+def blamed(value: Any) -> set[str]:
+    """The tasks that the errors in an output name."""
+    found: set[str] = set()
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        found |= blamed(inner)
+    error = value.get("error") if isinstance(value, dict) else None
+    return found | {error["task"]} if isinstance(error, dict) else found
+
+
 def told(value: Any) -> Any:
     """An output of the engine in the words of this reference: what a loop says of an error is left out."""
     if isinstance(value, dict):

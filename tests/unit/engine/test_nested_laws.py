@@ -17,7 +17,7 @@ from millrace.spec import Workflow
 
 from .nested import bare, choose, document_of, each, resumed, sound, window, work
 from .play import CRASH, Play, failure
-from .reference import Reference, told
+from .reference import Reference, blamed, told
 
 BAD = failure("http", "503", retryable=False)
 
@@ -164,6 +164,17 @@ def test_every_prefix_can_be_carried_on_to_the_same_end(world: dict[str, Any]) -
         assert done.finished().status == again.finished().status
         if done.finished().status == "succeeded":  # which of two failures a loop names hangs on which came first
             assert told(done.output()) == told(again.output())
+        for run in (done, again):
+            failed = {event.path for event in run.of(ev.TaskFinished) if event.status == "failed"}
+            assert named(run) <= failed
+
+
+def named(run: Play) -> set[str]:
+    """The tasks that a run blames: inside the outputs of its tasks, and for its failure."""
+    outputs = [run.content(event.output) for event in run.of(ev.TaskFinished) if event.output is not None]
+    found = set().union(*(blamed(output) for output in outputs))
+    end = run.finished()
+    return found if end.failure is None else found | {end.failed_task, end.failure.details.get("task", end.failed_task)}
 
 
 @settings(max_examples=100, deadline=None)
