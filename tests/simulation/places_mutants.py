@@ -10,7 +10,7 @@ from unittest import mock
 
 from msgspec.structs import replace
 
-from millrace.engine import evolve, halts, unfolding
+from millrace.engine import evolve, unfolding
 from millrace.engine import slots as sharing
 from millrace.ports.documents import Key, Table
 from millrace.services import slot_leases
@@ -99,7 +99,7 @@ def nothing_is_shared() -> Iterator[None]:
     def alone(state: Any, frame: Any) -> set[str]:
         return set()
 
-    with mock.patch.object(sharing, "held_around", alone), mock.patch.object(halts, "held_around", alone):
+    with mock.patch.object(sharing, "held_around", alone):
         yield
 
 
