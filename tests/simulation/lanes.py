@@ -26,11 +26,10 @@ from millrace.store.history import whole_history
 from millrace.store.runlog import read_segments
 
 from .compositions import Document, below, call, choice, ends, loop, plan_of, random_input, workflow
-from .faults import Faults, Process
+from .faults import Process
 from .invariants import SCOPE, judge_log
-from .nested import HttpSim, NestedWorld
+from .nested import HttpSim, NestedWorld, troubles
 from .nested_invariants import judge_children, judge_end, judge_output, loops, place
-from .world import Options
 
 
 class LaneWorld(NestedWorld):
@@ -90,30 +89,7 @@ def random_spread(rng: random.Random) -> Document:
 def build(seed: int) -> LaneWorld:
     rng = random.Random(seed)
     plans = [plan_of(random_spread(rng))]
-    exclusive = rng.random() < 0.3
-    options = Options(
-        plans=plans,
-        exclusive=exclusive,
-        signals=0,
-        cancels=rng.choice((0.0, 0.0, 0.7)),
-        failing=rng.choice((0.0, 0.1)),
-        double_start=0.0 if exclusive else rng.choice((0.0, 0.5)),
-        lost_wake=rng.choice((0.0, 0.3)),
-        lose_snapshots=rng.choice((0.0, 0.5)),
-        lease_ms=rng.choice((30_000, 2_000)),
-        snapshot_events=rng.choice((1_000, 2, 7)),
-    )
-    faults = Faults(
-        random.Random(seed + 2),
-        before=rng.choice((0.0, 0.05)),
-        lost=rng.choice((0.0, 0.05)),
-        vanished=rng.choice((0.0, 0.05)),
-        die=rng.choice((0.0, 0.005, 0.02)),
-        pause=0.0 if exclusive else rng.choice((0.0, 0.01)),
-        pause_s=rng.choice((50.0, 6.0)),
-        latency_s=rng.choice((0.01, 0.2)),
-        stall=0.0 if exclusive else random.Random(seed + 4).choice((0.0, 0.02, 0.06)),
-    )
+    options, faults = troubles(seed, rng, plans, signals=(), stalls=(0.0, 0.02, 0.06))
     return LaneWorld(seed, options, faults, [random_input(rng)], rng.choice((0.0, 0.5)))
 
 

@@ -78,15 +78,16 @@ class HttpSim(SimRunner):
         return Outcome({"status": 200, "body": f"{attempt.path}:{url[-20:]}"})
 
 
-def build(seed: int) -> NestedWorld:
-    rng = random.Random(seed)
-    count = rng.choice((1, 1, 2))
-    plans = [plan_of(random_workflow(rng)) for _ in range(count)]
+def troubles(
+    seed: int, rng: random.Random, plans: list[Plan], *, signals: Sequence[int], stalls: Sequence[float]
+) -> tuple[Options, Faults]:
+    """What happens in a world, drawn from ``rng`` in this order: clients, drivers, and what fails. ``signals`` and
+    ``stalls`` are what the number of signals and the chance of a driver that stands still are chosen from."""
     exclusive = rng.random() < 0.3
     options = Options(
         plans=plans,
         exclusive=exclusive,
-        signals=rng.choice((0, 0, 3)),
+        signals=rng.choice(signals) if signals else 0,
         cancels=rng.choice((0.0, 0.0, 0.7)),
         failing=rng.choice((0.0, 0.1)),
         double_start=0.0 if exclusive else rng.choice((0.0, 0.5)),
@@ -104,8 +105,16 @@ def build(seed: int) -> NestedWorld:
         pause=0.0 if exclusive else rng.choice((0.0, 0.01)),
         pause_s=rng.choice((50.0, 6.0)),
         latency_s=rng.choice((0.01, 0.2)),
-        stall=0.0 if exclusive else random.Random(seed + 4).choice((0.0, 0.06, 0.12)),
+        stall=0.0 if exclusive else random.Random(seed + 4).choice(stalls),
     )
+    return options, faults
+
+
+def build(seed: int) -> NestedWorld:
+    rng = random.Random(seed)
+    count = rng.choice((1, 1, 2))
+    plans = [plan_of(random_workflow(rng)) for _ in range(count)]
+    options, faults = troubles(seed, rng, plans, signals=(0, 0, 3), stalls=(0.0, 0.06, 0.12))
     world = NestedWorld(seed, options, faults, [random_input(rng) for _ in plans], rng.choice((0.0, 0.5)))
     if rng.random() < 0.5:
         lag = random.Random(seed + 3)
