@@ -40,7 +40,7 @@ from millrace.services.start_execution import Start, start_execution
 from millrace.services.times import rfc3339
 from millrace.services.wait_execution import wait_execution
 from millrace.store.definitions import item_key
-from millrace.store.executions import CHECK_GRACE_MS, actor_key, read_actor
+from millrace.store.executions import CHECK_GRACE_MS, actor_key, label_partition, read_actor
 from tests.unit.driver.runs import CALLER, HEAD, NEVER, SCOPE, Local, Script, call, workflow
 
 OTHER = replace(CALLER, tenant="evil")
@@ -207,7 +207,7 @@ def test_an_execution_is_found_by_each_of_its_labels_however_many(local: Local, 
     body = start_execution(local.platform, CALLER, Start("flow", {}, labels=labels, idempotency_key="k"))
     assert {"team": "payments", **labels} == body["labels"]
     for key, value in labels.items():
-        rows = local.documents.query(SCOPE, Table.HISTORY, ("label", key, value)).rows
+        rows = local.documents.query(SCOPE, Table.HISTORY, label_partition("default", key, value)).rows
         assert [body["id"]] == [row.item.attrs["id"] for row in rows]
 
 

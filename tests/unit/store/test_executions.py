@@ -87,18 +87,18 @@ def test_a_fresh_execution_is_in_every_index_it_has_a_key_for() -> None:
         listed(documents, Index.WORKFLOW, "default", "flow"),
         listed(documents, Index.STATUS, "default", "flow", "1.2.0", "running"),
         listed(documents, Index.STATE, "default", "running"),
-        listed(documents, Index.SUBJECT, "s1"),
-        listed(documents, Index.TRIGGER, "t1"),
-        listed(documents, Index.ORIGIN, "00r"),
+        listed(documents, Index.SUBJECT, "default", "s1"),
+        listed(documents, Index.TRIGGER, "default", "t1"),
+        listed(documents, Index.ORIGIN, "default", "00r"),
     ]
     bare = made(replace_started(subject_key="", trigger={"kind": "api"}, replay_of=None))
     assert [[], [], []] == [
-        listed(bare, Index.SUBJECT, "s1"),
-        listed(bare, Index.TRIGGER, "t1"),
-        listed(bare, Index.ORIGIN, "00r"),
+        listed(bare, Index.SUBJECT, "default", "s1"),
+        listed(bare, Index.TRIGGER, "default", "t1"),
+        listed(bare, Index.ORIGIN, "default", "00r"),
     ]
     fork = made(replace_started(replay_of=None, fork_of=Source("00f", 1)))
-    assert ["01x"] == listed(fork, Index.ORIGIN, "00f")
+    assert ["01x"] == listed(fork, Index.ORIGIN, "default", "00f")
 
 
 def replace_started(**changes: object) -> ExecutionStarted:

@@ -15,7 +15,7 @@ from millrace.ports.documents import Index, Item, Key, Range, Row, Table
 from millrace.services.caller import Caller
 from millrace.services.platform import Platform
 from millrace.services.times import rfc3339
-from millrace.store.executions import LIST_SHARDS, by_start, summary_key
+from millrace.store.executions import LIST_SHARDS, by_start, label_partition, summary_key
 
 FILTERS = ("workflow", "version", "status", "label", "subject", "trigger", "replayOf", "since", "until")
 STATUSES = ("running", "stalled", *sorted(TERMINAL))
@@ -61,11 +61,11 @@ def _rows(
     elif names == {"status"}:
         index, partition = Index.STATE, (caller.namespace, named["status"])
     elif names == {"subject"}:
-        index, partition = Index.SUBJECT, (named["subject"],)
+        index, partition = Index.SUBJECT, (caller.namespace, named["subject"])
     elif names == {"trigger"}:
-        index, partition = Index.TRIGGER, (named["trigger"],)
+        index, partition = Index.TRIGGER, (caller.namespace, named["trigger"])
     elif names == {"replayOf"}:
-        index, partition = Index.ORIGIN, (named["replayOf"],)
+        index, partition = Index.ORIGIN, (caller.namespace, named["replayOf"])
     else:
         raise InvalidRequest(
             f"Executions cannot be listed by {', '.join(sorted(names))} together.",
@@ -82,9 +82,8 @@ def _labelled(platform: Platform, caller: Caller, label: str, within: Range, lim
     rows: list[Row] = []
     cursor = None
     while len(rows) <= limit:  # a label may point to an execution that was never created, or is gone
-        found = platform.documents.query(
-            caller.scope, Table.HISTORY, ("label", key, value), within=within, cursor=cursor
-        )
+        partition = label_partition(caller.namespace, key, value)
+        found = platform.documents.query(caller.scope, Table.HISTORY, partition, within=within, cursor=cursor)
         keys: list[Key] = [summary_key(str(row.item.attrs["id"])) for row in found.rows]
         items = platform.documents.batch_get(caller.scope, keys)
         rows.extend(Row(caller.tenant, item) for item in items if item is not None)
@@ -95,7 +94,7 @@ def _labelled(platform: Platform, caller: Caller, label: str, within: Range, lim
 
 
 def _all(platform: Platform, caller: Caller, bounds: tuple[str, str], limit: int) -> list[Row]:
-    """Every execution of the tenant: months from the newest back, shards merged."""
+    """Every execution of the namespace: months from the newest back, shards merged."""
     first, last = bounds
     within = Range(first=first, last=last, reverse=True, limit=limit + 1)
     rows: list[Row] = []
@@ -103,7 +102,7 @@ def _all(platform: Platform, caller: Caller, bounds: tuple[str, str], limit: int
     for month in _months(min(now, int(last[:15])), int(first[:15])):
         shards = [
             platform.documents.query_index(
-                caller.scope, Table.HISTORY, Index.LIST, (month, str(number)), within=within
+                caller.scope, Table.HISTORY, Index.LIST, (caller.namespace, month, str(number)), within=within
             ).rows
             for number in range(LIST_SHARDS)
         ]

@@ -149,22 +149,22 @@ def by_start(at: int, execution: str) -> str:
 def new_summary(started: ExecutionStarted, *, expires_at: int | None = None) -> Put:
     """The summary item and every index of a fresh execution."""
     sort = by_start(started.at, started.execution)
-    trigger = started.trigger
+    namespace, trigger = started.namespace, started.trigger
     indexes: dict[Index, IndexKey] = {
-        Index.LIST: IndexKey((month(started.at), shard(started.execution, LIST_SHARDS)), sort),
-        Index.WORKFLOW: IndexKey((started.namespace, started.workflow), sort),
-        **_status_indexes(started.namespace, started.workflow, started.version, "running", sort),
+        Index.LIST: IndexKey((namespace, month(started.at), shard(started.execution, LIST_SHARDS)), sort),
+        Index.WORKFLOW: IndexKey((namespace, started.workflow), sort),
+        **_status_indexes(namespace, started.workflow, started.version, "running", sort),
     }
     if started.subject_key:
-        indexes[Index.SUBJECT] = IndexKey((started.subject_key,), sort)
+        indexes[Index.SUBJECT] = IndexKey((namespace, started.subject_key), sort)
     if trigger.get("id"):
-        indexes[Index.TRIGGER] = IndexKey((str(trigger["id"]),), sort)
+        indexes[Index.TRIGGER] = IndexKey((namespace, str(trigger["id"])), sort)
     origin = started.replay_of or started.fork_of
     if origin is not None:
-        indexes[Index.ORIGIN] = IndexKey((origin.execution,), sort)
+        indexes[Index.ORIGIN] = IndexKey((namespace, origin.execution), sort)
     attrs: dict[str, Attr] = {
         "id": started.execution,
-        "namespace": started.namespace,
+        "namespace": namespace,
         "workflow": started.workflow,
         "revision": started.revision,
         "version": started.version,
@@ -186,9 +186,13 @@ def label_puts(started: ExecutionStarted) -> list[Put]:
     """One index item per label, so that executions are found by label in order of start."""
     sort = by_start(started.at, started.execution)
     return [
-        Put(Item(Key(Table.HISTORY, ("label", key, value), sort), {"id": started.execution}))
+        Put(Item(Key(Table.HISTORY, label_partition(started.namespace, key, value), sort), {"id": started.execution}))
         for key, value in started.labels.items()
     ]
+
+
+def label_partition(namespace: str, key: str, value: str) -> tuple[str, ...]:
+    return "label", namespace, key, value
 
 
 def _status_indexes(namespace: str, workflow: str, version: str, status: str, sort: str) -> dict[Index, IndexKey]:
