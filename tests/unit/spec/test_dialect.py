@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from millrace.base.errors import InvalidDocument
 from millrace.spec import Workflow, format_source, has_errors, load, parse_document
-from millrace.spec.dialect import is_dialect, looks_like_dialect, normalise
+from millrace.spec.dialect import is_dialect, looks_like_dialect
+from millrace.spec.dialect.document import normalise
 from millrace.spec.source import Node, read_document
 from millrace.spec.writing import comments_of, write_yaml
 from tests.unit.spec.builders import brief, judge

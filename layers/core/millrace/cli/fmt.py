@@ -14,7 +14,8 @@ from millrace.cli.output import Output
 from millrace.cli.validate import files_of
 from millrace.local import documents
 from millrace.spec import format_source, parse_document
-from millrace.spec.dialect import is_dialect, normalise
+from millrace.spec.dialect import is_dialect
+from millrace.spec.dialect.document import normalise
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -15,8 +15,9 @@ from millrace.cli.output import Output
 from millrace.cli.tested import TESTS, loaded, tested
 from millrace.local import documents
 from millrace.local.documents import Document
-from millrace.services.task_references import meant_among, workflows_among
+from millrace.services.task_references import meant_among
 from millrace.services.transform_check import check_transform
+from millrace.services.workflows_ahead import workflows_among
 from millrace.spec import (
     Finding,
     Loaded,

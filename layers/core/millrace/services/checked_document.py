@@ -11,8 +11,9 @@ from millrace.base.errors import InvalidDocument, InvalidRequest
 from millrace.services.caller import Caller
 from millrace.services.find_version import definitions_of
 from millrace.services.platform import Platform
-from millrace.services.task_references import resolve_tasks, workflows_ahead
+from millrace.services.task_references import resolve_tasks
 from millrace.services.transform_check import check_transform
+from millrace.services.workflows_ahead import workflows_ahead
 from millrace.spec import (
     Finding,
     Workflow,

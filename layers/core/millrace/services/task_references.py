@@ -7,19 +7,16 @@ after the ``@`` is a label or range (`millrace.services.version_range`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 
-from millrace.base.limits import HOPS
 from millrace.services.parsed_documents import task_of, workflow_of
 from millrace.services.version_range import choose
-from millrace.spec import Workflow, WorkflowTask, sure_calls, wanted_workflows
+from millrace.spec import Workflow, WorkflowTask
 from millrace.store.definitions import Definitions, Head, Kind, Version
 
 D = TypeVar("D", Workflow, WorkflowTask)
-AHEAD: Final = 200
-"""When so many workflows have been read to see where one leads, no further level is."""
 
 
 class ResolvedTask(Struct, frozen=True):
@@ -40,33 +37,6 @@ def resolve_workflows(definitions: Definitions, references: Iterable[str]) -> di
     """The same of workflows, as they are at this moment."""
     found = _versions(definitions, "workflow", references)
     return {reference: workflow_of(definitions, version) for reference, version in found.items()}
-
-
-def workflows_ahead(definitions: Definitions, workflow: Workflow) -> dict[str, Workflow]:
-    """What the `workflowRef` texts of a workflow mean, and those of what every run starts then, and so on: level by
-    level, as far as executions may stand above each other, and until AHEAD of them are known."""
-    found = known = resolve_workflows(definitions, wanted_workflows(workflow))
-    for _ in range(HOPS):
-        wanted = {reference for one in known.values() for reference in sure_calls(one)} - found.keys()
-        if not wanted or len(found) >= AHEAD:
-            break
-        known = resolve_workflows(definitions, wanted)
-        found = found | known
-    return found
-
-
-def workflows_among(workflow: Workflow, documents: Iterable[Workflow]) -> dict[str, Workflow]:
-    """The same among documents that nothing has published."""
-    beside = list(documents)
-    found: dict[str, Workflow] = {}
-    wanted = list(wanted_workflows(workflow))
-    while wanted:
-        reference = wanted.pop()
-        meant = meant_among(reference, beside)
-        if meant is not None and reference not in found:
-            found[reference] = meant
-            wanted += sure_calls(meant)
-    return found
 
 
 def _versions(definitions: Definitions, kind: Kind, references: Iterable[str]) -> dict[str, Version]:

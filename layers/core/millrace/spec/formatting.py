@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from millrace.base.errors import ExpressionError, InvalidDocument
 from millrace.expr import Expression, Scope, Template, compile_expression, compile_template
-from millrace.spec.dialect import is_dialect, normalise
+from millrace.spec.dialect import is_dialect
+from millrace.spec.dialect.document import normalise
 from millrace.spec.findings import Path, has_errors
 from millrace.spec.known import rename_aliases
 from millrace.spec.nesting import bare_places

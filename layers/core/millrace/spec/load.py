@@ -1,4 +1,7 @@
-"""From the bytes of a document to a model and findings; nothing in a document makes this raise."""
+"""From the bytes of a document to a model and findings; nothing in a document makes this raise.
+
+A driver reads documents that were judged before, so what only a wrong or a foreign one needs is imported then.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,8 @@ from msgspec import Struct
 from pydantic import ValidationError
 
 from millrace.spec import tasks
-from millrace.spec.dialect import is_dialect, normalise
+from millrace.spec.dialect import is_dialect
 from millrace.spec.findings import Finding, Path, has_errors, in_order
-from millrace.spec.json_schema import document_schema
 from millrace.spec.known import rename_aliases, split_known
 from millrace.spec.model_findings import described, model_findings, unknown_key
 from millrace.spec.models import API_VERSION, Workflow, WorkflowTask
@@ -51,6 +53,8 @@ def load_source(source: Source) -> Loaded:
     """Judge a document that has been read, such as one of `parse_documents`. One of the other dialect is read as the
     workflow it stands for."""
     if is_dialect(source.value):
+        from millrace.spec.dialect.document import normalise
+
         source = normalise(source)
     findings = list(source.notes)
     value = source.value
@@ -67,6 +71,8 @@ def load_source(source: Source) -> Loaded:
     try:
         document = KINDS[kind].model_validate(plain)
     except ValidationError as error:
+        from millrace.spec.json_schema import document_schema
+
         findings += model_findings(error, source, document_schema(kind), unavailable)
     return Loaded(kind, None if has_errors(findings) else document, in_order(findings), source, value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 _MOST_NAMES = 2_000  # comparing is linear in the names; past this a suggestion is not worth its time
@@ -13,6 +12,8 @@ def nearest(word: str, known: Iterable[str]) -> tuple[str, ...]:
     names = sorted(set(known))
     if len(names) > _MOST_NAMES or len(word) > 200:
         return ()
+    import difflib  # only who made a mistake waits for it
+
     folded = {_fold(name): name for name in reversed(names)}
     found = difflib.get_close_matches(_fold(word), list(folded), n=3, cutoff=0.65)
     return tuple(folded[name] for name in found)

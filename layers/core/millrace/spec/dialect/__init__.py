@@ -4,7 +4,6 @@ Such a document is known by its shape, turned into our language before anything 
 so that every finding points into the text as it was written. `millrace fmt` writes what it was turned into.
 """
 
-from millrace.spec.dialect.document import normalise
 from millrace.spec.dialect.shape import is_dialect, looks_like_dialect
 
-__all__ = ["is_dialect", "looks_like_dialect", "normalise"]
+__all__ = ["is_dialect", "looks_like_dialect"]

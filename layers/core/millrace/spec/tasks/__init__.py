@@ -1,6 +1,6 @@
 """The task types of this release; importing this package registers them."""
 
-from millrace.spec.registry import register_type
+from millrace.spec.registry import find_type, known_types, register_type, unregister_type
 from millrace.spec.tasks.approval import APPROVAL
 from millrace.spec.tasks.event import EVENT
 from millrace.spec.tasks.for_each import FOR_EACH
@@ -26,4 +26,8 @@ __all__ = [
     "TRANSFORM",
     "WAIT",
     "WORKFLOW_REF",
+    "find_type",
+    "known_types",
+    "register_type",
+    "unregister_type",
 ]
