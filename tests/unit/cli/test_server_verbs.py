@@ -67,6 +67,16 @@ def test_a_run_answers_json_for_programs(data: Path) -> None:
     assert ("succeeded", "hello") == (ran.json["status"], ran.json["workflow"])
 
 
+def test_programs_are_told_the_code_of_the_servers_problem_and_every_line_is_json(data: Path, tmp_path: Path) -> None:
+    missing = on(data, "run", "nope", "--json")
+    assert (4, "not-found") == (missing.code, json.loads(missing.err)["error"]["code"])
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("kind: Workflow")
+    ran = on(data, "run", str(broken), "--json")
+    assert 1 == ran.code
+    assert [["warning"]] * len(ran.json["findings"]) <= [list(json.loads(line)) for line in ran.err.splitlines()]
+
+
 def test_a_run_of_something_else_than_expected_is_refused(data: Path) -> None:
     ran = on(data, "run", "hello", "--input", '{"userId": 3}', "--expect-hash", "0" * 64)
     assert (2, True) == (ran.code, "has another content hash" in ran.err)

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except MillraceError as error:
-        output.problem(error.message, hint=error.hint, facts=error.facts, code=error.code)
+        output.problem(error.message, hint=error.hint, facts=error.facts, code=_told_code(error))
         return code_of(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -98,6 +98,11 @@ def _json_first(given: list[str]) -> list[str]:
         return given
     verb = next((index for index, word in enumerate(rest) if not word.startswith("-")), -1)
     return [*rest[: verb + 1], _JSON, *rest[verb + 1 :], *given[end:]]
+
+
+def _told_code(error: MillraceError) -> str:
+    """What a program tells errors apart by: of an answer of the server, the code of its problem."""
+    return str(error.facts.get("code") or error.code) if error.code == "refused" else error.code
 
 
 def code_of(error: MillraceError) -> Exit:

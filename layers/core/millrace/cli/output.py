@@ -19,7 +19,7 @@ def plain(text: str, *, lines: bool = False) -> str:
 
 
 class Output:
-    """``json`` turns `data` on and `say` off; problems always go to the error stream."""
+    """``json`` turns `data` on and `say` off; problems and warnings always go to the error stream, then as JSON too."""
 
     def __init__(self, *, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.as_json = as_json
@@ -36,6 +36,9 @@ class Output:
             self._write(self.out, text)
 
     def warn(self, text: str) -> None:
+        if self.as_json:
+            print(json.dumps({"warning": text}, ensure_ascii=True), file=self.err, flush=True)
+            return
         self._write(self.err, text)
 
     def data(self, value: Any) -> None:
