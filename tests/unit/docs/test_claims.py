@@ -20,6 +20,7 @@ from millrace.services.publish_definition import Publication
 from millrace.services.publish_workflow import publish_workflow
 from millrace.services.start_execution import Start, start_execution
 from millrace.services.wait_execution import wait_execution
+from millrace.spec.known import KEPT_SPEC, UNAVAILABLE_TYPES
 from millrace.store.executions import LIST_SHARDS, LIVE_SHARDS, Actor
 from millrace.store.runlog import read_segments
 from millrace.wiring.local import open_local
@@ -124,6 +125,7 @@ def test_there_are_as_many_kinds_of_event_as_the_page_says() -> None:
         ("why.md", "at most {} items in one transaction", limits.TRANSACTION_OPS),
         ("architecture.md", "item of at most {} KiB", limits.SEGMENT_BYTES // limits.KIB),
         ("architecture.md", "Up to {} KiB it stays inline", limits.INLINE_VALUE_BYTES // limits.KIB),
+        ("architecture.md", "A loop of more than {} items", limits.SPREAD_ABOVE),
         ("architecture.md", "depth over {} are refused", limits.JSON_DEPTH),
         ("reference/control-flow.md", "| bodies inside bodies | {} |", limits.BODIES_DEEP),
         ("reference/control-flow.md", "| items of one `forEach` | {:,} |", limits.ITERATIONS),
@@ -140,6 +142,18 @@ def test_there_are_as_many_kinds_of_event_as_the_page_says() -> None:
 )
 def test_a_number_in_a_page_is_that_of_the_code(page: str, words: str, number: int) -> None:
     assert words.format(number) in " ".join((ROOT / "docs" / page).read_text().split())
+
+
+def test_what_a_release_is_said_to_lack_is_what_it_refuses_and_keeps() -> None:
+    why = (ROOT / "docs" / "why.md").read_text()
+    (lacks,) = re.findall(r"\*\*This release has no triggers\.\*\*(.*?)\n- ", why, re.DOTALL)
+    assert UNAVAILABLE_TYPES - {"workflow"} | {"triggers"} == set(re.findall(r"`([\w-]+)`", lacks))
+    assert "triggers" in KEPT_SPEC
+
+
+def test_every_state_machine_is_drawn() -> None:
+    drawn = set(re.findall(r"^(?:start ──► )?([\w-]+\.asl\.json)", ARCHITECTURE, re.MULTILINE))
+    assert {path.name for path in (ROOT / "statemachines").iterdir()} == drawn
 
 
 def test_the_third_crash_of_a_task_without_retry_is_its_last() -> None:
