@@ -164,7 +164,12 @@ SWITCHES = {
                 ("may-be-missing", 'tasks.s.output.ship.total may be missing: the task "ship" in it never runs'),
             ],
         ),
-        ("mapped", "x.anything", []),
+        ("mapped", "x.total", []),
+        (
+            "mapped",
+            "x.ttal",
+            [("unknown-output", 'tasks.s.output.x.ttal: ttal is not declared. Did you mean "total"?')],
+        ),
         ("mapped", "ship", [("unknown-output", "tasks.s.output.ship: ship is not declared.")]),
         ("stands", "ship.total", []),
         ("stands", "shp", [("unknown-output", 'tasks.s.output.shp: shp is not declared. Did you mean "ship"?')]),
@@ -273,7 +278,12 @@ def test_the_finding_about_an_entry_says_what_to_write() -> None:
             "statu",
             ['tasks.w.output.statu: statu is not declared. Did you mean "status"?'],
         ),
-        (f"id: w, {HTTP}, fallback: {{value: '{{{{error.code}}}}'}}", "anything", []),
+        (f"id: w, {HTTP}, fallback: {{value: '{{{{error.code}}}}'}}", "body.anything", []),
+        (
+            f"id: w, {HTTP}, fallback: {{value: '{{{{error.code}}}}'}}",
+            "anything",
+            ["tasks.w.output.anything: anything is not declared."],
+        ),
         (f"id: w, {HTTP}, fallback: {{task: get, input: {{id: 1}}}}", "total", []),
         (
             f"id: w, {HTTP}, fallback: {{task: get, input: {{id: 1}}}}",

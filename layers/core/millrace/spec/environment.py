@@ -55,17 +55,23 @@ class Environment:
     """What paths lead to. Paths below ``tasks`` begin with a task id and one of `TASK_FIELDS`."""
 
     def __init__(self, roots: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> None:
-        self.roots = roots
+        self.roots = dict(roots)
         self._outputs = outputs
-        self._seen: dict[ReadPath, Verdict] = {}
+        self._seen: dict[ReadPath, Verdict] | None = None
+
+    def settle(self) -> None:
+        """From now on nothing changes any more, so answers are kept."""
+        self._seen = {}
 
     def follow(self, path: ReadPath, own_output: Shape = ANYTHING) -> Verdict:
         """The verdict on one read; ``own_output`` is what ``output`` means where it is in scope."""
         if path.root == "output":
             return follow(own_output, path.segments)
-        found = self._seen.get(path)
+        found = None if self._seen is None else self._seen.get(path)
         if found is None:
-            found = self._seen[path] = self._task(path) if path.root == "tasks" else self._root(path)
+            found = self._task(path) if path.root == "tasks" else self._root(path)
+            if self._seen is not None:
+                self._seen[path] = found
         return found
 
     def shape(self, expression: Expression) -> Shape:
@@ -104,7 +110,8 @@ class Environments:
             "event": _EVENT,
             "error": ERROR,
         }
-        outputs: list[ChainMap[str, Shape]] = []
+        self._outputs: list[ChainMap[str, Shape]] = []
+        outputs = self._outputs
         self.bodies: list[Environment] = []
         for body in tree.bodies:  # one that is seen by others stands before them
             own = {name: products.read[index] for name, index in body.ids.items()}
@@ -126,6 +133,22 @@ class Environments:
         if site is not None:
             return self.of(placed.index).shape(site.expression)
         return mapped(block.for_each.items)
+
+    def enter(self, body: Body) -> None:
+        """Tell the names of a body again, before what it holds is judged."""
+        if body.sees is not None:
+            self.bodies[body.index].roots = {**self.bodies[body.sees].roots, **self._loop(body)}
+
+    def tell(self, placed: Placed, shape: Shape) -> None:
+        """What others read of a task, as it is known by now."""
+        if self._tree.bodies[placed.body].ids.get(placed.task.id) == placed.index:
+            self._outputs[placed.body].maps[0][placed.task.id] = shape
+
+    def settle(self, state: Shape) -> None:
+        """Everything that others read is told, and this is what ``state`` holds."""
+        for environment in self.bodies:
+            environment.roots["state"] = state
+            environment.settle()
 
     def _loop(self, body: Body) -> dict[str, Shape]:
         """The names of an item and its index, where the body is that of a loop; what came of the tasks, at the end."""

@@ -6,11 +6,12 @@ tasks; which of these may be missing hangs on what can become of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from millrace.expr import Segment, Wild
 from millrace.spec.dependencies import Graph, leaves
+from millrace.spec.findings import Path
 from millrace.spec.models import Task, Workflow, WorkflowTask
 from millrace.spec.outcomes import Outcomes
 from millrace.spec.registry import find_type
@@ -20,6 +21,7 @@ from millrace.spec.tasks.switch import Switch
 from millrace.spec.tasks.workflow_ref import SubWorkflow
 from millrace.spec.tree import Body, Placed, Tree
 
+Render = Callable[[Any, Path], Shape]
 ERROR: Final = Shape.of(
     {
         "type": "object",
@@ -57,7 +59,7 @@ class Products:
         self.doubts: dict[int, dict[tuple[Segment, ...], str]] = {}
         for placed in reversed(tree.tasks):  # those inside a task stand behind it
             self.shapes[placed.index] = self._shape(placed)
-            self.read[placed.index] = self._read(placed)
+            self.read[placed.index] = self._read(placed, lambda value, _path: mapped(value))
 
     def _shape(self, placed: Placed) -> Shape:
         block = placed.task.block
@@ -72,14 +74,20 @@ class Products:
             return ANYTHING if child is None or child.spec.output is None else mapped(child.spec.output)
         return produced(placed.task, self._tasks)
 
-    def _read(self, placed: Placed) -> Shape:
+    def refine(self, placed: Placed, shape: Shape | None, render: Render) -> None:
+        """Tell a task's shapes again, now that more is known: ``shape`` is what it produces, where that is known better
+        than from its type; ``render`` gives the shape of a value with templates at a path of the document."""
+        self.shapes[placed.index] = self._shape(placed) if shape is None else shape
+        self.read[placed.index] = self._read(placed, render)
+
+    def _read(self, placed: Placed, render: Render) -> Shape:
         """The shape of a task's output as others read it. What stands in may have another."""
         task = placed.task
-        own = self.shapes[placed.index] if task.output is None else mapped(task.output)
+        own = self.shapes[placed.index] if task.output is None else render(task.output, (*placed.path, "output"))
         if task.fallback is None:
             return own
         if task.fallback.inner is None:
-            return either([own, mapped(task.fallback.value)])
+            return either([own, render(task.fallback.value, (*placed.path, "fallback", "value"))])
         inner = self._tree.bodies[placed.inner[-1]]
         return either([own, self.read[inner.tasks[0]]])
 

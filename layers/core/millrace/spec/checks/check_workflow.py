@@ -20,6 +20,7 @@ from millrace.spec.checks.limits import check_limits
 from millrace.spec.checks.operands import check_operands
 from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.recursion import check_recursion
+from millrace.spec.checks.refining import refine
 from millrace.spec.checks.report import Report
 from millrace.spec.checks.sizes import check_sizes
 from millrace.spec.checks.step_types import check_step_types, items_given
@@ -74,6 +75,7 @@ def check_workflow(
     outcomes = outcomes_of(tree, graphs, sites)
     products = Products(tree, graphs, outcomes, tasks, workflows or {})
     environments = Environments(workflow, tree, products, sites)
+    refine(workflow, source, tree, graphs, products, environments, sites)
     check_faults(report, sites)
     check_sites(
         report,

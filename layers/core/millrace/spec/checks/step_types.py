@@ -18,6 +18,7 @@ from millrace.spec.findings import Path
 from millrace.spec.produced import mapped, object_shape
 from millrace.spec.shapes import ANYTHING, Shape, constant_shape, follow, items_of
 from millrace.spec.sites import Site, Sites, is_alone, texts
+from millrace.spec.source import Source
 from millrace.spec.tree import Tree
 
 _INDEX: Final = Shape.of({"type": "integer"})
@@ -85,6 +86,14 @@ def check_step_types(
                 _judge(report, taken, (*place, *inside), task, step.op, seen)
             group = shape if step.op == "groupBy" else group if step.op in _SAME else None
             shape = _after(step, raw, shape, seen)
+
+
+def given_by(plan: Any, path: Path, source: Source, environment: Environment, items: Shape) -> Shape:
+    """The shape of what the steps of a transform make of items of this shape."""
+    shape = items
+    for step in plan.steps:
+        shape = _after(step, source.at((*path, step.index, step.op)), shape, Items(environment, shape))
+    return shape if plan.gives == "map" else Shape.of({"type": "array", "items": shape})
 
 
 def items_given(tree: Tree, sites: Sites, environments: Environments) -> Callable[[int], Shape]:
