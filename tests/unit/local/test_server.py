@@ -13,7 +13,7 @@ from millrace.base.errors import Conflict, Unavailable
 from millrace.local.client import Client
 from millrace.local.listener import bind, port_of
 from millrace.local.root import find_root
-from millrace.local.server import LocalServer
+from millrace.local.server import LocalServer, demo_port_of
 from millrace.wiring.folder import holder
 from millrace.wiring.settings import Settings
 
@@ -96,6 +96,17 @@ def test_the_folder_says_where_the_server_listens(server: LocalServer) -> None:
 def test_a_second_server_on_the_same_folder_is_refused(server: LocalServer) -> None:
     with pytest.raises(Conflict, match=str(server.port)):
         LocalServer(settings(server.settings.data)).start()
+
+
+@pytest.mark.parametrize(
+    ("port", "asked", "taken"), [(8321, None, 8322), (9000, None, 9001), (9000, 1, 1), (9000, 0, 0), (0, None, 0)]
+)
+def test_the_demo_service_takes_the_port_after_the_servers(port: int, asked: int | None, taken: int) -> None:
+    assert taken == demo_port_of(Settings(port=port, demo_port=asked))
+
+
+def test_after_the_last_port_any_other_is_taken() -> None:
+    assert 0 == demo_port_of(Settings(port=65_535))
 
 
 def test_a_taken_port_gives_the_folder_back(tmp_path: Path) -> None:

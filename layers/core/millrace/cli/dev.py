@@ -27,7 +27,9 @@ from millrace.local.watch import Change, Watcher
 def add(parser: argparse.ArgumentParser) -> None:
     take_data(parser)
     parser.add_argument("--port", type=int, help="default: MILLRACE_PORT, else 8321; 0 takes a free one")
-    parser.add_argument("--demo-port", type=int, help="default: MILLRACE_DEMO_PORT, else 8322; 0 takes a free one")
+    parser.add_argument(
+        "--demo-port", type=int, help="default: MILLRACE_DEMO_PORT, else the port after --port; 0 takes a free one"
+    )
     parser.add_argument("--load", type=existing_folder, metavar="DIR", help="publish the documents of a folder")
     parser.add_argument("--watch", type=existing_folder, metavar="DIR", help="publish them, and again on every change")
     parser.add_argument("--run", metavar="WORKFLOW", help="run this workflow once, then keep serving")

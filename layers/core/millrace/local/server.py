@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from millrace import wiring
 from millrace.local.client import Client
@@ -22,6 +22,8 @@ from millrace.local.template import read_template
 from millrace.wiring.folder import hold
 from millrace.wiring.local import open_local
 from millrace.wiring.settings import Settings
+
+LAST_PORT: Final = 65_535
 
 
 class LocalServer:
@@ -60,7 +62,7 @@ class LocalServer:
         lock = hold(self.settings.data)
         undo.callback(lock.release)
         front = undo.enter_context(bind(self.settings.port, variable="MILLRACE_PORT"))
-        demo = undo.enter_context(bind(self.settings.demo_port, variable="MILLRACE_DEMO_PORT"))
+        demo = undo.enter_context(bind(demo_port_of(self.settings), variable="MILLRACE_DEMO_PORT"))
         self.port, self.demo_port = port_of(front), port_of(demo)
         demo_listener = Listener(create_app(), demo, name="demo", grace=1)
         undo.callback(demo_listener.stop)
@@ -96,3 +98,10 @@ class LocalServer:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def demo_port_of(settings: Settings) -> int:
+    """Executions remember the demo service's address, so it is the same after every restart."""
+    if settings.demo_port is not None:
+        return settings.demo_port
+    return settings.port + 1 if 0 < settings.port < LAST_PORT else 0

@@ -18,18 +18,18 @@ from millrace.services.platform import LogLevel
 
 Sync = Literal["full", "normal"]
 LOCAL_PORT: Final = 8321
-DEMO_PORT: Final = 8322
 
 
 class Settings(Struct, frozen=True):
     """``data`` is the folder of local mode. Tables, bucket and state machines are names or ARNs, and empty locally.
 
-    ``port`` and ``demo_port`` 0 mean any free port.
+    ``port`` and ``demo_port`` 0 mean any free port; without
+    ``demo_port`` the demo service takes the port that follows the server's, the same at every start.
     """
 
     data: Path = Path(".millrace")
     port: int = LOCAL_PORT
-    demo_port: int = DEMO_PORT
+    demo_port: int | None = None
     allow_hosts: tuple[str, ...] = ()
     sync: Sync = "full"
     region: str = "local"
@@ -98,7 +98,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         data=Path(text.get("data", ".millrace")).expanduser(),
         port=_port(text, "port", LOCAL_PORT),
-        demo_port=_port(text, "demo_port", DEMO_PORT),
+        demo_port=_port(text, "demo_port", 0) if "demo_port" in text else None,
         allow_hosts=_hosts(text.get("allow_hosts", "")),
         sync=cast(Sync, _one_of(text, "sync", ("full", "normal"), "full")),
         region=text.get("region", "local"),
