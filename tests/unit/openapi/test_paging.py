@@ -28,6 +28,13 @@ def fields(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
+def wide(depth: int) -> dict[str, Any]:
+    """An object of objects with ten fields each, and in the deepest one something that looks like a cursor."""
+    more = {"nextCursor": TEXT} if depth == 0 else {"z": wide(depth - 1)}
+    return fields(**{f"f{number}": wide(depth - 1) if depth else TEXT for number in range(9)}, **more)
+
+
+WIDE = fields(**{f"a{number}": wide(1) for number in range(40)})
 URL = {"type": "string", "format": "uri"}
 CLEAR: list[tuple[str, Any, dict[str, Any]]] = [
     ("a Link header", listed(LIST, headers={"Link": {"schema": TEXT}}), {"strategy": "link"}),
@@ -52,6 +59,11 @@ CLEAR: list[tuple[str, Any, dict[str, Any]]] = [
         listed(fields(items=LIST, nextCursor=TEXT), ("cursor", TEXT), ("limit", {**WHOLE, "maximum": 100})),
         {"strategy": "cursor", "items": "items", "path": "nextCursor", "param": "cursor", "limit": 100,
          "limitParam": "limit"},
+    ),
+    (
+        "a cursor above objects that hold very many objects",
+        listed(fields(items=LIST, nextCursor=TEXT, about=WIDE), ("cursor", TEXT)),
+        {"strategy": "cursor", "items": "items", "path": "nextCursor", "param": "cursor"},
     ),
     (
         "a cursor further down",

@@ -9,6 +9,7 @@ noted, for a person to write.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ _LISTS: Final = ("items", "data", "results", "records", "values", "value", "entr
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_$@-]+")
 _ADDRESS: Final = frozenset({"uri", "url", "uri-reference"})
 _DEEP: Final = 3
+_MOST_FIELDS: Final = 300
 _MOST_LIMIT: Final = 1_000
 
 Path = tuple[str, ...]
@@ -62,7 +64,7 @@ def find_pages(document: Document, operation: Operation, notes: Notes) -> Pages 
         return None
     response, schema, where = found
     query = _query(document, operation)
-    fields = list(_fields(document, schema, (), 0))
+    fields = list(_fields(document, schema))
     clear, unsure = _strategies(document, response, query, fields)
     if not clear and not unsure:
         return None
@@ -167,15 +169,24 @@ def _resolved(document: Document, value: Any) -> dict[str, Any]:
         return {}
 
 
-def _fields(document: Document, raw: Any, path: Path, depth: int) -> Iterator[tuple[Path, Any]]:
-    """The fields of an answer and of the objects in it, by path, with their schemas; those in lists left out."""
-    schema = _resolved(document, raw)
-    for part in sequence(schema.get("allOf")) if depth <= _DEEP else ():
-        yield from _fields(document, part, path, depth + 1)
-    for name, item in mapping(schema.get("properties")).items() if depth <= _DEEP else ():
-        one = _resolved(document, item)
-        yield (*path, str(name)), one
-        yield from _fields(document, one, (*path, str(name)), depth + 1)
+def _fields(document: Document, raw: Any) -> Iterator[tuple[Path, Any]]:
+    """The fields of an answer and of the objects in it, by path, with their schemas; those in lists left out. By
+    distance and at most _MOST_FIELDS: objects that hold objects make many, and paging stands near the top."""
+    left: deque[tuple[Any, Path, int]] = deque([(raw, (), 0)])
+    seen = 0
+    while left:
+        part, path, depth = left.popleft()
+        schema = _resolved(document, part)
+        if depth > _DEEP:
+            continue
+        left.extendleft((one, path, depth + 1) for one in reversed(sequence(schema.get("allOf"))))
+        for name, item in mapping(schema.get("properties")).items():
+            seen += 1
+            if seen > _MOST_FIELDS:
+                return
+            one = _resolved(document, item)
+            yield (*path, str(name)), one
+            left.append((one, (*path, str(name)), depth + 1))
 
 
 def _lists(fields: list[tuple[Path, Any]]) -> list[tuple[Path, Any]]:
