@@ -8,7 +8,7 @@ from millrace.services.exporters.composed import Inside, loop_states, switch_sta
 from millrace.services.exporters.linking import Chain, linked, names_of, side
 from millrace.services.exporters.portable import NotPortable, Place, Portable, Reason, Rule
 from millrace.services.exporters.series import Crossed, Order, Series, Side, above, series_parallel
-from millrace.services.exporters.states import http_state, value_state, wait_state
+from millrace.services.exporters.states import http_state, spelled, value_state, wait_state
 from millrace.spec import Workflow
 from millrace.spec.dependencies import graphs_of, leaves
 from millrace.spec.models import FALLBACK, FINALLY, ON_FAILURE
@@ -129,7 +129,7 @@ class _Machine:
 
     def _judge(self) -> None:
         """Everything about keys that has no counterpart."""
-        for key in sorted(self._spec.model_fields_set - _SPEC_KEYS):
+        for key in spelled(self._spec, _SPEC_KEYS):
             self._refuse(("spec", key), f"{key} has no counterpart")
         for placed in self._tree.tasks:
             if self._tree.bodies[placed.body].name not in (FALLBACK, ON_FAILURE, FINALLY):
@@ -137,7 +137,7 @@ class _Machine:
 
     def _judge_task(self, placed: Placed) -> None:
         task, path, body = placed.task, placed.path, self._tree.bodies[placed.body]
-        for key in sorted(task.model_fields_set - _TASK_KEYS):
+        for key in spelled(task, _TASK_KEYS):
             self._refuse((*path, key), f"{key} has no counterpart")
         if task.type not in _MAKERS and task.type not in _COMPOSED:
             self._refuse((*path, "type"), f"a task of type {task.type or 'taskRef'} has no counterpart")

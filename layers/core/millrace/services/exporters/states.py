@@ -6,6 +6,8 @@ import math
 import re
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from millrace.base.limits import DEFAULT_ATTEMPT_TIMEOUT_MS
 from millrace.services.exporters.portable import NotPortable, Portable
 from millrace.spec import Retry, Task
@@ -20,11 +22,17 @@ _SECRET: Final = re.compile(r"\{\{\s*secrets\.([A-Za-z_][\w-]*)\s*\}\}")
 _REQUEST: Final = frozenset({"method", "url", "headers", "query", "body", "form", "body_text", "auth", "capture"})
 
 
+def spelled(model: BaseModel, known: frozenset[str]) -> list[str]:
+    """The keys that a document gives beside the known ones, as it spells them."""
+    fields = type(model).model_fields
+    return [fields[name].alias or name for name in sorted(model.model_fields_set - known)]
+
+
 def http_state(task: Task, portable: Portable) -> dict[str, Any]:
     """An http task. Raises NotPortable."""
     block = task.block
     assert isinstance(block, HttpRequest)
-    strange = sorted(block.model_fields_set - _REQUEST)
+    strange = spelled(block, _REQUEST)
     if strange:
         raise NotPortable(f"{', '.join(strange)} of a request")
     raw = task.block_json
