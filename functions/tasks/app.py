@@ -16,6 +16,7 @@ from millrace.api.publications import publication, published
 from millrace.api.validations import validated
 from millrace.base.limits import IMPORTED_TASKS
 from millrace.services.activate_definition import activate_definition
+from millrace.services.delete_definition import delete_definition
 from millrace.services.get_definition import get_definition, get_version
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
@@ -96,6 +97,12 @@ def replace_task(
     del name
     what = publication(activate=activate, message=message, key=key, if_match=match)
     return published(publish_task(current(), caller(), what), "tasks")
+
+
+@app.delete(ONE, responses=gives(m.Deleted))
+def delete_task(name: p.Name, force: p.Force = False, match: p.IfMatch = None) -> Any:
+    """Delete a reusable task: nothing new starts with it, and what runs goes on."""
+    return answer(delete_definition(current(), caller(), "task", name, if_match=match or "", force=force))
 
 
 @app.get(f"{ONE}/versions", responses=gives(m.VersionList))

@@ -18,6 +18,7 @@ from millrace.api.publications import publication, published
 from millrace.api.starts import started
 from millrace.api.validations import validated
 from millrace.services.activate_definition import activate_definition
+from millrace.services.delete_definition import delete_definition
 from millrace.services.get_definition import get_definition, get_version
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
@@ -92,6 +93,12 @@ def replace_workflow(
     del name
     what = publication(activate=activate, message=message, key=key, if_match=match)
     return published(publish_workflow(current(), caller(), what), "workflows")
+
+
+@app.delete(ONE, responses=gives(m.Deleted))
+def delete_workflow(name: p.Name, force: p.Force = False, match: p.IfMatch = None) -> Any:
+    """Delete a workflow: nothing new starts with it, and what runs goes on."""
+    return answer(delete_definition(current(), caller(), "workflow", name, if_match=match or "", force=force))
 
 
 @app.get(f"{ONE}/versions", responses=gives(m.VersionList))

@@ -155,6 +155,29 @@ def test_publishing_an_old_content_again_makes_it_active_again() -> None:
     assert 1 == body_of(handle("GET", f"{W}/hello"))["activeRevision"]
 
 
+@pytest.mark.parametrize(("base", "made"), [(W, workflow()), (T, task())], ids=["workflow", "task"])
+def test_a_deleted_definition_is_404_until_one_of_its_versions_is_activated(base: str, made: Any) -> None:
+    name = made["metadata"]["name"]
+    handle("POST", base, made)
+    assert 412 == status(handle("DELETE", f"{base}/{name}", headers={"If-Match": '"7"'}))
+    gone = handle("DELETE", f"{base}/{name}")
+    assert (200, name, []) == (status(gone), body_of(gone)["name"], body_of(gone)["affected"])
+    assert [404, 404] == [status(handle(method, f"{base}/{name}")) for method in ("GET", "DELETE")]
+    assert [] == body_of(handle("GET", base))["items"]
+    assert 200 == status(handle("GET", f"{base}/{name}/versions/r1"))
+    assert 200 == status(handle("POST", f"{base}/{name}/activate", {"version": "r1"}))
+    assert 200 == status(handle("GET", f"{base}/{name}"))
+
+
+def test_a_definition_in_use_is_409_with_who_uses_it_unless_forced() -> None:
+    handle("POST", T, task())
+    publish(workflow(tasks=[{"id": "a", "taskRef": "shorten", "input": {"items": [1]}}]))
+    target = f"{T}/shorten"
+    refused = handle("DELETE", target)
+    assert (409, "hello") == (status(refused), body_of(refused)["affected"][0]["name"])
+    assert 200 == status(handle("DELETE", f"{target}?force=true"))
+
+
 def test_what_was_never_activated_can_be_read_but_has_no_active_version() -> None:
     publish(workflow(), f"{W}?activate=false")
     found = body_of(handle("GET", f"{W}/hello"))

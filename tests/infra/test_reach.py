@@ -82,6 +82,9 @@ def definitions(tour: Tour) -> None:
         for below in (f"/{name}", f"/{name}/versions", f"/{name}/versions/1.0.0", "", "?limit=1"):
             tour.send("GET", f"/{kind}{below}")
         tour.send("POST", f"/{kind}/{name}/validate-input", {"input": {}})
+    for kind, document in (("tasks", task("gone")), ("workflows", workflow("gone"))):
+        tour.send("POST", f"/{kind}", document)
+        tour.send("DELETE", f"/{kind}/gone")
     tour.send("POST", "/tasks/import?source=pets", DESCRIBED)
     for below in ("graph", "statistics", "export?format=yaml"):
         tour.send("GET", f"/workflows/user/{below}")

@@ -28,6 +28,7 @@ def _definitions(plural: str) -> dict[tuple[str, str], frozenset[str]]:
         ("POST", f"{base}/validate"): READ,
         ("GET", f"{base}/<name>"): READ,
         ("PUT", f"{base}/<name>"): WRITE,
+        ("DELETE", f"{base}/<name>"): WRITE,
         ("GET", f"{base}/<name>/versions"): READ,
         ("GET", f"{base}/<name>/versions/<version>"): READ,
         ("POST", f"{base}/<name>/activate"): WRITE,

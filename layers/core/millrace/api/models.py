@@ -155,6 +155,25 @@ class Definition(Wire):
     updated_by: str
 
 
+class Affected(Wire):
+    """A definition whose active version leads to a deleted one, over so many references."""
+
+    kind: Literal["workflow", "task"]
+    name: str
+    distance: int
+
+
+class Deleted(Wire):
+    """A name that nothing new starts with; ``affected`` refer to it, nearest first."""
+
+    kind: Literal["workflow", "task"]
+    name: str
+    namespace: str
+    deleted_at: str
+    deleted_by: str
+    affected: list[Affected]
+
+
 class DefinitionDetail(Definition, VersionDetail):
     """The state of a name, with its active version (the latest while none is active)."""
 

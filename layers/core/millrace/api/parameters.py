@@ -83,6 +83,7 @@ TrustedKey = Annotated[
 RequireSignature = Annotated[
     bool, Query(alias="requireSignature", description="Refuse unless trustedKey is given and has signed.")
 ]
+Force = Annotated[bool, Query(description="Delete it although others refer to it; what starts then fails.")]
 OpenApiSource = Annotated[
     str, Query(alias="source", description="A name for the API, by which its tasks are found again.", max_length=63)
 ]

@@ -44,7 +44,7 @@ def activate_definition(
         earlier = earlier_answer(platform.documents, caller.scope, claim, now=now) if claim else None
         if earlier is not None:
             return earlier["body"], earlier["etag"]
-        head = find_head(definitions, kind, name)
+        head = find_head(definitions, kind, name, deleted=True)  # which brings it back
         wanted = find_version(definitions, head, version)
         moves = wanted.revision != head.active
         if moves or not attempt:  # our own write, whose acknowledgement was lost, or another's to the same end
@@ -52,7 +52,7 @@ def activate_definition(
         after = head
         if moves:
             after = replace(head, active=wanted.revision, active_label=wanted.label, etag=head.etag + 1)
-            after = replace(after, updated_by=caller.principal, updated_at=now)
+            after = replace(after, updated_by=caller.principal, updated_at=now, deleted=False)
         body, etag = head_json(after), str(after.etag)
         also = (record(claim, {"body": body, "etag": etag}, now=now),) if claim else ()
         try:

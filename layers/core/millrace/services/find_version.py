@@ -6,6 +6,7 @@ from millrace.base.errors import Conflict, NotFound
 from millrace.services.caller import Caller
 from millrace.services.platform import Platform
 from millrace.services.task_references import revision_of
+from millrace.services.times import rfc3339
 from millrace.store.definitions import Definitions, Head, Kind, Version
 
 
@@ -14,9 +15,14 @@ def definitions_of(platform: Platform, caller: Caller) -> Definitions:
     return Definitions(platform.documents, caller.scope, caller.namespace)
 
 
-def find_head(definitions: Definitions, kind: Kind, name: str) -> Head:
-    """Raises NotFound."""
+def find_head(definitions: Definitions, kind: Kind, name: str, *, deleted: bool = False) -> Head:
+    """The state of a name; with ``deleted`` also of one that was deleted. Raises NotFound."""
     head = definitions.head(kind, name)
+    if head is not None and head.deleted and not deleted:
+        raise NotFound(
+            f"the {kind} {name} was deleted by {head.updated_by} at {rfc3339(head.updated_at)}",
+            hint=f"Activate one of its versions or publish it again: POST /api/v1/{kind}s/{name}/activate.",
+        )
     if head is None:
         raise NotFound(f"there is no {kind} {name[:80]!r}", hint=f"Publish it, or list the {kind}s there are.")
     return head

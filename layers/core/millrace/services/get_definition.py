@@ -28,7 +28,7 @@ def get_version(platform: Platform, caller: Caller, kind: Kind, name: str, selec
     Raises NotFound.
     """
     definitions = definitions_of(platform, caller)
-    head = find_head(definitions, kind, name)
+    head = find_head(definitions, kind, name, deleted=True)
     version = find_version(definitions, head, selector)
     active = version.revision == head.active
     return _detail(definitions, head, version), f"{version.content_hash[:32]}-{version.revision}-{int(active)}"

@@ -194,12 +194,12 @@ class _Import:
 
 
 def _heads(definitions: Definitions) -> dict[str, Head]:
-    """The state of every task of the namespace, by name."""
+    """The state of every task of the namespace, by name; those that were deleted may be made again."""
     found: dict[str, Head] = {}
     cursor: str | None = None
     while True:
         heads, cursor = definitions.heads("task", limit=_PAGE, cursor=cursor)
-        found |= {head.name: head for head in heads}
+        found |= {head.name: head for head in heads if not head.deleted}
         if cursor is None:
             return found
 

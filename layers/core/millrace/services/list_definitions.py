@@ -14,6 +14,7 @@ from millrace.store.definitions import Kind
 def list_definitions(
     platform: Platform, caller: Caller, kind: Kind, *, limit: int, cursor: str | None
 ) -> dict[str, Any]:
-    """``{items, cursor}``; the cursor is None at the end. Raises InvalidRequest on a foreign cursor."""
+    """``{items, cursor}``; the cursor is None at the end, and a page may have fewer items than asked for, since what
+    was deleted is left out. Raises InvalidRequest on a foreign cursor."""
     heads, following = definitions_of(platform, caller).heads(kind, limit=limit, cursor=cursor)
-    return {"items": [head_json(head) for head in heads], "cursor": following}
+    return {"items": [head_json(head) for head in heads if not head.deleted], "cursor": following}

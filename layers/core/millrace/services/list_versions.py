@@ -16,7 +16,7 @@ def list_versions(
 ) -> dict[str, Any]:
     """``{items, cursor}``. Raises NotFound, and InvalidRequest on a foreign cursor."""
     definitions = definitions_of(platform, caller)
-    head = find_head(definitions, kind, name)
+    head = find_head(definitions, kind, name, deleted=True)
     versions, following = definitions.versions(kind, name, limit=limit, cursor=cursor)
     items = [version_json(version) | {"active": version.revision == head.active} for version in versions]
     return {"items": items, "cursor": following}

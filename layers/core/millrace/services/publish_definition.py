@@ -84,6 +84,9 @@ def publish_definition(platform: Platform, caller: Caller, kind: Kind, publicati
     raise Conflict(f"too many others publish {draft.name} at this moment", hint="Try again in a moment.")
 
 
+_RANGED: Final = frozenset({"taskRef", "workflowRef"})
+
+
 class _Try(Struct, frozen=True):
     definitions: Definitions
     draft: Draft
@@ -120,6 +123,11 @@ def _attempt(this: _Try, head: Head | None, checked: Checked) -> Published:
 
 def _unchanged(this: _Try, head: Head, version: Version, checked: Checked) -> Published:
     """The content is there already: nothing is published, and at most the route moves to it."""
+    if head.deleted and not this.publication.activate:
+        raise Conflict(
+            f"the {head.kind} {head.name} was deleted, and this content is its revision {version.revision}",
+            hint="Publish it with activate=true, which brings it back.",
+        )
     moves = this.publication.activate and head.active != version.revision
     etag = head.etag + 1 if moves else head.etag
     active = moves or head.active == version.revision
@@ -189,10 +197,10 @@ def _categories(document: Workflow | WorkflowTask) -> tuple[str, ...]:
 
 
 def _uses(document: Workflow | WorkflowTask) -> tuple[Use, ...]:
-    """What the document refers to; a reusable task is indexed by its name, whatever the range."""
+    """What the document refers to; tasks and workflows are indexed by their names, whatever the range."""
     uses = []
     for found in references(document, check_transform=check_transform):
-        target, _, selector = found.name.partition("@") if found.kind == "taskRef" else (found.name, "", "")
+        target, _, selector = found.name.partition("@") if found.kind in _RANGED else (found.name, "", "")
         uses.append(Use(found.path, found.kind, target, found.fields, selector))
     return tuple(uses)
 

@@ -41,7 +41,8 @@ def resolve_workflows(definitions: Definitions, references: Iterable[str]) -> di
 
 def _versions(definitions: Definitions, kind: Kind, references: Iterable[str]) -> dict[str, Version]:
     wanted = sorted(set(references))
-    heads = definitions.many_heads(kind, sorted({_split(reference)[0] for reference in wanted}))
+    every = definitions.many_heads(kind, sorted({_split(reference)[0] for reference in wanted}))
+    heads = {name: head for name, head in every.items() if not head.deleted}
     revisions: dict[str, tuple[str, int]] = {}
     for reference in wanted:
         name, selector = _split(reference)

@@ -36,7 +36,7 @@ def workflow_statistics(
     feed has not brought yet. Raises NotFound, and InvalidRequest for a period that is reversed, too long or too full.
     """
     definitions = definitions_of(platform, caller)
-    head = find_head(definitions, "workflow", workflow)
+    head = find_head(definitions, "workflow", workflow, deleted=True)
     label = None if version is None else find_version(definitions, head, version).label
     last = _instant("until", until, platform.clock.now()) // MINUTE_MS
     first = _instant("since", since, max(last * MINUTE_MS - DEFAULT_MS, 0)) // MINUTE_MS

@@ -60,7 +60,8 @@ class Side(Struct, frozen=True):
 
 
 class Head(Struct, frozen=True):
-    """The state of a name. ``active`` is the revision that new starts get, 0 while none is active."""
+    """The state of a name. ``active`` is the revision that new starts get, 0 while none is active; ``deleted`` marks a
+    name that was deleted: its versions stay for the executions that have them, and a publish brings it back."""
 
     kind: Kind
     namespace: str
@@ -73,6 +74,7 @@ class Head(Struct, frozen=True):
     updated_by: str
     updated_at: int
     side: Side = Side()
+    deleted: bool = False
 
 
 def head_key(kind: Kind, namespace: str, name: str) -> Key:
@@ -198,6 +200,7 @@ def _head(item: Item) -> Head:
         etag=_number(item, "etag"),
         updated_by=attrs["updatedBy"],
         updated_at=_number(item, "updatedAt"),
+        deleted=attrs.get("deleted", 0) == 1,
         side=Side(
             description=attrs.get("description", ""),
             owner=attrs.get("owner", ""),

@@ -102,11 +102,23 @@ def activate(
     """Makes a version the one that new starts get. Raises ConditionRefused when the head has moved on."""
     update = Update(
         head_key(head.kind, definitions.namespace, head.name),
-        set={"active": version.revision, "activeLabel": version.label, "updatedBy": by, "updatedAt": now},
+        set={"active": version.revision, "activeLabel": version.label, "updatedBy": by, "updatedAt": now, "deleted": 0},
         add={"etag": 1},
         when=(Check("eq", "etag", head.etag),),
     )
     definitions.documents.write(definitions.scope, [update, *also])
+
+
+def delete(definitions: Definitions, head: Head, *, by: str, now: int) -> None:
+    """Marks a name as deleted; nothing of it is active then, and nothing of it is lost. Raises ConditionRefused when
+    the head has moved on."""
+    update = Update(
+        head_key(head.kind, definitions.namespace, head.name),
+        set={"active": 0, "activeLabel": "", "updatedBy": by, "updatedAt": now, "deleted": 1},
+        add={"etag": 1},
+        when=(Check("eq", "etag", head.etag),),
+    )
+    definitions.documents.write(definitions.scope, [update])
 
 
 def _head_update(
@@ -119,6 +131,7 @@ def _head_update(
         "latestLabel": version.label,
         "updatedBy": version.created_by,
         "updatedAt": version.created_at,
+        "deleted": 0,
         "description": side.description,
         "owner": side.owner,
         "tags": list(side.tags),
@@ -127,7 +140,7 @@ def _head_update(
     }
     if activate:
         changed |= {"active": version.revision, "activeLabel": version.label}
-    elif head is None:
+    elif head is None or head.deleted:
         changed |= {"active": 0, "activeLabel": ""}
     when: tuple[Condition, ...] = ABSENT if head is None else (Check("eq", "etag", head.etag),)
     return Update(head_key(version.kind, definitions.namespace, version.name), set=changed, add={"etag": 1}, when=when)

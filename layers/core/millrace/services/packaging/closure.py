@@ -117,6 +117,7 @@ class _Walk:
 
     def _target(self, holder: Version, kind: Kind, name: str, selector: str) -> Version:
         head = self._definitions.head(kind, name)
+        head = None if head is None or head.deleted else head
         revision = head and (revision_of(self._definitions, head, selector) if selector else head.active)
         found = self._definitions.version(kind, name, revision) if revision else None
         if found is None:
