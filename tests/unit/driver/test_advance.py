@@ -19,6 +19,9 @@ from millrace.driver.advance import advance
 from millrace.driver.loading import snapshot_key
 from millrace.driver.world import Again, Done, Poke, Wait
 from millrace.engine import events as ev
+from millrace.engine.evolve import evolve
+from millrace.engine.snapshot import thaw
+from millrace.engine.state import State
 from millrace.ports.documents import Delete, Key, Put, Table, Update
 from millrace.ports.runners import Failure
 from millrace.services.cancel_execution import cancel_execution
@@ -482,9 +485,9 @@ def test_a_long_log_is_continued_from_its_snapshot() -> None:
     assert (True, Done("succeeded")) == (len(passed) > 1, local.drive(execution))
 
 
-def _snapshots(tasks: int, **world: Any) -> tuple[list[int], list[int]]:
-    """Where snapshots of a chain were written, and where its segments end."""
-    local, positions = Local(**world), []
+def _noted(local: Local) -> list[tuple[int, bytes]]:
+    """The snapshots that are written from now on, and their positions."""
+    found: list[tuple[int, bytes]] = []
     put = local.blobs.put
 
     class Noted:
@@ -492,13 +495,40 @@ def _snapshots(tasks: int, **world: Any) -> tuple[list[int], list[int]]:
             return getattr(local.blobs, name)
 
         def put(self, scope: Any, key: tuple[str, ...], data: bytes) -> None:
-            positions.append(int(key[-1]))
+            found.append((int(key[-1]), data))
             put(scope, key, data)
 
     local.world = _with(local.world, blobs=Noted())
+    return found
+
+
+def _snapshots(tasks: int, **world: Any) -> tuple[list[int], list[int]]:
+    """Where snapshots of a chain were written, and where its segments end."""
+    local = Local(**world)
+    found = _noted(local)
     execution = local.begin([call(f"t{n}", *([f"t{n - 1}"] if n else [])) for n in range(tasks)])
     local.finish(execution)
-    return positions, [one.first + len(one.events) for one in local.segments(execution)]
+    return [at for at, _ in found], [one.first + len(one.events) for one in local.segments(execution)]
+
+
+def test_a_snapshot_holds_nothing_but_what_is_in_the_log_by_then() -> None:
+    tasks = [f"t{n}" for n in range(12)]
+    # of each three, one result comes in while the commit of another is under way
+    lasting = {name: 0.02 * (1 + n // 3) + 0.0004 * (n % 3) for n, name in enumerate(tasks)}
+    local = Local(Script(lasting=lasting), snapshot_events=1)
+    found = _noted(local)
+    execution = local.begin([call(name) for name in tasks])
+    local.finish(execution)
+    events = local.events(execution)
+    plan = local.world.plans(SCOPE, events[0])
+    for position, data in found:
+        state = State(plan)
+        for event in events[:position]:
+            evolve(state, event)
+        thawed = thaw(plan, data)
+        assert thawed is not None
+        assert (state.tally, state.view) == (thawed.tally, thawed.view)
+    assert len(found) > 3
 
 
 @pytest.mark.parametrize("events", [6, 7])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any
 
@@ -78,6 +79,20 @@ def test_a_lost_acknowledgement_is_settled_by_reading_however_often_the_read_fai
     made = journal(local, documents=Reads(local, list(errors)))
     local.run(made.append(batch(3), blobs={}, extra=()))
     assert (3, 3) == (made.position, len(local.events("x1")))
+
+
+def test_the_tries_of_a_commit_stand_apart_as_the_delays_say() -> None:
+    local, at = Local(), []
+
+    def away(_ops: Any) -> None:
+        at.append(local.loop.time())
+        if len(at) <= len(RETRY_DELAYS_S):
+            raise StoreUnavailable("away")
+
+    local.io.before_commit = away
+    local.run(journal(local).append(batch(1), blobs={}, extra=()))
+    between = [later - earlier - 0.001 for earlier, later in itertools.pairwise(at)]  # a commit takes a millisecond
+    assert pytest.approx(RETRY_DELAYS_S) == between
 
 
 def test_a_read_that_never_comes_back_is_an_error_and_the_position_stays() -> None:

@@ -111,6 +111,7 @@ def test_a_history_of_an_earlier_engine_and_a_test_run_no_lanes() -> None:
 def test_inside_lanes_everything_around_the_loop_is_seen_and_positions_are_those_of_the_whole() -> None:
     tasks = (
         work("before"),
+        work("early"),
         each(
             "rows",
             [10, 20],
@@ -118,6 +119,7 @@ def test_inside_lanes_everything_around_the_loop_is_seen_and_positions_are_those
                 "loop",
                 "{{[1, 2, 3, row]}}",
                 shape("seen", ["{{row}}", "{{at}}", "{{one}}", "{{i}}", "{{tasks.before.output}}", "{{state.twice}}"]),
+                shape("told", ["{{state.early}}", 7]),
                 shape("more", ["{{config.deep}}", "{{execution.id}}", "{{input.a}}", "{{tasks.seen.output}}"]),
                 each("inner", "{{[one, i]}}", shape("x", "{{[y * row]}}"), named="y", mode="distributed"),
                 named="one",
@@ -132,14 +134,15 @@ def test_inside_lanes_everything_around_the_loop_is_seen_and_positions_are_those
     more: dict[str, Any] = {
         "value": {"a": 5},
         "config": {"deep": 4},
-        "state": {"twice": "{{[tasks.before.output, '!']}}"},
+        "state": {"twice": "{{[tasks.before.output, '!']}}", "early": "{{tasks.early.output}}"},
     }
     done = spread(*tasks, **more)
     plain = Fleet(flow(*tasks, **{k: v for k, v in more.items() if k != "value"}), value={"a": 5}, begun=False)
     plain.take(msgspec.structs.replace(done.events[0], semantics=2))
     assert plain.run().output() == done.output()
     seen = [10, 0, 3, 2, "before", ["before", "!"]]
-    assert [4, "x1", 5, seen] == done.output()["rows"][0]["output"]["loop"][2]["output"]["more"]
+    found = done.output()["rows"][0]["output"]["loop"][2]["output"]
+    assert ([4, "x1", 5, seen], ["early", 7]) == (found["more"], found["told"])
     assert {1, 2, 3, 4} == set(done.parts)
     assert [("rows[0]/loop", 1), ("rows[1]/loop", 3)] == [
         (one.path, one.stream) for one in done.events if isinstance(one, ev.ScopeOpened) and one.lanes

@@ -115,6 +115,19 @@ def test_the_result_of_an_earlier_attempt_is_not_that_of_the_present_one() -> No
     assert {"a": "running"} == held.statuses()
 
 
+def test_the_wait_of_an_earlier_try_is_not_that_of_the_next_one() -> None:
+    held = Play(graph({"a": {"retry": retry(interval_ms=50)}}), answers={"a": [failure()]})
+    while {"a": "retrying"} != held.statuses():
+        held.settle()
+        at, path, attempt = held.flying.pop(0)
+        held.now = at
+        held.land(path, attempt)
+        held.settle()
+    for attempt, status in ((1, "retrying"), (2, "waiting")):
+        held.take(ev.WaitStarted(at=held.now, path="a", kind="child", attempt=attempt, child="c"))
+        assert {"a": status} == held.statuses()
+
+
 def test_a_message_counts_once_however_often_it_comes() -> None:
     held = Play(graph({"a": {}}))
     for _ in range(5):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from millrace.adapters.memory import MemoryDocuments
-from millrace.base.errors import BlobMissing, ConditionRefused, TooLarge
+from millrace.base.errors import BlobMissing, ConditionRefused, InvalidRequest, TooLarge
 from millrace.base.limits import ITEM_BYTES
 from millrace.ports.documents import Delete, TenantScope
 from millrace.store.definitions import Definitions, Side, document_sort, item_key, source_sort
@@ -143,3 +143,18 @@ def test_names_that_look_like_keys_stay_apart(made: Definitions) -> None:
     other = Definitions(made.documents, SCOPE, "team#x")
     assert (None, None) == (other.head("workflow", "flow"), made.head("task", "flow"))
     assert made.revision_of_label("workflow", "flow#label", "1.0.0") is None
+
+
+@pytest.mark.parametrize("depth", [128, 129])
+def test_a_document_is_read_back_as_deep_as_it_may_be_and_no_deeper(made: Definitions, depth: int) -> None:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    put(made, draft(document=value), "1.0.0")
+    version = made.version("workflow", "flow", 1)
+    assert version is not None
+    if depth == 128:
+        assert value == made.document(version)
+    else:
+        with pytest.raises(InvalidRequest, match="128"):
+            made.document(version)

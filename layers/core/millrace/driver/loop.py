@@ -15,8 +15,7 @@ class DriverLoop:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._held: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The coroutine's result; its exception is raised here."""
@@ -24,18 +23,18 @@ class DriverLoop:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="millrace-driver", daemon=True)
-                self._thread.start()
-            return self._loop
+            if self._held is None:
+                loop = asyncio.new_event_loop()
+                self._held = loop, threading.Thread(target=loop.run_forever, name="millrace-driver", daemon=True)
+                self._held[1].start()
+            return self._held[0]
 
     def close(self) -> None:
         """Stop the loop; a later `run` begins a fresh one."""
         with self._lock:
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is not None and thread is not None:
+            held, self._held = self._held, None
+        if held is not None:
+            loop, thread = held
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()

@@ -16,8 +16,9 @@ from millrace.engine.breaker import Breaker, Change, Counts, Probe
 from millrace.ports.documents import Attr, Check, Documents, Item, Key, Range, Table, TenantScope, Update
 
 FIRST: Final = 0
-REMOVED: Final = 40
-"""Counters taken out by one write: an update expression may have 4 KB. What is left goes with the next one."""
+REMOVED: Final = 20
+"""Seconds taken out by one write, of two counters each: an update expression may have 4 KB. What is left goes with the
+next one."""
 Second = tuple[int, int]
 """Generation, and second since the epoch."""
 
@@ -100,7 +101,7 @@ def counts_write(
 
 
 def _counters(places: Sequence[Second]) -> tuple[str, ...]:
-    return tuple(attr for place in places[: REMOVED // 2] for attr in _names(place))
+    return tuple(attr for place in places[:REMOVED] for attr in _names(place))
 
 
 def _names(place: Second) -> tuple[str, str]:
