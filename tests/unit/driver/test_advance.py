@@ -28,6 +28,7 @@ from millrace.services.cancel_execution import cancel_execution
 from millrace.services.signal_execution import signal_execution
 from millrace.store.executions import actor_key, read_actor, summary_key
 from millrace.store.runlog import Stamp, segment_key, segment_puts
+from tests.simulation.loop import Stuck
 
 from .runs import CALLER, NEVER, SCOPE, Local, Script, call
 
@@ -644,3 +645,12 @@ def test_a_message_that_is_delivered_again_after_it_became_history_is_not_writte
     assert ["m1"] == [event.message for event in local.events(execution, ev.SignalReceived)]
     assert [] == list(local.documents.query(SCOPE, Table.HISTORY, ("inbox", execution)).rows)
     assert "succeeded" == local.finish(execution)["status"]
+
+
+def test_a_driver_leaves_no_timer_behind() -> None:
+    local = Local()
+    assert isinstance(local.drive(local.begin([call("a")])), Done)
+    ended = local.loop.time()
+    with pytest.raises(Stuck):
+        local.run(local.loop.create_future())
+    assert ended == local.loop.time()
