@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,3 +84,10 @@ def test_a_listener_that_cannot_start_says_so() -> None:
 
 def test_a_segment_hides_every_separator() -> None:
     assert "a%2Fb%3F%23%C3%A9" == segment("a/b?#é")
+
+
+def test_a_server_that_takes_too_long_is_not_said_to_be_absent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(Unavailable, match=rf"the server on 127.0.0.1:{port} took more than 0.05 s for GET /a$"):
+            Client(port, timeout=0.05).send("GET", "/a?b=c")

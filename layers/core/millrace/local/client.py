@@ -60,6 +60,12 @@ class Client:
             return Reply(
                 response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
             )
+        except TimeoutError as error:
+            asked = f"{method} {path.split('?')[0]}"
+            raise Unavailable(
+                f"the server on 127.0.0.1:{self.port} took more than {self._timeout:g} s for {asked}",
+                hint="It may still be busy with this: look what came of it before you send it again.",
+            ) from error
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"no server answers on 127.0.0.1:{self.port} ({error or type(error).__name__})",
