@@ -17,6 +17,7 @@ from millrace.base.canonical import dumps
 from millrace.base.errors import InvalidRequest, StoreUnavailable, TooLarge
 from millrace.base.limits import OPENAPI_BYTES
 from millrace.ports.documents import Op, TenantScope
+from millrace.services.delete_definition import delete_definition
 from millrace.services.get_definition import get_definition
 from millrace.services.import_openapi import Options, Order, import_openapi, packed, unpacked
 from millrace.services.openapi import Conversion, read_openapi
@@ -64,6 +65,14 @@ def statuses(report: dict[str, Any]) -> dict[str, tuple[str, bool]]:
 def revision(world: Platform, name: str) -> int:
     found: int = get_definition(world, WHO, "task", name)[0]["revision"]
     return found
+
+
+def test_a_task_that_was_deleted_is_added_again() -> None:
+    world = platform()
+    imported(world, shop())
+    delete_definition(world, WHO, "task", "get-pet")
+    assert ("added", True) == statuses(imported(world, shop()))["get-pet"]
+    assert 1 == revision(world, "get-pet")
 
 
 def test_every_operation_becomes_a_task_and_again_nothing_changes() -> None:

@@ -14,6 +14,7 @@ from millrace.adapters.secrets import ManagedSecrets
 from millrace.base.errors import Conflict, InvalidDocument, InvalidRequest, NotFound, StoreUnavailable
 from millrace.ports.documents import TenantScope
 from millrace.ports.secrets import Secret
+from millrace.services.delete_definition import delete_definition
 from millrace.services.export_workflow import export_workflow
 from millrace.services.get_definition import get_definition
 from millrace.services.import_package import SECRETS_ASKED, import_package
@@ -48,6 +49,20 @@ def test_a_dry_run_lists_what_would_happen_and_writes_nothing() -> None:
     assert {"read-customer 2.0.0": "create", "shorten 1.2.0": "create", "order-flow 2.1.0": "create"} == actions(report)
     assert (True, False, True) == (report["dryRun"], report["applied"], report["valid"])
     assert report == bring(world, GOOD, dry_run=True)
+
+
+def test_an_import_brings_back_what_was_deleted() -> None:
+    world = platform()
+    bring(world, GOOD)
+    delete_definition(world, WHO, "workflow", "order-flow")
+    for name in ("shorten", "read-customer"):
+        delete_definition(world, WHO, "task", name)
+    said, done = bring(world, GOOD, dry_run=True), bring(world, GOOD)
+    assert {"unchanged"} == set(actions(said).values()) == set(actions(done).values())
+    assert [True, True, True] == [one["activates"] for one in said["definitions"]]
+    assert [[], []] == [said["differences"], done["differences"]]
+    assert ("1.2.0", "2.1.0") == (active(world, "task", "shorten"), active(world, "workflow", "order-flow"))
+    assert GOOD == export_workflow(world, WHO, "order-flow", shape="package").data
 
 
 def test_an_import_does_what_its_dry_run_said() -> None:

@@ -66,7 +66,6 @@ class Outlook:
         held = self._names.get((kind, name))
         if held is None:
             head = self._definitions.head(kind, name)
-            head = None if head is None or head.deleted else head
             labels = self._definitions.labels(kind, name) if head is not None else {}
             held = _Name(labels, head.latest if head else 0, head.active if head else 0, head is not None)
             self._names[kind, name] = held

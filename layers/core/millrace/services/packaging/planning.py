@@ -108,7 +108,7 @@ def _there(definitions: Definitions, part: Part, head: Head, revision: int, *, c
     version = definitions.version(part.kind, part.definition.name, revision)
     label = part.definition.version if version is None else version.label
     source = part.source if version is None else relabelled(part, label) if conflicting else part.source
-    activates = part.definition.activate and head.active != revision
+    activates = (part.definition.activate or head.deleted) and head.active != revision  # which brings it back
     return Step(part, "unchanged", label, source, activates, conflicting)
 
 
