@@ -37,6 +37,7 @@ PARTS = (
     events.Lane,
     events.LaneReport,
     events.Slot,
+    events.SlotPool,
     events.Source,
     events.UsageRecord,
     events.ExchangeRecord,

@@ -157,7 +157,7 @@ def test_every_example_says_what_it_shows() -> None:
     assert {"README.md", "expected.json", "input.json", "workflow.yaml"} == set.intersection(
         *({path.name for path in example.folder.iterdir()} for example in EXAMPLES)
     )
-    assert 21 == len(EXAMPLES)
+    assert 22 == len(EXAMPLES)
 
 
 def test_a_difference_is_told_with_its_place() -> None:

@@ -126,13 +126,13 @@ def whoever_left_may_come_back() -> Iterator[None]:
 @contextmanager
 def in_line_though_nobody_said_so() -> Iterator[None]:
     """A write that was not acknowledged counts as made."""
-    real = slots._write
+    real = slots.written
 
     def write(documents: Any, scope: Any, ops: Any) -> bool:
         real(documents, scope, ops)
         return True
 
-    with mock.patch.object(slots, "_write", write):
+    with mock.patch.object(slots, "written", write):
         yield
 
 

@@ -149,6 +149,6 @@ def test_every_target_that_is_named_is_in_the_makefile() -> None:
 
 def test_every_file_of_the_examples_is_one_that_is_loaded() -> None:
     found = [one for path in documents.files_in(ROOT / "docs" / "examples") for one in documents.read_file(path)]
-    assert ["WorkflowTask"] + ["Workflow"] * 22 == [
+    assert ["WorkflowTask"] + ["Workflow"] * 23 == [
         one.kind for one in documents.tasks_first(found) if documents.is_ours(one)
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from millrace.engine.events import Failure, LaneReport, Skip, Slot
+from millrace.engine.events import Failure, LaneReport, Skip, Slot, SlotPool
 from millrace.engine.values import Value
 
 
@@ -68,6 +68,7 @@ class RequestSlot(msgspec.Struct, frozen=True):
     limit: int
     on_limit: str = "queue"
     shared: bool = False
+    pool: SlotPool | None = None
 
 
 class RetryLater(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from millrace.engine.plan import (
     EdgeCondition,
     FallbackPlan,
     Node,
+    PoolPlan,
     RetryPolicy,
     ScopePlan,
     SlotPlan,
@@ -74,7 +75,7 @@ def read_paths(task: Task, scope: Scope) -> set[ReadPath]:
     if task.fallback is not None:
         templates.append((task.fallback.value, with_roots(scope, "error")))
     if task.concurrency is not None:
-        templates.append((task.concurrency.key, scope))
+        templates += [(value, scope) for value in task.concurrency.templates().values()]
     conditions = [(task.condition, scope), *((need.condition, scope) for need in task.depends_on)]
     if kind is not None and task.block_json is not None:
         if kind.steps:
@@ -160,7 +161,17 @@ def slot_plan(concurrency: Concurrency | None, default: str, scope: Scope) -> Sl
     if concurrency is None:
         return None
     key = compile_template(concurrency.key or default, scope=scope)
-    return SlotPlan(key, concurrency.limit, concurrency.on_limit)
+    return SlotPlan(key, concurrency.limit, concurrency.on_limit, _pool(concurrency, scope))
+
+
+def _pool(concurrency: Concurrency, scope: Scope) -> PoolPlan | None:
+    if concurrency.pool is None:
+        return None
+    least, weight = (
+        compile_template(value, scope=scope) if isinstance(value, str) else value
+        for value in (concurrency.min or 0, concurrency.weight or 1)
+    )
+    return PoolPlan(concurrency.pool.name, concurrency.pool.limit, least, weight)
 
 
 def _fallback(task: Task, scope: Scope, body: Body | None) -> FallbackPlan | None:

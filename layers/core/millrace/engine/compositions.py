@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from millrace.engine.facts import Event, Failure
+from millrace.engine.facts import Event, Failure, SlotPool
 from millrace.engine.values import Value
 
 
@@ -209,6 +209,8 @@ class SlotRequested(Event, frozen=True, kw_only=True):
     """How many places there are."""
     on_limit: str = "queue"
     """queue, cancel or fail."""
+    pool: SlotPool | None = None
+    """The pool that it is taken from, and what the key may claim of it."""
 
 
 class SlotGranted(Event, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ from millrace.engine.facts import Manifest as Manifest
 from millrace.engine.facts import Parent as Parent
 from millrace.engine.facts import Skip as Skip
 from millrace.engine.facts import Slot as Slot
+from millrace.engine.facts import SlotPool as SlotPool
 from millrace.engine.facts import Source as Source
 from millrace.engine.measures import ExchangeRecord, UsageRecord
 from millrace.engine.values import Value
@@ -84,7 +85,7 @@ class ExecutionStarted(Event, frozen=True, kw_only=True):
     fork_of: Source | None = None
     """What it was forked from."""
     slots: tuple[str, ...] = ()
-    """The concurrency keys under which what started it holds a place."""
+    """The concurrency keys under which what started it holds a place, and the pools, marked by a NUL."""
     hops: int = 0
     """How many executions stand above it."""
     ancestry: tuple[str, ...] = ()

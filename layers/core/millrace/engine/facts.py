@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+POOL: Final = "\0pool "
+"""What the name of a pool follows where it stands among keys; no key holds it."""
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,6 +64,19 @@ class Parent(msgspec.Struct, frozen=True):
     """Whether it waits for the end."""
 
 
+class SlotPool(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The pool that a place is taken from, and what its key may claim of it."""
+
+    name: str
+    """The pool, within the namespace."""
+    limit: int
+    """How many places it has."""
+    min: int = 0
+    """Below so many places, the key goes before every key that has its own."""
+    weight: int = 1
+    """Its part of what keys that wait share."""
+
+
 class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     """A place under a concurrency key. ``status`` is wanted, held, shared (somebody around holds it) or denied."""
 
@@ -74,6 +90,13 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     """Since when it is wanted (ms)."""
     status: str = "wanted"
     """wanted, held, shared or denied."""
+    pool: SlotPool | None = None
+    """The pool that it is taken from, if it is."""
+
+    @property
+    def shared_as(self) -> str:
+        """What those inside share: the key, or the pool, whatever their key there."""
+        return self.key if self.pool is None else f"{POOL}{self.pool.name}"
 
 
 class Source(msgspec.Struct, frozen=True):

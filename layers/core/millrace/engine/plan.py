@@ -76,12 +76,22 @@ class WaitPlan(Struct, frozen=True):
     detached: bool = False
 
 
+class PoolPlan(Struct, frozen=True):
+    """The pool that a place is taken from; what its key may claim of it, as numbers or templates of them."""
+
+    name: str
+    limit: int
+    min: int | Template = 0
+    weight: int | Template = 1
+
+
 class SlotPlan(Struct, frozen=True):
     """The place that has to be held: under ``key``, of ``limit``. ``on_limit`` is queue, cancel or fail."""
 
     key: Template
     limit: int
     on_limit: str = "queue"
+    pool: PoolPlan | None = None
 
 
 class Case(Struct, frozen=True):

@@ -101,7 +101,14 @@ def _open(state: State, command: OpenScope, now: int, encode: Encode) -> ev.Even
 def _slot(_state: State, command: RequestSlot, now: int, _encode: Encode) -> ev.Event:
     if command.shared:
         return ev.SlotGranted(at=now, path=command.path, key=command.key, shared=True)
-    return ev.SlotRequested(at=now, path=command.path, key=command.key, limit=command.limit, on_limit=command.on_limit)
+    return ev.SlotRequested(
+        at=now,
+        path=command.path,
+        key=command.key,
+        limit=command.limit,
+        on_limit=command.on_limit,
+        pool=command.pool,
+    )
 
 
 def _retry(_state: State, command: RetryLater, now: int, _encode: Encode) -> ev.Event:

@@ -1,7 +1,8 @@
 """Places under a concurrency key: when one is wanted, who shares one, and what follows when none is free.
 
 Whoever holds a place shares it with everything that runs inside it, so that a loop that holds a place never waits for
-the place that its own body needs.
+the place that its own body needs. A place of a pool is shared by all that wants one of that pool, whatever its key:
+otherwise those who hold a place of it could all wait for a second one.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from typing import Any
 import msgspec
 
 from millrace.base.errors import ExpressionError
+from millrace.base.limits import WEIGHT
 from millrace.engine import events as ev
 from millrace.engine.commands import AcquireSlot, Command, FinishTask, ReleaseSlot, RequestSlot
-from millrace.engine.facts import Failure, Skip, Slot
+from millrace.engine.facts import Failure, Skip, Slot, SlotPool
 from millrace.engine.frames import Frame
-from millrace.engine.plan import SlotPlan
+from millrace.engine.plan import PoolPlan, SlotPlan
 from millrace.engine.rendering import failure_of
 from millrace.engine.state import FAILED, QUEUED, SKIPPED, State
 from millrace.engine.unfolding import leave_queue, make_ready
+from millrace.expr import Template
 from millrace.expr.values import described
 
 HELD, SHARED, DENIED = "held", "shared", "denied"
@@ -34,22 +37,49 @@ def place_for(state: State, index: int, path: str, env: Mapping[str, Any]) -> Co
         return None
     if slot is not None:
         return _refused(path, slot)
-    key = _key(plan, env, f"concurrency key of task {path!r}")
-    if isinstance(key, Failure):
-        return FinishTask(path=path, status=FAILED, failure=key)
-    if key in held_around(state, state.frames[index]):
-        return None
-    return RequestSlot(path=path, key=key, limit=plan.limit, on_limit=plan.on_limit)
+    asked = _request(path, plan, env, held_around(state, state.frames[index]), f"task {path!r}")
+    if isinstance(asked, Failure):
+        return FinishTask(path=path, status=FAILED, failure=asked)
+    return None if asked.shared else asked
 
 
 def place_of_execution(state: State, plan: SlotPlan) -> RequestSlot | Failure:
     """What an execution asks for before its first task begins."""
-    key = _key(plan, state.root.env, "concurrency key of the workflow")
+    assert state.started is not None  # it asks after it has begun
+    return _request("", plan, state.root.env, set(state.started.slots), "the workflow")
+
+
+def _request(path: str, plan: SlotPlan, env: Mapping[str, Any], around: set[str], what: str) -> RequestSlot | Failure:
+    key = _key(plan, env, f"concurrency key of {what}")
     if isinstance(key, Failure):
         return key
-    assert state.started is not None  # it asks after it has begun
-    shared = key in state.started.slots
-    return RequestSlot(path="", key=key, limit=plan.limit, on_limit=plan.on_limit, shared=shared)
+    pool = None if plan.pool is None else _pool(plan, plan.pool, env, what)
+    if isinstance(pool, Failure):
+        return pool
+    shared = Slot(key, pool=pool).shared_as in around
+    return RequestSlot(path, key, plan.limit, plan.on_limit, shared=shared, pool=pool)
+
+
+def _pool(plan: SlotPlan, pool: PoolPlan, env: Mapping[str, Any], what: str) -> SlotPool | Failure:
+    least = _number(pool.min, env, f"concurrency min of {what}", 0, min(plan.limit, pool.limit))
+    weight = _number(pool.weight, env, f"concurrency weight of {what}", 1, WEIGHT)
+    if isinstance(least, Failure):
+        return least
+    return weight if isinstance(weight, Failure) else SlotPool(pool.name, pool.limit, least, weight)
+
+
+def _number(value: int | Template, env: Mapping[str, Any], where: str, least: int, most: int) -> int | Failure:
+    if isinstance(value, int):
+        return value
+    try:
+        found = value.render(env)
+    except ExpressionError as error:
+        return failure_of(error, where)
+    if type(found) is int and least <= found <= most:
+        return found
+    said = str(found) if type(found) is int else type(found).__name__
+    message = f"The {where} gave {said}: it takes a whole number from {least} to {most}."
+    return Failure(kind="expression", code="bad-share", message=message, hint="Correct the expression.")
 
 
 def no_place(slot: Slot) -> Failure:
@@ -57,7 +87,9 @@ def no_place(slot: Slot) -> Failure:
     return Failure(
         kind="concurrency",
         code="no-place",
-        message=f"All {slot.limit} places of {slot.key!r} are taken.",
+        message=f"All {slot.limit} places of {slot.key!r} are taken."
+        if slot.pool is None
+        else f"No place of the pool {slot.pool.name!r} is free for {slot.key!r}.",
         retryable=True,
         hint="Use onLimit: queue to wait for one, or a higher limit.",
     )
@@ -75,22 +107,23 @@ def _key(plan: SlotPlan, env: Mapping[str, Any], where: str) -> str | Failure:
     except ExpressionError as error:
         return failure_of(error, where)
     text = str(key).lower() if isinstance(key, bool) else str(key) if isinstance(key, str | int) else ""
-    if not 0 < len(text) <= KEY_CHARS:
+    if not 0 < len(text) <= KEY_CHARS or "\0" in text:
         message = f"The {where} gave {described(key)} of no use: a key is a text of 1 to {KEY_CHARS} characters."
         return Failure(kind="expression", code="bad-key", message=message, hint="Name what is limited.")
     return text
 
 
 def held_around(state: State, frame: Frame) -> set[str]:
-    """The keys under which something around a frame holds a place: tasks, the execution, what started it."""
+    """The keys under which something around a frame holds a place, and the pools: tasks, the execution, what started
+    it."""
     found = set() if state.started is None else set(state.started.slots)
     if state.slot is not None and state.slot.status == HELD:
-        found.add(state.slot.key)
+        found.add(state.slot.shared_as)
     at: Frame | None = frame
     while at is not None:
         slot = state.tasks[at.owner].slot if at.owner >= 0 else None
         if slot is not None and slot.status == HELD:
-            found.add(slot.key)
+            found.add(slot.shared_as)
         at = at.parent
     return found
 
@@ -100,7 +133,7 @@ def held_within(state: State, index: int) -> tuple[str, ...]:
     found = held_around(state, state.frames[index])
     slot = state.tasks[index].slot
     if slot is not None and slot.status == HELD:
-        found.add(slot.key)
+        found.add(slot.shared_as)
     return tuple(sorted(found))
 
 
@@ -113,7 +146,7 @@ def slot_effects(state: State) -> Iterator[Command]:
 
 
 def requested(state: State, event: ev.SlotRequested) -> None:
-    slot = Slot(event.key, event.limit, event.on_limit, event.at)
+    slot = Slot(event.key, event.limit, event.on_limit, event.at, pool=event.pool)
     if not event.path:
         if state.slot is None:
             state.slot = state.wanted[""] = slot

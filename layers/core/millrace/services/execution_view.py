@@ -121,6 +121,8 @@ class _Viewer:
 
     def _queued(self, event: ev.SlotRequested) -> None:
         queued = {"since": rfc3339(event.at), "why": "concurrency", "key": event.key}
+        if event.pool is not None:
+            queued["pool"] = event.pool.name
         if event.path:
             self._task(event.path).update(status="queued", queued=queued)
         elif self._body is not None:

@@ -79,13 +79,14 @@ def workflow_sites(
         collector.block(task, base, index, scope)
         collector.template(task.output, (*base, "output"), index, "output", with_output(scope))
         if task.concurrency is not None:
-            path = (*base, "concurrency", "key")
-            collector.template(task.concurrency.key, path, index, "concurrency", scope)
+            for key, value in task.concurrency.templates().items():
+                collector.template(value, (*base, "concurrency", key), index, "concurrency", scope)
         if task.fallback is not None:
             value = task.fallback.value
             collector.template(value, (*base, "fallback", "value"), index, "fallback", with_roots(scope, "error"))
     if spec.concurrency is not None:
-        collector.template(spec.concurrency.key, ("spec", "concurrency", "key"), None, "concurrency", scopes[0])
+        for key, value in spec.concurrency.templates().items():
+            collector.template(value, ("spec", "concurrency", key), None, "concurrency", scopes[0])
     collector.template(spec.output, ("spec", "output"), None, "output", scopes[0])
     return collector.done()
 

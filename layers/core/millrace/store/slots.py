@@ -10,6 +10,7 @@ leaves is noted for a while, and every request asks in the same transaction that
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -102,7 +103,7 @@ def take(
             continue
         if free:
             ops: list[Op] = [_held(place, head, holder), not_left, *([] if first is None else [Delete(own)])]
-            if _write(documents, scope, ops):
+            if written(documents, scope, ops):
                 return "granted"
             if _has_left(documents, scope, place, holder):
                 return "full"
@@ -112,12 +113,14 @@ def take(
         if standing:
             return "queued"
         if not wait:
-            if _write(documents, scope, [_note(place, holder, now)]) or _has_left(documents, scope, place, holder):
+            if written(documents, scope, [_note(place, holder, now)]) or _has_left(documents, scope, place, holder):
                 return "full"
             continue
         item = Item(own, {"execution": holder.execution, "path": holder.path, "at": holder.at, "limit": limit})
         # and look once more: a place may have become free before this one was seen in line
-        standing = _write(documents, scope, [Put(item, when=ABSENT), not_left]) or documents.get(scope, own) is not None
+        standing = (
+            written(documents, scope, [Put(item, when=ABSENT), not_left]) or documents.get(scope, own) is not None
+        )
         if not standing and _has_left(documents, scope, place, holder):
             return "full"
     raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
@@ -131,7 +134,7 @@ def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder
         if holder.id in head.holders:
             rest = {name: one for name, one in head.holders.items() if name != holder.id}
             ops.insert(0, _headed(place, head, rest))
-        if _write(documents, scope, ops):
+        if written(documents, scope, ops):
             return give(documents, scope, place, now=now)
     raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
 
@@ -146,16 +149,16 @@ def give(documents: Documents, scope: TenantScope, place: Place, *, now: int) ->
             return given
         key = Key(Table.HISTORY, place.line, waiter.sort)
         if waiter.id in head.holders:
-            _write(documents, scope, [Delete(key)])
+            written(documents, scope, [Delete(key)])
             continue
         actor = read_actor(documents, scope, waiter.execution)
         if actor is None or actor.done or actor.closing:
-            _write(documents, scope, [Delete(key)])
+            written(documents, scope, [Delete(key)])
             continue
         message = Message(id=f"slot-{waiter.sort}", kind="slot", name=waiter.path, payload={"key": place.key})
         ops: list[Op] = [_held(place, head, waiter), Delete(key, when=(Check("exists"),))]
         ops += message_puts(waiter.execution, message, now)
-        if _write(documents, scope, ops):
+        if written(documents, scope, ops):
             given.append(waiter.execution)
     return given
 
@@ -204,12 +207,12 @@ def _evict(documents: Documents, scope: TenantScope, place: Place, head: _Head) 
         actor = read_actor(documents, scope, entry["execution"])
         if actor is None or actor.done:
             rest = {other: one for other, one in head.holders.items() if other != name}
-            _write(documents, scope, [_headed(place, head, rest)])
+            written(documents, scope, [_headed(place, head, rest)])
             return True
     return False
 
 
-def _write(documents: Documents, scope: TenantScope, ops: list[Op]) -> bool:
+def written(documents: Documents, scope: TenantScope, ops: Sequence[Op]) -> bool:
     """Whether the write was taken; who was slower, or does not know, reads again."""
     try:
         documents.write(scope, ops)

@@ -295,6 +295,27 @@ def places_for_nobody(draft: Draft) -> Path:
 
 
 @mistake("bad-value")
+def more_places_guaranteed_than_a_key_may_hold(draft: Draft) -> Path:
+    path, task = draft.task(lambda task: "concurrency" not in task)
+    task["concurrency"] = {"limit": 2, "pool": {"name": "shared", "limit": 4}, "min": 3}
+    return (*path, "concurrency")
+
+
+@mistake("bad-value")
+def a_share_of_nothing(draft: Draft) -> Path:
+    path, task = draft.task(lambda task: "concurrency" not in task)
+    task["concurrency"] = {"limit": 2, draft.pick(["min", "weight"]): 1}
+    return (*path, "concurrency")
+
+
+@mistake("bad-value")
+def a_weight_of_nothing(draft: Draft) -> Path:
+    path, task = draft.task(lambda task: "concurrency" not in task)
+    task["concurrency"] = {"limit": 2, "pool": {"name": "shared", "limit": 4}, "weight": 0}
+    return (*path, "concurrency", "weight")
+
+
+@mistake("bad-value")
 def page_without_a_parameter(draft: Draft) -> Path:
     path, task = draft.task(lambda task: "request" in task)
     task["request"] = {"url": "https://x.example/list", "paging": {"strategy": "cursor", "path": "next"}}

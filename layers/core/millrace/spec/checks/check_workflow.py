@@ -18,6 +18,7 @@ from millrace.spec.checks.deprecation import check_deprecation
 from millrace.spec.checks.expressions import check_faults, check_sites
 from millrace.spec.checks.limits import check_limits
 from millrace.spec.checks.operands import check_operands
+from millrace.spec.checks.pools import check_pools
 from millrace.spec.checks.presence import check_presence
 from millrace.spec.checks.recursion import check_recursion
 from millrace.spec.checks.refining import refine
@@ -98,6 +99,7 @@ def check_workflow(
     check_recursion(report, workflow, tree, outcomes, workflows or {})
     check_lanes(report, workflow, tree, tasks)
     check_keys(report, sites)
+    check_pools(report, workflow, tree)
     check_constants(report, workflow)
     check_breakers(report, tree, tasks)
     check_limits(report, workflow, tree, tasks)
