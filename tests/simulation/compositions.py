@@ -24,6 +24,7 @@ from millrace.services.resolve_version import resolve_version
 from millrace.spec import Workflow, load
 
 Document = dict[str, Any]
+POOLED = "gh"
 CALLER = Caller(tenant="acme", principal="simulated", roles=frozenset({"admin"}))
 
 
@@ -44,8 +45,15 @@ def held(name: str, *keys: str, what: str = "good", **more: Any) -> Document:
 
 
 def place(key: str, on_limit: str = "queue") -> Document:
-    """A place under a key, which ends with the number of places that there are."""
-    return {"concurrency": {"key": key, "limit": int(key[-1]), "onLimit": on_limit}}
+    """A place under a key, which ends with the number of places that there are; of a pool, where it begins with g or h:
+    then under the tenant of the execution, who may have one place less than the pool, and is sure of one as ``t1``."""
+    size = int(key[-1])
+    if key[0] not in POOLED:
+        return {"concurrency": {"key": key, "limit": size, "onLimit": on_limit}}
+    claims = {"min": "{{(input.tenant ?? '') == 't1' ? 1 : 0}}", "weight": "{{input.weight ?? 1}}"}
+    pool = {"name": key, "limit": size}
+    of_tenant = {"key": "{{input.tenant ?? 'kid'}}", "limit": size - 1, "onLimit": on_limit}
+    return {"concurrency": {**of_tenant, "pool": pool, **claims}}
 
 
 def ends(rng: random.Random) -> Document:
@@ -77,6 +85,8 @@ CHILDREN = [
     ),
     workflow("leaf-c1", [held("one", "c1"), held("two", "c1", dependsOn=["one"])], **place("c1")),
     workflow("leaf-b1", [held("one", "b1", **place("b1")), call("two", dependsOn=["one"])]),
+    workflow("leaf-h2", [held("one", "h2", **place("h2")), call("two", dependsOn=["one"])]),
+    workflow("leaf-h3", [held("one", "h3", **place("h3")), {"id": "rest", "wait": {"for": "12s"}, **place("h3")}]),
     workflow("leaf-b2", [held("one", "b2", **place("b2")), {"id": "rest", "wait": {"for": "12s"}, **place("b2")}]),
 ]
 

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from millrace.driver.world import DriverWorld
+from millrace.engine.plan import Plan
 from millrace.ports.documents import Op, TenantScope
 from millrace.ports.runners import Attempt, Outcome
 
@@ -97,14 +98,16 @@ def family(rng: random.Random, name: str, around: list[str], key: str) -> Docume
 MAKERS = (alone, alone, alone, held_loop, crowd, fallen, family, family)
 
 
-def random_workflow(rng: random.Random) -> Document:
+def random_workflow(
+    rng: random.Random, outer: Sequence[str] = ("a1", "a2"), inner: Sequence[str] = ("b1", "b1", "b2")
+) -> Document:
     """One to three tasks that share places, in a workflow that may be limited itself."""
     spec: Document = {}
     around: list[str] = []
     if rng.random() < 0.4:
-        around = [rng.choice(("a1", "a2"))]
+        around = [rng.choice(outer)]
         spec = place(around[0], rng.choice(("queue", "queue", "queue", "cancel", "fail")))
-    key = rng.choice(("b1", "b1", "b2"))
+    key = rng.choice(inner)
     tasks: list[Document] = []
     for number in range(rng.choice((1, 1, 2, 3))):
         task = rng.choice(MAKERS)(rng, f"t{number}", around, key)
@@ -124,6 +127,13 @@ def build(seed: int) -> PlacesWorld:
     rng = random.Random(seed)
     documents = [random_workflow(rng) for _ in range(rng.choice((1, 2)))]
     plans = [plan_of(rng.choice(documents)) for _ in range(rng.choice((2, 3, 4)))]
+    return world_of(PlacesWorld, seed, rng, plans, [{} for _ in plans])
+
+
+def world_of(
+    kind: type[PlacesWorld], seed: int, rng: random.Random, plans: list[Plan], inputs: Sequence[Any]
+) -> PlacesWorld:
+    """A world of executions of ``plans``, with the faults that the seed says."""
     exclusive = rng.random() < 0.3
     options = Options(
         plans=plans,
@@ -147,7 +157,7 @@ def build(seed: int) -> PlacesWorld:
         stall=0.0 if exclusive else rng.choice((0.0, 0.02, 0.06)),
         latency_s=rng.choice((0.01, 0.2)),
     )
-    world = PlacesWorld(seed, options, faults, [{} for _ in plans])
+    world = kind(seed, options, faults, inputs)
     if rng.random() < 0.5:
         lag = random.Random(seed + 3)
         world.store.index_lag = lambda: lag.randint(0, 6)

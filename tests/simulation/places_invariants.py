@@ -45,19 +45,19 @@ class Ledger:
     """What the places of a world were seen to be."""
 
     def __init__(self, world: PlacesWorld) -> None:
-        self._world = world
+        self.world = world
         self._holders: dict[str, dict[str, Any]] = {key: {} for key in KEYS}
         self.granted = 0
         self.queued = 0
 
     def line(self, key: str) -> list[Any]:
         """Those in line whose execution is not over, the first one first."""
-        page = self._world.store.query(SCOPE, Table.HISTORY, ("slot-line", "default", key), within=Range(limit=100))
+        page = self.world.store.query(SCOPE, Table.HISTORY, ("slot-line", "default", key), within=Range(limit=100))
         rows = [row.item.attrs for row in page.rows]
-        return [one for one in rows if self._is_live(str(one["execution"]))]
+        return [one for one in rows if self.is_live(str(one["execution"]))]
 
-    def _is_live(self, execution: str) -> bool:
-        actor = read_actor(self._world.store, SCOPE, execution)
+    def is_live(self, execution: str) -> bool:
+        actor = read_actor(self.world.store, SCOPE, execution)
         return actor is not None and not actor.done
 
     def written(self, ops: Sequence[Op]) -> None:
@@ -69,16 +69,16 @@ class Ledger:
             before, now = self._holders[key], dict(op.set["holders"])  # type: ignore[arg-type]
             self._holders[key] = now
             if len(now) > limit_of(key):
-                self._violated(f"P1 {key} has {len(now)} holders")
+                self.violated(f"P1 {key} has {len(now)} holders")
             for name in now.keys() - before.keys():
                 self.granted += 1
                 for waiter in self.line(key):
                     if (waiter["at"], waiter["execution"]) < (now[name]["at"], now[name]["execution"]):
-                        self._violated(f"P3 {key} went to {name[-20:]} before {waiter['execution'][-4:]}")
+                        self.violated(f"P3 {key} went to {name[-20:]} before {waiter['execution'][-4:]}")
 
     def called(self, process: Process, attempt: Attempt, keys: Sequence[str]) -> None:
         """P2 at the moment a call is made."""
-        world = self._world
+        world = self.world
         lease = world.record.leases.get((attempt.execution, process.name), 0)
         if not world.options.exclusive and lease <= world.clock.now():
             return
@@ -86,15 +86,18 @@ class Ledger:
             return
         around = list(self._around(attempt))
         for key in keys:
-            held = self._holders[key].values()
-            if not any(_holds(one, execution, path) for one in held for execution, path in around) and not any(
+            if not any(self.is_held(key, execution, path) for execution, path in around) and not any(
                 self._is_stopped(execution) for execution, _ in around
             ):
-                self._violated(f"P2 {attempt.execution[-4:]}:{attempt.path} is performed without a place of {key}")
+                self.violated(f"P2 {attempt.execution[-4:]}:{attempt.path} is performed without a place of {key}")
+
+    def is_held(self, key: str, execution: str, path: str) -> bool:
+        """Whether something at a path, or around it, holds a place under a key."""
+        return any(_holds(one, execution, path) for one in self._holders[key].values())
 
     def _was_given(self, execution: str) -> bool:
         """Whether an execution has had a place of its own."""
-        segments = read_segments(self._world.store, SCOPE, execution)
+        segments = read_segments(self.world.store, SCOPE, execution)
         for event in (event for segment in segments for event in segment.events):
             if isinstance(event, ev.SlotGranted | ev.OutcomeDecided) and not getattr(event, "path", ""):
                 return isinstance(event, ev.SlotGranted)
@@ -105,7 +108,7 @@ class Ledger:
         execution, path = attempt.execution, attempt.path
         while True:
             yield execution, path
-            first = next(read_segments(self._world.store, SCOPE, execution)).events[0]
+            first = next(read_segments(self.world.store, SCOPE, execution)).events[0]
             assert isinstance(first, ev.ExecutionStarted)  # a log begins with it
             if first.parent is None or not first.parent.waits:
                 return
@@ -113,12 +116,12 @@ class Ledger:
 
     def _is_stopped(self, execution: str) -> bool:
         """Whether an execution was told to stop, or is over."""
-        if not self._is_live(execution):
+        if not self.is_live(execution):
             return True
-        page = self._world.store.query(SCOPE, Table.HISTORY, inbox_partition(execution), within=Range(limit=100))
+        page = self.world.store.query(SCOPE, Table.HISTORY, inbox_partition(execution), within=Range(limit=100))
         if any(message_of(row.item).kind == "cancel" for row in page.rows):
             return True
-        segments = read_segments(self._world.store, SCOPE, execution)
+        segments = read_segments(self.world.store, SCOPE, execution)
         return any(isinstance(event, ev.CancelRequested) for segment in segments for event in segment.events)
 
     def asked(self, order: AcquireSlot, execution: str, answer: str) -> None:
@@ -128,24 +131,27 @@ class Ledger:
             return
         key = order.slot.key
         others = [one for one in self.line(key) if (one["execution"], one["path"]) != (execution, order.path)]
-        live = [one for one in self._holders[key].values() if self._is_live(one["execution"])]
+        live = [one for one in self._holders[key].values() if self.is_live(one["execution"])]
         if len(live) < limit_of(key) and not others:
-            self._violated(f"P5 {execution[-4:]}:{order.path} was told {answer} though {key} has room")
+            self.violated(f"P5 {execution[-4:]}:{order.path} was told {answer} though {key} has room")
 
     def has_left(self, order: AcquireSlot, execution: str) -> bool:
         """Whether it is known already that this one wants no place any more."""
         holder = Holder(execution, order.path, order.slot.at)
-        return self._world.store.get(SCOPE, Place("default", order.slot.key).left(holder)) is not None
+        return self.world.store.get(SCOPE, Place("default", order.slot.key).left(holder)) is not None
 
-    def _violated(self, what: str) -> None:
-        self._world.record.violations.append(what)
+    def released(self, order: ReleaseSlot) -> None:
+        """Somebody has given up a place under a key; what follows from that is seen when another one is given it."""
+
+    def violated(self, what: str) -> None:
+        self.world.record.violations.append(what)
 
     def left_over(self) -> Iterator[str]:
         """P4 when the world has come to rest."""
         for key, holders in self._holders.items():
             for name in holders:
                 yield f"P4 {key} is still held by {name[-20:]}"
-            page = self._world.store.query(SCOPE, Table.HISTORY, ("slot-line", "default", key), within=Range(limit=9))
+            page = self.world.store.query(SCOPE, Table.HISTORY, ("slot-line", "default", key), within=Range(limit=9))
             for row in page.rows:
                 yield f"P4 {row.item.key.sort[-20:]} still stands in line for {key}"
 
@@ -166,6 +172,7 @@ class WatchedSlots:
 
     def release(self, scope: TenantScope, started: ev.ExecutionStarted, order: ReleaseSlot) -> None:
         self._inner.release(scope, started, order)
+        self._ledger.released(order)
 
 
 def _holds(holder: Any, execution: str, path: str) -> bool:
