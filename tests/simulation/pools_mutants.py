@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from typing import Any
 from unittest import mock
 
-from millrace.engine import halts
+from msgspec.structs import replace
+
 from millrace.engine import slots as sharing
 from millrace.ports.documents import Key, Table, Update
 from millrace.store import pool_items, pools
@@ -144,7 +144,7 @@ def nothing_is_shared() -> Iterator[None]:
         return {name for name in real(state, frame) if not name.startswith("\0")}
 
     real = sharing.held_around
-    with mock.patch.object(sharing, "held_around", alone), mock.patch.object(halts, "held_around", alone):
+    with mock.patch.object(sharing, "held_around", alone):
         yield
 
 
