@@ -19,7 +19,7 @@ from millrace.store.slots import Holder
 
 POOL = Pool("default", "gpu")
 AT = 1_767_225_600_000
-CALLERS = 30
+CALLERS = 20
 KEYS = "abcd"
 
 
@@ -261,7 +261,7 @@ def test_many_at_once_hold_no_more_than_pool_and_key_have_and_all_get_their_turn
         f"x{number:03d}": bid(number, KEYS[number % 4 if number % 2 else 0], limit=3, size=5, min=number % 4 // 3)
         for number in range(CALLERS)
     }
-    with ThreadPoolExecutor(8) as threads:
+    with ThreadPoolExecutor(6) as threads:
         answers = list(threads.map(lambda one: ask(documents, scope, one), asked.values()))
         assert {"granted", "queued"} == set(answers)
         served: set[str] = set()
