@@ -90,7 +90,9 @@ def test_a_task_without_an_output_schema_has_that_of_its_type() -> None:
     [
         ("input: {id: 1}", []),
         ("input: {id: '{{tasks.a.attempts}}'}", []),
-        ("input: {id: 'n{{input.name}}'}", []),
+        ("input: {id: 'n{{input.name}}'}", [("type-mismatch", "id is string, and get takes integer")]),
+        ("input: {id: ['{{input.open.x}}']}", [("type-mismatch", "id is array, and get takes integer")]),
+        ("input: {id: 1, tags: {a: '{{input.name}}'}}", [("type-mismatch", "tags is object, and get takes array")]),
         ("input: {id: '{{input.open.x + input.open.y}}'}", []),
         ("input: {id: '{{input.open.x}}'}", []),
         ("input: {id: one}", [("type-mismatch", 'id is the text "one", expected integer')]),
@@ -102,6 +104,13 @@ def test_a_task_without_an_output_schema_has_that_of_its_type() -> None:
         ("input: {id: 1, qqqq: x}", [("unknown-input", 'get has no input "qqqq".')]),
         ("priority: 1", [("missing-input", 'get requires the input "id"')]),
         ("input: '{{input.open}}'", []),
+        ("input: '{{input.name}}'", [("type-mismatch", "the input is string, and get takes object")]),
+        ("input: name", [("type-mismatch", "the input is string, and get takes object")]),
+        ("input: 'n{{input.open.x}}'", [("type-mismatch", "the input is string, and get takes object")]),
+        (
+            "input: '{{input}}'",
+            [("missing-input", 'get requires the input "id", which what is given does not have')],
+        ),
     ],
 )
 def test_the_input_of_a_reusable_task_is_checked_by_its_schema(given: str, found: list[tuple[str, str]]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.spec.builders import HTTP, flow, judge, loop, switch
+from tests.unit.spec.builders import HTTP, TASK_HEAD, flow, judge, loop, switch, task_document, workflow_of
 
 INPUT = (
     "  input: {type: object, required: [n, s, rows, old], properties: {n: {type: integer}, s: {type: string}, "
@@ -149,3 +149,48 @@ def test_a_shape_that_grows_from_task_to_task_is_followed_only_so_far(mapping: s
     each = loop("l", f"id: c, {HTTP}, condition: row.v == 1", each="items: '{{tasks.t1200.output}}', as: row")
     messages = found(first, *mapped, each, reads="tasks.t1200.output")
     assert not any("declared" in one for one in messages)
+
+
+ONE_OF = (
+    "id: e, type: http, timeout: 5s, request: {url: 'https://x.example', responseSchema: {type: object, "
+    "properties: {kind: {enum: [c, d]}, level: {enum: [1, 2]}}}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("kind: '{{tasks.e.output.body.kind}}'", 'kind is "c" or "d", and get takes "a" or "b"'),
+        ("also: '{{tasks.e.output.body.kind}}'", ""),
+        ("level: '{{tasks.e.output.body.level}}'", ""),
+        ("kind: '{{input.s}}'", ""),
+        ("kind: 'x{{input.s}}'", ""),
+        ("kind: '{{1 +}}'", None),
+        ("many: ['{{input.s}}']", ""),
+    ],
+)
+def test_listed_values_that_have_nothing_in_common_are_found(given: str, message: str | None) -> None:
+    pick = task_document(
+        TASK_HEAD + "  type: transform\n  transform: [{limit: 1}]\n  inputSchema: {type: object, properties: "
+        "{kind: {enum: [a, b]}, also: {enum: [b, c]}, level: {enum: [7]}, many: {type: array}}}\n"
+    )
+    text = flow(ONE_OF, f"id: p, taskRef: pick, input: {{items: [], {given}}}", more=INPUT)
+    messages = [one.message for one in judge(text, {"pick": pick}) if one.severity == "error"]
+    assert ([message] if message else messages[:1] if message is None else []) == messages
+
+
+@pytest.mark.parametrize(
+    ("schema", "given", "count"),
+    [
+        ("{type: object, required: [k], properties: {k: {type: string, default: z}}}", "'{{input}}'", 0),
+        ("{type: object, required: [k], properties: {k: {type: string}}}", "'{{input}}'", 1),
+        ("{type: object, required: [k]}", "'{{input}}'", 1),
+        ("{type: object, required: [n]}", "'{{input}}'", 0),
+        ("{type: object}", "'{{1 +}}'", 0),
+    ],
+)
+def test_a_whole_input_has_what_another_workflow_requires(schema: str, given: str, count: int) -> None:
+    child = workflow_of(flow(f"id: z, {HTTP}", more=f"  input: {schema}\n").replace("name: flow", "name: child"))[0]
+    text = flow(f"id: p, workflowRef: child, input: {given}", more=INPUT)
+    codes = [one.code for one in judge(text, workflows={"child": child})]
+    assert count == codes.count("missing-input") + codes.count("type-mismatch")

@@ -328,10 +328,13 @@ def test_a_comparison_with_all_of_a_root_is_none_of_a_path_below_it() -> None:
     assert [] == found(flow(f"id: a, {HTTP}, condition: input == null", more=INPUT), "constant-comparison")
 
 
-def test_an_input_that_holds_a_template_somewhere_is_not_held_against_the_schema() -> None:
+@pytest.mark.parametrize(("takes", "count"), [("order: {type: integer}", 1), ("order: {type: array, maxItems: 1}", 0)])
+def test_of_an_input_that_holds_a_template_somewhere_only_the_type_is_judged(takes: str, count: int) -> None:
     given = "{order: ['{{input.n}}', {x: '{{input.n}}'}]}"
-    child = workflow_of(flow(f"id: a, {HTTP}", more=CHILD).replace("name: flow", "name: child"))[0]
-    assert () == judge(flow(f"id: b, workflowRef: child, input: {given}"), workflows={"child": child})
+    schema = f"  input: {{type: object, properties: {{{takes}}}}}\n"
+    child = workflow_of(flow(f"id: a, {HTTP}", more=schema).replace("name: flow", "name: child"))[0]
+    text = flow(f"id: b, workflowRef: child, input: {given}")
+    assert count == sum(one.code == "type-mismatch" for one in judge(text, workflows={"child": child}))
 
 
 def test_a_reference_to_a_secret_in_auth_is_where_it_belongs() -> None:

@@ -14,7 +14,7 @@ from millrace.spec.findings import Path
 from millrace.spec.input_check import validate_part
 from millrace.spec.models import Workflow, WorkflowTask
 from millrace.spec.schema_check import schema_problems
-from millrace.spec.shapes import Shape, disjoint, follow, types_of
+from millrace.spec.shapes import ANYTHING, Shape, disjoint, follow, json_type, types_of, values_of
 from millrace.spec.sites import Site
 from millrace.spec.suggest import asking
 from millrace.spec.tree import Placed
@@ -41,12 +41,15 @@ def check_call(
     inputs: Mapping[tuple[int, Path], Site],
     environment: Environment,
 ) -> None:
-    """Inputs that are missing, unknown, or of the wrong type. ``inputs`` are the expressions that are all of one."""
+    """Inputs that are missing, unknown, or of the wrong type. ``inputs`` are their expressions."""
     schema = callee.schema
     task, index = placed.task, placed.index
     base = placed.place("input")
     given = task.input
-    if not isinstance(given, dict) or schema_problems(schema):
+    if schema_problems(schema):
+        return
+    if not isinstance(given, dict):
+        _check_whole(report, callee, given, inputs.get((index, ())), base, environment)
         return
     declared = schema.get("properties")
     declared = declared if isinstance(declared, dict) else {}
@@ -68,14 +71,64 @@ def check_call(
             continue
         wants = follow(Shape.of(schema), (name,)).shape
         site = inputs.get((index, (name,)))
-        if site is not None and wants is not None:
-            found, wanted = type_of(site, environment), types_of(wants)
+        if wants is not None and (site is not None or isinstance(value, dict | list)) and dynamic(value):
+            found, wanted = _given(site, value, environment), types_of(wants)
+            if not disjoint(found, wanted):
+                found, wanted = _choices(site, environment, wants)
             if disjoint(found, wanted):
                 message = f"{name} is {words(found)}, and {callee.name} takes {words(wanted)}"
-                report.add_at(site, site.expression.offset, "type-mismatch", message, fix=f"Give it {words(wanted)}.")
+                _mismatch(report, site, path, message, wanted)
         elif not dynamic(value):
             for wrong in validate_part(schema, name, declared[name], value):
                 report.add("type-mismatch", wrong.message, path, fix=f"Give it {wrong.expected}.")
+
+
+def _check_whole(
+    report: Report, callee: Callee, given: str, site: Site | None, base: Path, environment: Environment
+) -> None:
+    """An input that is one text: an expression that gives all of it, or a mistake."""
+    if site is None and dynamic(given):
+        return  # it does not compile
+    wanted = types_of(Shape.of(callee.schema))
+    found = _given(site, given, environment)
+    if disjoint(found, wanted):
+        message = f"the input is {words(found)}, and {callee.name} takes {words(wanted)}"
+        _mismatch(report, site, base, message, wanted)
+        return
+    shape = ANYTHING if site is None else environment.shape(site.expression)
+    declared = callee.schema.get("properties")
+    for name in callee.schema.get("required", ()):
+        below = declared.get(name) if isinstance(declared, dict) else None
+        default = callee.fills and isinstance(below, dict) and "default" in below
+        if follow(shape, (name,)).shape is None and not default:
+            message = f'{callee.name} requires the input "{name}", which what is given does not have'
+            report.add("missing-input", message, base, fix=f"Write input as a mapping, with {name}.")
+
+
+def _mismatch(report: Report, site: Site | None, path: Path, message: str, wanted: frozenset[str] | None) -> None:
+    fix = f"Give it {words(wanted)}."
+    if site is None:
+        report.add("type-mismatch", message, path, fix=fix)
+    else:
+        report.add_at(site, site.expression.offset, "type-mismatch", message, fix=fix)
+
+
+def _given(site: Site | None, value: Any, environment: Environment) -> frozenset[str] | None:
+    """The types of what a value with templates gives: of its expression, if that is all of it."""
+    if site is not None and site.whole:
+        return type_of(site, environment)
+    return frozenset({json_type(value)})
+
+
+def _choices(
+    site: Site | None, environment: Environment, wants: Shape
+) -> tuple[frozenset[str] | None, frozenset[str] | None]:
+    """The texts that can be given and those that are taken, where both are listed."""
+    given = values_of(environment.shape(site.expression)) if site is not None and site.whole else None
+    taken = values_of(wants)
+    if given is None or taken is None or not all(isinstance(one, str) for one in [*given, *taken]):
+        return None, None
+    return frozenset(f'"{one}"' for one in given), frozenset(f'"{one}"' for one in taken)
 
 
 def words(kinds: frozenset[str] | None) -> str:

@@ -69,10 +69,10 @@ def check_tasks(
     inputs: dict[tuple[int, Path], Site] = {}
     lists: dict[int, Site] = {}
     for site in sites.sites:
-        if site.task is None or not site.whole:
+        if site.task is None:
             continue
         placed = tree.tasks[site.task]
-        if site.use == "block":
+        if site.use == "block" and site.whole:
             check_moment(report, site, environments.of(site.task))
             if site.inside == _LISTS.get(placed.task.type):
                 lists[site.task] = site
@@ -85,7 +85,8 @@ def check_tasks(
         referred = None if task.task_ref is None else tasks.get(task.task_ref)
         if task.type == "transform" or (referred is not None and _bare_transform(referred)):
             places: tuple[Path, ...] = ((), ("items",))
-            check_items(report, placed, {at: inputs.get((index, at)) for at in places}, environment)
+            given = {at: one for at in places if (one := inputs.get((index, at))) is not None and one.whole}
+            check_items(report, placed, {at: given.get(at) for at in places}, environment)
         if isinstance(task.block, ForEach):
             _items(report, lists.get(index), environment, "items", "forEach goes through an array")
             _literal(report, task.block.for_each.items, (*path, "forEach", "items"))
