@@ -401,6 +401,16 @@ def test_what_was_cancelled_can_be_cancelled_again(local: Local) -> None:
     assert ended == cancel_execution(local.platform, CALLER, execution, reason="again", message_id="n")
 
 
+def test_a_signal_that_was_taken_may_be_sent_again_after_the_end(local: Local) -> None:
+    execution = local.start("flow")
+    told = signal_execution(local.platform, CALLER, execution, "go", payload=1, message_id="m")
+    local.finish(execution)
+    assert told == signal_execution(local.platform, CALLER, execution, "go", payload=1, message_id="m")
+    with pytest.raises(Conflict, match="has ended"):
+        signal_execution(local.platform, CALLER, execution, "go", payload=1, message_id="n")
+    assert ["m"] == [event.message for event in local.events(execution, ev.SignalReceived)]
+
+
 @pytest.mark.parametrize("faults", [[LOST], [VANISHED], [VANISHED, LOST]])
 def test_a_signal_whose_acknowledgement_is_lost_is_history_once(local: Local, faults: list[Any]) -> None:
     execution = local.start("flow")

@@ -8,6 +8,7 @@ from millrace.services.caller import Caller
 from millrace.services.get_execution import known_actor
 from millrace.services.platform import Platform
 from millrace.store.executions import Message, inbox_partition, message_puts
+from millrace.store.runlog import read_segments
 
 TRIES = 4
 
@@ -15,10 +16,12 @@ TRIES = 4
 def send_message(platform: Platform, caller: Caller, execution: str, message: Message) -> None:
     """Make sure that ``message`` becomes part of the execution's log. A repeated id is harmless.
 
-    Raises NotFound, Conflict when the execution has ended already, and StoreUnavailable.
+    Raises NotFound, Conflict when the execution has ended without it, and StoreUnavailable.
     """
     for _ in range(TRIES):
         actor = known_actor(platform, caller, execution)
+        if actor.done and _is_history(platform, caller, execution, message.id):
+            return  # sent again, since whoever sent it did not hear that it was taken
         if actor.done or actor.closing:
             raise Conflict(
                 f"The execution {execution} has ended; it takes no more messages.",
@@ -37,6 +40,11 @@ def send_message(platform: Platform, caller: Caller, execution: str, message: Me
     # The token is read after the message is counted: a parker that stores it later sees the count and wakes itself.
     token = known_actor(platform, caller, execution).token
     platform.orchestrator.wake(caller.scope, execution, token)
+
+
+def _is_history(platform: Platform, caller: Caller, execution: str, identifier: str) -> bool:
+    segments = read_segments(platform.documents, caller.scope, execution)
+    return any(getattr(event, "message", "") == identifier for segment in segments for event in segment.events)
 
 
 def _is_there(platform: Platform, caller: Caller, execution: str, identifier: str) -> bool:
