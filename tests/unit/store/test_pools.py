@@ -1,0 +1,78 @@
+"""Shares of a stored pool over time, with a clock of its own: the rule holds with what is kept of turns."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from itertools import count
+
+import pytest
+
+from millrace.adapters.memory import MemoryDocuments
+from millrace.ports.documents import TenantScope
+from millrace.store.executions import new_actor
+from millrace.store.pool_items import Bid, Pool, read_head
+from millrace.store.pools import leave, take
+from millrace.store.slots import Holder
+
+SCOPE = TenantScope("acme")
+POOL = Pool("default", "gpu")
+KEYS = [f"k{number:02d}" for number in range(20)]
+ROUNDS = 2_500
+
+
+class Crowd:
+    """Keys that always wait: the first one has enqueued a thousand, every other one asks again when it was served."""
+
+    def __init__(self, size: int, weights: tuple[int, ...]) -> None:
+        self.documents = MemoryDocuments()
+        self.size = size
+        self.weight = {key: weights[number % len(weights)] for number, key in enumerate(KEYS)}
+        self.numbers = count()
+        self.bids: dict[str, Bid] = {}
+        self.began: list[str] = []
+
+    def ask(self, key: str) -> None:
+        number = next(self.numbers)
+        execution = f"x{number:05d}"
+        bid = Bid(key, Holder(execution, "", number), self.size, self.size, weight=self.weight[key])
+        self.bids[execution] = bid
+        self.documents.write(SCOPE, [new_actor(execution, number)])
+        if take(self.documents, SCOPE, POOL, bid, wait=True, now=number) == "granted":
+            self.began.append(execution)
+
+    def index(self) -> float:
+        """Jain's index of the place-time of each key divided by its weight."""
+        rng, clock, served = random.Random(5), 0.0, Counter[str]()
+        ends: list[tuple[float, str, float]] = []
+        for key in [KEYS[0]] * 1000 + KEYS[1:]:
+            self.ask(key)
+        for _ in range(ROUNDS):
+            while self.began:
+                execution = self.began.pop()
+                took = rng.expovariate(1)
+                heapq.heappush(ends, (clock + took, execution, took))
+                self.ask(self.bids[execution].key)
+            clock, ended, took = heapq.heappop(ends)
+            served[self.bids[ended].key] += int(took * 1_000_000)
+            self.began += leave(self.documents, SCOPE, POOL, self.bids[ended], now=ROUNDS)
+        shares = [served[key] / self.weight[key] for key in KEYS]
+        return sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares))
+
+
+@pytest.mark.parametrize(("size", "weights"), [(7, (1,)), (7, (1, 2, 3)), (30, (1,)), (30, (1, 2, 3))])
+def test_who_enqueues_a_thousand_times_as_much_gets_the_share_of_one(size: int, weights: tuple[int, ...]) -> None:
+    assert Crowd(size, weights).index() >= 0.95
+
+
+def test_turns_are_forgotten_when_nobody_waits() -> None:
+    crowd = Crowd(1, (1,))
+    for key in KEYS[:3]:
+        crowd.ask(key)
+    for number in range(3):
+        leave(crowd.documents, SCOPE, POOL, crowd.bids[f"x{number:05d}"], now=9)
+    assert 0 < read_head(crowd.documents, SCOPE, POOL).now
+    crowd.ask(KEYS[9])
+    head = read_head(crowd.documents, SCOPE, POOL)
+    assert ({}, 0, 1) == (head.turns, head.now, len(head.holders))
