@@ -66,6 +66,12 @@ def test_the_path_of_a_server_may_stand_before_the_path() -> None:
     assert said(ask(SHOP, "/pets/7")) == said(ask(SHOP, "/v1/pets/7"))
 
 
+def test_the_path_of_a_server_may_have_variables_with_defaults() -> None:
+    servers = [{"url": 7}, {"url": "http://[::1/y"}, {"url": "/{v}/shop", "variables": {"v": {"default": "v3"}}}]
+    one = mock({"/a": {"get": {"responses": {"200": json_body({"const": 1})}}}}, servers=servers)
+    assert [200, 200, 404] == [ask(one, target).status for target in ("/a", "/v3/shop/a", "/v4/shop/a")]
+
+
 def test_a_concrete_path_comes_before_one_with_variables() -> None:
     assert "mine" == said(ask(SHOP, "/pets/mine"))
 

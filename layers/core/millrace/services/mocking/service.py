@@ -24,6 +24,7 @@ from millrace.services.openapi.notes import Notes
 from millrace.services.openapi.operations import Operation, operations
 from millrace.services.openapi.references import Document, mapping, sequence, words
 from millrace.services.openapi.schemas import Schemas
+from millrace.services.openapi.servers import filled
 
 _CODE: Final = re.compile(r"[2-5][0-9]{2}")
 _ORDER: Final = re.compile(r"(.+)=([2-5][0-9]{2})(?::(.{1,200}))?")
@@ -142,11 +143,11 @@ def _bases(document: Document, found: list[Operation]) -> list[str]:
     """The paths of the servers: a request may have the one of its server before its path."""
     lists: list[Any] = [document.value.get("servers")]
     lists += [holder.get("servers") for one in found for holder in (one.item, one.value) if "servers" in holder]
-    urls = [mapping(server).get("url") for servers in lists for server in sequence(servers)]
+    urls = [filled(mapping(server), Notes(), "") for servers in lists for server in sequence(servers)]
     paths = []
     for url in urls:
         try:
-            paths.append(urlsplit(str(url)).path.rstrip("/"))
+            paths.append(urlsplit(url).path.rstrip("/"))
         except ValueError:
             continue
     return [path for path in paths if "{" not in path]

@@ -28,7 +28,7 @@ def base_url(candidates: list[tuple[Any, str]], notes: Notes, *, server: str, do
     for value, here in candidates:
         servers = [mapping(item) for item in sequence(value)]
         if servers:
-            found, where = _filled(servers[0], notes, below(here, 0)), here
+            found, where = filled(servers[0], notes, below(here, 0)), here
             if len(servers) > 1:
                 notes.add("servers", here, f"of {len(servers)} servers, the first is called")
             break
@@ -53,7 +53,8 @@ def checked(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}".rstrip("/")
 
 
-def _filled(server: dict[str, Any], notes: Notes, where: str) -> str:
+def filled(server: dict[str, Any], notes: Notes, where: str) -> str:
+    """The address of one server with the defaults of its variables, a slash where it has none."""
     variables = mapping(server.get("variables"))
 
     def value(match: re.Match[str]) -> str:
