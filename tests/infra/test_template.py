@@ -68,6 +68,19 @@ def test_no_statement_reaches_every_resource(function: str, statement: dict[str,
     assert "*" not in [resource for resource in as_list(statement["Resource"]) if isinstance(resource, str)]
 
 
+def test_definitions_are_never_deleted_and_of_the_rest_only_the_driver_deletes() -> None:
+    deleting = [
+        (name, action, statement["Sid"])
+        for name, statement in STATEMENTS
+        for action in as_list(statement["Action"])
+        if action.split(":")[1].startswith("Delete") and not action.startswith("logs:")
+    ]
+    assert [
+        ("DriverFunction", "dynamodb:DeleteItem", "History"),
+        ("DriverFunction", "s3:DeleteObject", "Values"),
+    ] == deleting
+
+
 @pytest.mark.parametrize(("function", "statement"), STATEMENTS)
 def test_every_statement_says_what_it_is_for(function: str, statement: dict[str, Any]) -> None:
     assert "Allow" == statement["Effect"]
