@@ -221,7 +221,8 @@ def turned(state: PoolState, claim: Claim) -> tuple[int, int]:
 def granted(pool: Pool, state: PoolState, claim: Claim, holder: Holder, turned: tuple[int, int]) -> Update:
     head = state.head
     now, turn = turned
-    turns = {key: one for key, one in {**head.turns, claim.key: turn}.items() if one > now and key not in state.waiting}
+    known = {**head.turns, claim.key: turn} if state.waiting else {}
+    turns = {key: one for key, one in known.items() if one > now and key not in state.waiting}
     entry = state.waiting.get(claim.key)
     if entry is not None and entry.waiters == 1:
         turns[claim.key] = turn
