@@ -66,13 +66,15 @@ def test_who_enqueues_a_thousand_times_as_much_gets_the_share_of_one(size: int, 
     assert Crowd(size, weights).index() >= 0.95
 
 
-def test_turns_are_forgotten_when_nobody_waits() -> None:
+def test_turns_are_forgotten_when_nobody_waits_and_time_does_not_go_back() -> None:
     crowd = Crowd(1, (1,))
     for key in KEYS[:3]:
         crowd.ask(key)
     for number in range(3):
         leave(crowd.documents, SCOPE, POOL, crowd.bids[f"x{number:05d}"], now=9)
-    assert 0 < read_head(crowd.documents, SCOPE, POOL).now
+    before = read_head(crowd.documents, SCOPE, POOL)
+    assert before.now > 0
+    assert 1 == len(before.turns)
     crowd.ask(KEYS[9])
-    head = read_head(crowd.documents, SCOPE, POOL)
-    assert ({}, 0, 1) == (head.turns, head.now, len(head.holders))
+    after = read_head(crowd.documents, SCOPE, POOL)
+    assert ({}, before.now, 1) == (after.turns, after.now, len(after.holders))

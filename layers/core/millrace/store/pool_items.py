@@ -212,8 +212,8 @@ def _claim(key_id: str, held: int, terms: dict[str, int], turn: int) -> Claim:
 
 def turned(state: PoolState, claim: Claim) -> tuple[int, int]:
     """The virtual time once a claim was served, and the key's next start tag; none passes where nobody waits."""
-    if not state.waiting:
-        return 0, 0
+    if not state.waiting:  # it never goes back, since somebody who begins to wait now may have read it before
+        return state.head.now, state.head.now
     own = 0 if claim.key in state.waiting else claim.weight
     return after(claim, state.head.now, waiting=state.weights() + own)
 
