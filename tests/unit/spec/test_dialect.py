@@ -54,6 +54,7 @@ def test_the_documented_example_is_a_workflow_without_errors() -> None:
         "dialect-service",
         "dialect-undeclared",
         "kept-for-later",
+        "no-timeout",
     } == {finding.code for finding in findings}
 
 

@@ -608,6 +608,31 @@ def test_an_effect_in_a_loop_that_nothing_ends_is_hinted_at(task: str, more: str
     assert [f'the task "{name}" runs for every item, and nothing limits how long it takes' for name in found] == hints
 
 
+POST = "id: c, type: http, request: {url: 'https://x', method: POST}"
+
+
+@pytest.mark.parametrize(
+    ("task", "more", "found"),
+    [
+        (POST, "", ["c"]),
+        ("id: c, type: lambda, function: f", "", ["c"]),
+        (switch("s", ("match: 1", POST)), "", ["c"]),
+        (POST, "  timeout: 1h\n", []),
+        (f"{POST}, timeout: 1h", "", []),
+        (f"{POST}, attemptTimeout: 5s", "", []),
+        (switch("s", ("match: 1", POST)) + ", timeout: 1h", "", []),
+        ("id: c, type: http, request: {url: 'https://x'}", "", []),
+        ("id: c, wait: {for: 1s}", "", []),
+    ],
+)
+def test_a_task_that_may_change_something_without_a_timeout_is_hinted_at(
+    task: str, more: str, found: list[str]
+) -> None:
+    hints = [(one.message, one.severity) for one in judge(flow(task, more=more)) if one.code == "no-timeout"]
+    told = 'the task "{}" may change something, and it has no timeout of its own'
+    assert [(told.format(name), "hint") for name in found] == hints
+
+
 NUMBER, TEXT = Shape.of({"type": "number"}), Shape.of({"type": "string"})
 
 

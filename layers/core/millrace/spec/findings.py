@@ -101,7 +101,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "missing-key": ("error", "A required key is not there."),
     "multiple-documents": ("error", "More than one YAML document where one is expected."),
     "no-effect": ("warning", "A key that is right, and changes nothing where it stands."),
-    "no-timeout": ("warning", "A task that may wait for ever."),
+    "no-timeout": ("warning", "A task that may wait for ever, or one with an effect and no timeout."),
     "not-a-mapping": ("error", "A document that is not a mapping at its root."),
     "not-available-yet": ("error", "A construct that is known and would change what runs, but is not available yet."),
     "not-boolean": ("error", "A condition whose value is not true or false."),

@@ -21,7 +21,7 @@ def check_use(
     graphs: Sequence[Graph],
     tasks: Mapping[str, WorkflowTask],
 ) -> None:
-    """Pure tasks whose result nobody reads, and effects in loops that nothing limits in time."""
+    """Pure tasks whose result nobody reads, and effects that nothing of the document limits in time."""
     read = _read(tree, sites)
     for body, graph in zip(tree.bodies, graphs, strict=True):
         own = body.index == 0 and workflow.spec.output is not None
@@ -45,11 +45,16 @@ def check_use(
             if owner in looped or isinstance(tree.tasks[owner].task.block, ForEach):
                 looped.add(placed.index)
         kind = find_type(work.type) if work.type is not None else None
-        if kind is None or kind.waits or placed.index in limited or placed.index not in looped:
+        if kind is None or kind.waits or placed.index in limited:
             continue
-        if kind.effect(work.block) != "pure":
+        effect = kind.effect(work.block)
+        if placed.index in looped and effect != "pure":
             message = f'the task "{placed.task.id}" runs for every item, and nothing limits how long it takes'
             fix = "Add timeout to it, to the loop, or to the workflow."
+            report.add("no-timeout", message, placed.path, fix=fix, severity="hint")
+        elif effect in ("write", "unknown"):
+            message = f'the task "{placed.task.id}" may change something, and it has no timeout of its own'
+            fix = "Add timeout to it, or to the workflow: where it ends in doubt, something may have happened or not."
             report.add("no-timeout", message, placed.path, fix=fix, severity="hint")
 
 
