@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -112,6 +112,32 @@ def test_who_leaves_the_line_gets_no_place(documents: Documents, scope: TenantSc
         ask(documents, scope, number)
     assert [] == leave(documents, scope, PLACE, holder(2), now=5)
     assert ["x003"] == leave(documents, scope, PLACE, holder(1), now=5)
+
+
+class Meanwhile:
+    """Documents in which something happens before the first write."""
+
+    def __init__(self, documents: Documents, happens: Callable[[], object]) -> None:
+        self._documents = documents
+        self._happens: Callable[[], object] | None = happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._documents, name)
+
+    def write(self, scope: TenantScope, ops: Sequence[Op]) -> None:
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+        self._documents.write(scope, ops)
+
+
+def test_who_is_given_a_place_while_leaving_the_line_does_not_keep_it(documents: Documents, scope: TenantScope) -> None:
+    begin(documents, scope, 1, 2, 3)
+    for number in (1, 2, 3):
+        ask(documents, scope, number)
+    freed = Meanwhile(documents, lambda: leave(documents, scope, PLACE, holder(1), now=5))
+    assert ["x003"] == leave(freed, scope, PLACE, holder(2), now=5)  # type: ignore[arg-type]
+    assert {"x003"} == holders(documents, scope)
 
 
 def test_a_waiter_that_is_over_is_passed_over(documents: Documents, scope: TenantScope) -> None:

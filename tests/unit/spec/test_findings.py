@@ -234,8 +234,9 @@ def test_a_good_workflow_has_no_findings() -> None:
         "id: fetch, taskRef: get, input: {id: 5, tags: ['{{input.name}}']}, retry: {maxAttempts: 2}, timeout: 30s",
         "id: shape, type: transform, input: {items: '{{input.rows}}'}, transform: [{filter: 'item.x > 1'}], "
         "condition: input.ok",
-        "id: post, type: http, timeout: 20s, dependsOn: [shape, {task: fetch, condition: input.ok}], request: {method: POST, "
-        "url: 'https://x.example', body: {t: '{{tasks.fetch.output.total}}', s: '{{tasks.shape.output ?? []}}'}, "
+        "id: post, type: http, timeout: 20s, dependsOn: [shape, {task: fetch, condition: input.ok}], "
+        "request: {method: POST, url: 'https://x.example', "
+        "body: {t: '{{tasks.fetch.output.total}}', s: '{{tasks.shape.output ?? []}}'}, "
         "auth: {bearer: {secretRef: k}}}, "
         "output: {code: '{{output.status}}', n: 1}",
         more=INPUT

@@ -83,6 +83,9 @@ class _Head(Struct):
     version: int
     holders: dict[str, Any]
 
+    def unchanged(self) -> tuple[Condition, ...]:
+        return (Check("eq", "version", self.version) if self.version else Check("absent"),)
+
 
 def take(
     documents: Documents, scope: TenantScope, place: Place, holder: Holder, *, limit: int, wait: bool, now: int
@@ -133,7 +136,9 @@ def leave(documents: Documents, scope: TenantScope, place: Place, holder: Holder
         ops: list[Op] = [Delete(Key(Table.HISTORY, place.line, holder.sort)), _note(place, holder, now)]
         if holder.id in head.holders:
             rest = {name: one for name, one in head.holders.items() if name != holder.id}
-            ops.insert(0, _headed(place, head, rest))
+            ops.append(_headed(place, head, rest))
+        else:  # nor may it be given one meanwhile
+            ops.append(Require(place.head, when=head.unchanged()))
         if written(documents, scope, ops):
             return give(documents, scope, place, now=now)
     raise StoreUnavailable(f"Too many executions ask for a place under {place.key!r} at once.", hint="Try again.")
@@ -197,8 +202,7 @@ def _held(place: Place, head: _Head, holder: Holder) -> Update:
 
 
 def _headed(place: Place, head: _Head, holders: dict[str, Any]) -> Update:
-    when: tuple[Condition, ...] = (Check("eq", "version", head.version) if head.version else Check("absent"),)
-    return Update(place.head, set={"version": head.version + 1, "holders": holders}, when=when)
+    return Update(place.head, set={"version": head.version + 1, "holders": holders}, when=head.unchanged())
 
 
 def _evict(documents: Documents, scope: TenantScope, place: Place, head: _Head) -> bool:
