@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections import Counter
 from typing import Any, cast
 
+import pytest
 from msgspec.structs import replace
 
 from millrace.driver.attempts import Attempts, Result
@@ -105,3 +108,39 @@ def test_without_a_bound_everything_is_under_way_at_once() -> None:
     runner = Crowd(1.0)
     assert 20 == len(perform(runner, room=None, limit_ms=1_500))
     assert 20 == runner.most
+
+
+class Seen(Crowd):
+    """Remembers the tasks of its attempts, without keeping them."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.tasks: list[weakref.ref[asyncio.Task[Any]]] = []
+
+    async def run(self, attempt: Attempt) -> Outcome:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.append(weakref.ref(task))
+        del task
+        return await super().run(attempt)
+
+
+@pytest.mark.parametrize("overdue", [True, False])
+def test_an_attempt_that_was_stopped_is_not_kept(overdue: bool) -> None:
+    runner = Seen(1.0)
+
+    async def stopped() -> tuple[Attempts, bool, bool]:
+        attempts = Attempts(world(runner, None), "acme", "e", lambda: None)
+        begin(attempts, "t", 1_500)
+        await asyncio.sleep(0.5)
+        there = runner.tasks[0]() is not None
+        attempts.stop("t", overdue=overdue)
+        await asyncio.sleep(0.1)
+        gc.collect()
+        return attempts, there, runner.tasks[0]() is None
+
+    loop = VirtualLoop()
+    try:
+        assert (True, True) == loop.run_until_complete(stopped())[1:]
+    finally:
+        loop.close()

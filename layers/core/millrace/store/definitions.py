@@ -231,8 +231,8 @@ def _version(item: Item) -> Version:
 
 
 def _number(item: Item, name: str) -> int:
-    value = item.attrs.get(name, 0)
-    return value if isinstance(value, int) else 0
+    value: Any = item.attrs[name]
+    return int(value)
 
 
 def _revision(item: Item | None) -> int | None:
