@@ -196,6 +196,9 @@ def test_a_process_that_may_be_frozen_tells_what_it_took_first() -> None:
     local = local_with({"a": [BAD, "ok"]}, tokens=100, retry={**RETRY, "interval": "1m"})
     local.drive(local.start("flow"), deadline=local.clock.now() + 100_000)
     assert 5 == used(local)
+    before = len(local.io.commits)
+    local.run(local.world.guards.budgets.settle(local.world))
+    assert before == len(local.io.commits)  # and says nothing twice
 
 
 @pytest.mark.parametrize(("may_be_frozen", "told"), [(True, 10), (False, 5)])
