@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from millrace.engine import events as ev
+from millrace.services.change_breaker import change_breaker
+from millrace.services.list_breakers import list_breakers
 from millrace.services.plan_source import PlanSource
 from millrace.services.platform import Platform
 from tests.corpus import Case, examples, small
@@ -54,6 +57,14 @@ def outpaced(aws: Cloud, case: Case, ran: Ran) -> bool:
     return not ran.parked if case.parks else bool(aws.transitions(ran.execution)["standard"])
 
 
+def again(platform: Platform, case: Case) -> Ran:
+    """One more run, in a world whose circuit breakers are as before the first one."""
+    for item in list_breakers(platform, CALLER, limit=50, cursor=None)["items"]:
+        change_breaker(platform, CALLER, item["name"], action="reset", reason="another run")
+    time.sleep(1.1)  # a process looks at the state of a breaker once a second
+    return run(platform, case)
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     with demo_service() as demo, local_platform(tmp_path_factory.mktemp("local"), demo) as platform:
@@ -61,7 +72,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         with demo_service() as other, cloud(other) as aws:
             ran = run_all(aws.platform)
             aws.settle()
-            ran |= {case.name: run(aws.platform, case) for case in CASES if outpaced(aws, case, ran[case.name])}
+            ran |= {case.name: again(aws.platform, case) for case in CASES if outpaced(aws, case, ran[case.name])}
             aws.settle()
             _print_costs(aws, ran)
             yield Both(local, ran, aws)

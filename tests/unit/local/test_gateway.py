@@ -102,7 +102,7 @@ def test_a_header_that_the_handler_gave_is_not_given_twice() -> None:
     ("method", "path", "allowed"),
     [
         ("DELETE", "/api/v1/workflows", "GET, HEAD, OPTIONS, POST"),
-        ("DELETE", "/api/v1/workflows/hello", "GET, HEAD, OPTIONS, PUT"),
+        ("PATCH", "/api/v1/workflows/hello", "DELETE, GET, HEAD, OPTIONS, PUT"),
         ("DELETE", "/api/v1/workflows/hello/versions", "GET, HEAD, OPTIONS"),
         ("PUT", "/api/v1/workflows/hello/activate", "OPTIONS, POST"),
         ("DELETE", "/api/v1/health", "GET, HEAD, OPTIONS"),
