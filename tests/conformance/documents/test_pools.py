@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from millrace.adapters.dynamodb.documents import DynamoDocuments
 from millrace.base.errors import OutcomeUnknown
 from millrace.base.limits import SLOTS
 from millrace.ports.documents import Documents, Op, Range, Table, TenantScope, Update
@@ -256,12 +257,14 @@ def test_the_largest_pool_with_the_longest_names_is_one_item(documents: Document
 def test_many_at_once_hold_no_more_than_pool_and_key_have_and_all_get_their_turn(
     documents: Documents, scope: TenantScope
 ) -> None:
-    begin(documents, scope, *range(CALLERS))
+    emulated = isinstance(documents, DynamoDocuments)  # takes a hundred times as long for a transaction
+    callers = 8 if emulated else CALLERS
+    begin(documents, scope, *range(callers))
     asked = {
         f"x{number:03d}": bid(number, KEYS[number % 4 if number % 2 else 0], limit=3, size=5, min=number % 4 // 3)
-        for number in range(CALLERS)
+        for number in range(callers)
     }
-    with ThreadPoolExecutor(6) as threads:
+    with ThreadPoolExecutor(3 if emulated else 6) as threads:
         answers = list(threads.map(lambda one: ask(documents, scope, one), asked.values()))
         assert {"granted", "queued"} == set(answers)
         served: set[str] = set()
@@ -272,5 +275,5 @@ def test_many_at_once_hold_no_more_than_pool_and_key_have_and_all_get_their_turn
             assert all(waiting == standing for waiting, standing in lines(documents, scope).values())
             served |= held
             list(threads.map(lambda name: go(documents, scope, asked[name]), held))
-    assert CALLERS == len(served)
+    assert callers == len(served)
     assert {} == lines(documents, scope)
