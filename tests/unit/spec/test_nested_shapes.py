@@ -718,3 +718,11 @@ def test_a_loop_may_have_just_as_many_items_as_are_run(items: int, found: list[s
     schema = f"  input: {{properties: {{many: {{type: array, maxItems: {items}}}}}}}\n"
     text = flow(loop("a", f"id: c, {HTTP}", each="items: '{{input.many}}'"), more=schema)
     assert found == [one.message for one in judge(text) if one.code == "too-many-instances"]
+
+
+def test_a_call_of_what_declares_its_input_wrongly_is_not_judged() -> None:
+    broken = task_document(
+        TASK_HEAD + "  type: http\n  inputSchema: {type: nonsense}\n  request: {url: 'https://x'}\n  timeout: 5s\n"
+    )
+    text = flow("id: a, taskRef: quick, input: {x: 1}")
+    assert [] == [one.code for one in judge(text, {"quick": broken}) if one.severity == "error"]
