@@ -48,15 +48,12 @@ def judge(method: str, template: str, result: dict[str, Any]) -> bool:
     if code == 304:
         return True
     kind = str(header(result, "Content-Type")).split(";")[0]
-    if kind in {"text/plain", "application/yaml", "application/zip"}:
+    if kind in {"text/plain", "application/yaml", "application/zip", "application/sarif+json"}:
         assert kind in described[str(code)]["content"]
         return True
-    if code < 400:
-        assert kind in {"application/json", "application/sarif+json"}
-        schema = described[str(code)]["content"][kind]["schema"]
-    else:
-        assert kind == "application/problem+json"
-        schema = {"$ref": "#/components/schemas/Problem"}
+    name = "Problem" if code >= 400 else ""
+    assert kind == ("application/problem+json" if name else "application/json")
+    schema = {"$ref": "#/components/schemas/Problem"} if name else described[str(code)]["content"][kind]["schema"]
     schema = schema | {"components": DOCUMENT["components"]}
     jsonschema.Draft202012Validator(schema).validate(body_of(result))
     return True

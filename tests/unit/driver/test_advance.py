@@ -23,7 +23,7 @@ from millrace.engine.evolve import evolve
 from millrace.engine.snapshot import thaw
 from millrace.engine.state import State
 from millrace.ports.documents import Delete, Key, Put, Table, Update
-from millrace.ports.runners import Failure
+from millrace.ports.runners import Attempt, Failure
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.signal_execution import signal_execution
 from millrace.store.executions import actor_key, read_actor, summary_key
@@ -119,6 +119,28 @@ def test_a_task_that_overruns_is_stopped_and_the_run_goes_on() -> None:
     body = local.finish(execution)
     assert ("succeeded", "task-timeout") == (body["status"], body["tasks"]["a"]["error"]["code"])
     assert ["b"] == script.ended
+
+
+@pytest.mark.parametrize(
+    ("task", "spec", "code"),
+    [
+        ({"timeout": "2s"}, {}, "task-timeout"),
+        ({}, {"timeout": "2s"}, "workflow-timeout"),
+        ({"attemptTimeout": "2s", "timeout": "9s"}, {}, "attempt-timeout"),
+    ],
+    ids=["task", "workflow", "attempt"],
+)
+def test_a_pause_of_the_process_does_not_change_whose_time_was_over(
+    task: dict[str, Any], spec: dict[str, Any], code: str
+) -> None:
+    def paused(_attempt: Attempt) -> Failure:
+        local.loop.advance(5)
+        return Failure("timeout", "attempt-timeout", "too slow", True)
+
+    local = Local(Script({"a": [paused]}))
+    body = local.finish(local.begin([call("a", **task)], **spec))
+    assert code == body["tasks"]["a"]["error"]["code"]
+    assert (code == "attempt-timeout") == bool(local.events(body["id"], ev.AttemptFinished))
 
 
 def test_a_workflow_timeout_cuts_attempts_short() -> None:

@@ -15,7 +15,7 @@ from millrace.driver.alarm import Alarm
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.effects import Effects
 from millrace.driver.journal import ExtraRefused, Journal
-from millrace.driver.limits import limit_ms
+from millrace.driver.limits import is_over, limit_ms
 from millrace.driver.loading import load_messages, recorded, take_over
 from millrace.driver.messages import event_of, message_deletes, whole
 from millrace.driver.results import finished_event
@@ -30,6 +30,7 @@ from millrace.engine.settle import settle
 from millrace.engine.state import State, next_due
 from millrace.engine.values import Value
 from millrace.ports.documents import Check, Condition, Index, Op, TenantScope, Update
+from millrace.ports.runners import TaskFailed
 from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, lease_condition, live_index, read_actor
 
 MARGIN_MS = 5_000
@@ -146,6 +147,9 @@ class Session:
         task = None if index is None else self.state.tasks[index]
         if task is None or task.attempt != result.attempt or task.status != "running":
             return
+        late = isinstance(result.outcome, TaskFailed) and result.outcome.failure.kind == "timeout"
+        if late and is_over(self.state, StartAttempt(result.path, result.attempt), now):
+            return  # after a pause of the process: the deadline of the task or workflow ends it, as it would have
         event, content = finished_event(result, now, self._codec)
         if event.output is not None:
             self.state.contents[event.output.sha256] = content
