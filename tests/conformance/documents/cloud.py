@@ -37,6 +37,9 @@ def mocked_aws() -> Iterator[None]:
 def make_tables() -> None:
     import boto3
 
+    from tests.conformance.documents.transactions import copy_what_is_changed
+
+    copy_what_is_changed()
     client = boto3.client("dynamodb", region_name=REGION)
     for table, name in TABLES.items():
         client.create_table(TableName=name, **table_definition(table))

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from millrace.base.canonical import dumps, parse_json
 from millrace.spec.findings import Path
+from millrace.spec.plain_schema import is_plain
 
 _REFERENCES: Final = ("$ref", "$dynamicRef")
 _REFUSED: Final = ("$recursiveRef", "$vocabulary", "unevaluatedItems", "unevaluatedProperties")
@@ -42,6 +43,8 @@ def _shared_faults(text: bytes) -> tuple[Problem, ...]:
 
 
 def _faults(schema: Any) -> list[Problem]:
+    if is_plain(schema):
+        return []
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 

@@ -11,18 +11,13 @@ from typing import Any, Final
 
 from millrace.base.canonical import dumps
 from millrace.services.openapi.references import words
+from millrace.spec.plain_schema import TYPES
 from millrace.spec.schema_check import schema_problems
 
 ENUM_ITEMS: Final = 500
 ENUM_BYTES: Final = 8 * 1024
 TEXT_CHARS: Final = 500
 VALUE_BYTES: Final = 2 * 1024
-TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-
-ONE: Final = frozenset({"items", "contains", "not", "additionalProperties", "propertyNames", "if", "then", "else"})
-"""Keywords that hold one schema."""
-MANY: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-"""Keywords that hold a list of schemas."""
 NAMED: Final = frozenset({"properties", "patternProperties", "dependentSchemas"})
 """Keywords that hold schemas by name."""
 IN_PLACE: Final = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})

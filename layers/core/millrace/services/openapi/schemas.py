@@ -17,9 +17,10 @@ from msgspec import Struct
 
 from millrace.base.canonical import dumps
 from millrace.services.openapi.graph import InPlaceGraph
-from millrace.services.openapi.keywords import IN_PLACE, MANY, NAMED, ONE, PLAIN, SILENT, small
+from millrace.services.openapi.keywords import IN_PLACE, NAMED, PLAIN, SILENT, small
 from millrace.services.openapi.notes import Notes, below
 from millrace.services.openapi.references import Document
+from millrace.spec.plain_schema import MANY, ONE
 
 Side = Literal["request", "response"]
 DEPTH: Final = 16
