@@ -102,6 +102,12 @@ def test_an_attempt_has_what_is_left_of_the_workflow_and_one_at_the_end_has_its_
     assert [8, 6 + 1, 60] == [round(attempt.deadline_ms / 1000) for attempt in script.performed]
 
 
+def test_an_attempt_that_begins_as_its_task_is_over_has_a_millisecond_and_then_what_lets_the_task_end_first() -> None:
+    local = Local(Script({"a": [NEVER]}))
+    assert "task-timeout" == local.finish(local.begin([call("a", timeout="1ms")]))["tasks"]["a"]["error"]["code"]
+    assert [1 + 1_000] == [attempt.deadline_ms for attempt in local.script.performed]
+
+
 def test_an_attempt_that_takes_too_long_is_cut_off_and_may_be_tried_again() -> None:
     script = Script({"a": [NEVER, "ok"]})
     local = Local(script)
@@ -210,6 +216,28 @@ def test_a_retry_beyond_the_deadline_is_left_to_the_next_driver() -> None:
     execution = local.begin([call("a", attemptTimeout="1s", retry=retry)])
     assert Again(0, "deadline") == local.drive(execution, deadline=local.clock.now() + 10_000)
     assert Done("succeeded") == local.drive(execution, deadline=local.clock.now() + 60_000)
+
+
+@pytest.mark.parametrize(
+    ("left", "outcome"), [(5_000 + 9_000, Done("succeeded")), (5_000 + 8_999, Again(0, "deadline"))]
+)
+def test_a_timer_is_waited_for_while_it_and_the_margin_fit_to_the_millisecond(left: int, outcome: Any) -> None:
+    local = Local()
+    execution = local.begin([{"id": "w", "wait": {"for": "9s"}}])
+    assert outcome == local.drive(execution, deadline=local.clock.now() + left)
+
+
+def test_a_driver_that_is_stopped_waits_for_the_commit_that_it_has_begun() -> None:
+    def stop(_attempt: Attempt) -> str:
+        local.loop.call_later(0.0005, driving.cancel)  # a commit takes a millisecond, and begins now
+        return "done"
+
+    local = Local(Script({"a": [stop], "b": [NEVER]}))
+    execution = local.begin([call("a"), call("b")])
+    driving = asyncio.ensure_future(advance(local.world, SCOPE, execution), loop=local.loop)
+    with pytest.raises(asyncio.CancelledError):
+        local.run(driving)
+    assert ["a"] == [event.path for event in local.events(execution, ev.AttemptFinished)]
 
 
 LOOP = {"forEach": {"items": [0, 1, 2, 3, 4], "tolerate": {"failures": 2}}, "tasks": [call("a"), call("b", "a")]}
@@ -469,9 +497,10 @@ def test_signals_are_history_once_with_their_payload_and_many_are_taken_in() -> 
     assert [] == list(local.documents.query(SCOPE, Table.HISTORY, ("inbox", execution)).rows)
 
 
-def test_a_message_that_comes_in_as_the_run_ends_is_history_before_the_end() -> None:
-    local = Local()
-    execution = local.begin([call("a")])
+def test_a_message_that_comes_in_as_the_run_ends_is_history_before_the_end_and_after_all_that_had_happened() -> None:
+    plain, local = Local(), Local()
+    undisturbed, execution = (one.begin([call("a")]) for one in (plain, local))
+    plain.finish(undisturbed)
 
     def send(ops: Any) -> None:
         if any(isinstance(op, Update) and op.set.get("done") for op in ops):
@@ -482,6 +511,7 @@ def test_a_message_that_comes_in_as_the_run_ends_is_history_before_the_end() -> 
     body = local.finish(execution)
     kinds = [type(event).__name__ for event in local.events(execution)]
     assert ("succeeded", 1, 1) == (body["status"], kinds.count("SignalReceived"), kinds.count("AttemptStarted"))
+    assert [type(event).__name__ for event in plain.events(undisturbed)][:-1] == kinds[: kinds.index("SignalReceived")]
     assert kinds.index("SignalReceived") < kinds.index("ExecutionFinished")
 
 
@@ -563,6 +593,24 @@ def test_a_snapshot_is_written_as_soon_as_so_many_events_have_come(events: int) 
             expected.append(end)
             last = end
     assert (expected, True) == (positions, len(expected) > 4)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_snapshot_is_written_as_soon_as_the_log_has_grown_by_so_many_bytes(more: int) -> None:
+    local = Local()
+    execution = local.begin([call(f"t{n}", *([f"t{n - 1}"] if n else [])) for n in range(9)])
+    local.finish(execution)
+    rows = local.documents.query(SCOPE, Table.HISTORY, ("log", execution, "0")).rows[1:]  # the first is the start
+    sizes = [len(row.item.attrs["body"]) for row in rows]  # type: ignore[arg-type]
+    large = sizes[0] + sizes[1] + more
+    positions, ends = _snapshots(9, snapshot_bytes=large)
+    expected, grown = [], 0
+    for end, size in zip(ends[1:-1], sizes, strict=False):
+        grown += size
+        if grown >= large:
+            expected.append(end)
+            grown = 0
+    assert (expected, True) == (positions, len(expected) > 2)
 
 
 @pytest.mark.parametrize("damage", ["gone", "garbage", "none"])

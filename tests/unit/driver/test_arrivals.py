@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from millrace.adapters.memory import MemoryDocuments
 from millrace.base.errors import ConditionRefused
 from millrace.driver.arrivals import Arrivals
+from millrace.driver.pool import PoolIO
 
 
 class CountingLoop(asyncio.SelectorEventLoop):
@@ -92,3 +95,15 @@ def test_a_result_for_a_loop_that_is_closed_is_dropped_without_a_word(caplog: py
     for future in futures:
         future.set_result(None)
     assert [] == caplog.records
+
+
+def test_a_closed_pool_has_ended_its_threads_and_takes_no_call() -> None:
+    async def work(_arrivals: Arrivals) -> None:
+        io = PoolIO(MemoryDocuments())
+        thread = await io.call(threading.current_thread)
+        io.close()
+        assert not thread.is_alive()
+        with pytest.raises(RuntimeError):
+            await io.call(threading.current_thread)
+
+    run(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from millrace.driver.budgets import BudgetKey
 from millrace.driver.guards import Guards
 from millrace.driver.world import DriverWorld
 from millrace.engine import events as ev
+from millrace.ports.documents import Op
 from millrace.ports.runners import Failure
 from millrace.store.retry_budgets import Used, read_used, used_write
 
@@ -201,6 +203,16 @@ def test_a_process_that_may_be_frozen_tells_what_it_took_first() -> None:
     assert before == len(local.io.commits)  # and says nothing twice
 
 
+@pytest.mark.parametrize("tokens", [0, 1, 2])
+def test_a_process_that_may_be_frozen_tells_of_every_token_that_it_took(tokens: int) -> None:
+    local = Local()
+    assert take(local, local.world, 10)
+    local.run(asyncio.sleep(0.5))
+    assert take(local, local.world, tokens)
+    local.run(local.world.guards.budgets.settle(local.world))
+    assert (10 + tokens, 1 + (tokens > 0)) == (used(local), len(local.io.commits))
+
+
 @pytest.mark.parametrize(("may_be_frozen", "told"), [(True, 10), (False, 5)])
 def test_what_was_taken_less_than_a_second_after_the_last_telling_is_not_lost(may_be_frozen: bool, told: int) -> None:
     later = {**RETRY, "interval": "1m"}
@@ -233,3 +245,43 @@ def test_only_so_many_budgets_are_remembered() -> None:
 
     local.run(many())
     assert telling.KEPT == len(world.guards.budgets._held)
+
+
+def test_a_budget_of_which_something_is_not_told_or_that_is_in_use_is_not_forgotten_for_another() -> None:
+    local = Local()
+    budgets = process(local).guards.budgets
+    for number in range(telling.KEPT):
+        budgets._of(BudgetKey(SCOPE, "default", f"h{number}:80"))
+    keys = list(budgets._held)
+
+    async def ask_another() -> None:
+        budgets._held[keys[0]].taken = 5
+        async with budgets._held[keys[1]].lock:
+            budgets._of(KEY)
+
+    local.run(ask_another())
+    assert ([keys[2]], KEY) == ([key for key in keys if key not in budgets._held], list(budgets._held)[-1])
+
+
+def test_what_is_taken_first_is_told_at_once() -> None:
+    local, at = Local(), []
+    local.io.before_commit = lambda _ops: at.append(local.loop.time())
+    local.run(asyncio.sleep(7))
+    assert take(local, local.world)
+    local.run(asyncio.sleep(2))
+    assert [pytest.approx(7 + 0.001)] == at  # a commit takes a millisecond
+
+
+def test_a_process_that_loses_eight_races_tells_what_it_took_a_second_later() -> None:
+    local, at = Local(), []
+
+    def steal(_ops: Sequence[Op]) -> None:
+        at.append(local.loop.time())
+        if len(at) <= 8:
+            seen = read_used(local.documents, SCOPE, "default", HOST)
+            local.documents.write(SCOPE, [used_write("default", HOST, seen, replace(seen, version=seen.version + 1))])
+
+    local.io.before_commit = steal
+    assert take(local, local.world)
+    local.run(asyncio.sleep(3))
+    assert (5, 9, True) == (used(local), len(at), 0.9 < at[8] - at[7] < 1.1)

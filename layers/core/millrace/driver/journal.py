@@ -87,7 +87,7 @@ class Journal:
             else:
                 break
             await asyncio.sleep(pause)
-        self.size += sum(len(put.item.attrs["body"]) for put in puts if isinstance(put.item.attrs["body"], bytes))
+        self.size += sum(map(_length, puts))
 
     async def _is_ours(self, puts: Sequence[Put], stamp: Stamp) -> bool:
         """Whether the first segment of the write stands in the log as ours. Raises FenceLost if it is another's."""
@@ -108,15 +108,22 @@ class Journal:
 
 
 def grouped(puts: list[Put], extras: int) -> list[list[Put]]:
-    """Segments in atomic groups within the limits of one transaction; the last leaves room for ``extras``."""
+    """Segments, of which there is one at least, in atomic groups within the limits of one transaction; the last leaves
+    room for ``extras``."""
     groups: list[list[Put]] = []
+    group: list[Put] = []
     size = 0
     for put in puts:
-        body = put.item.attrs["body"]
-        length = len(body) if isinstance(body, bytes) else 0
-        if not groups or len(groups[-1]) >= TRANSACTION_OPS - extras or size + length > TRANSACTION_BYTES // 2:
-            groups.append([])
-            size = 0
-        groups[-1].append(put)
+        length = _length(put)
+        if group and (len(group) >= TRANSACTION_OPS - extras or size + length > TRANSACTION_BYTES // 2):
+            groups.append(group)
+            group, size = [], 0
+        group.append(put)
         size += length
-    return groups
+    return [*groups, group]
+
+
+def _length(put: Put) -> int:
+    body = put.item.attrs["body"]
+    assert isinstance(body, bytes)  # as `segment_puts` makes it
+    return len(body)

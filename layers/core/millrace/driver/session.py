@@ -74,7 +74,7 @@ class Session:
         self._actor_sets: dict[str, int] = {}
         self._to_delete: list[str] = []
         self._polled_at: Millis = world.clock.now()
-        self._decided_at = 0
+        self._decided_at = self._polled_at
         self._snapshots = Snapshots(world, scope, execution, actor.snapshot, self._note_snapshot)
 
     def _note_snapshot(self, position: int) -> None:
@@ -303,9 +303,8 @@ class Session:
 
     async def wait(self, deadline: int | None) -> None:
         """Until something happens: a result, an acknowledgement, a timer, a message, a renewal of the lease."""
-        if not self._attempts.results and not self._reap():
-            await self._sleep(deadline)
-            self._reap()
+        await self._sleep(deadline)
+        self._reap()
         self._wake.clear()
         now = self.world.clock.now()
         if self._poke.is_set or now - self._polled_at >= self.world.poll_ms:
@@ -314,15 +313,14 @@ class Session:
         if self._committing is None and not self._pending and self.state.finished is None:
             self._snapshots.consider(self.state, self._journal)  # everything folded is durable
 
-    def _reap(self) -> bool:
-        """Whether the commit in flight has ended; raises its error."""
+    def _reap(self) -> None:
+        """Let go of the commit in flight if it has ended; raises its error."""
         if self._committing is not None and self._committing.done():
             task, self._committing = self._committing, None
             task.result()
-            return True
-        return False
 
     async def _sleep(self, deadline: int | None) -> None:
+        """Not at all where something has happened since the last time: whatever does, says so."""
         now = self.world.clock.now()
         until = self._polled_at + self.world.poll_ms
         due = self.next_due()
