@@ -16,7 +16,7 @@ from millrace.base.errors import (
 )
 from millrace.base.ids import idempotency_key
 from millrace.driver.advance import advance
-from millrace.driver.loading import snapshot_key
+from millrace.driver.loading import load_messages, snapshot_key
 from millrace.driver.world import Again, Done, Poke, Wait
 from millrace.engine import events as ev
 from millrace.engine.evolve import evolve
@@ -26,9 +26,10 @@ from millrace.ports.documents import Delete, Key, Put, Table, Update
 from millrace.ports.runners import Attempt, Failure
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.signal_execution import signal_execution
-from millrace.store.executions import actor_key, read_actor, summary_key
+from millrace.store.executions import Message, actor_key, message_puts, read_actor, summary_key
 from millrace.store.runlog import Stamp, segment_key, segment_puts
 from tests.simulation.loop import Stuck
+from tests.unit.store.test_pages import Asked
 
 from .runs import CALLER, NEVER, SCOPE, Local, Script, call
 
@@ -495,6 +496,14 @@ def test_signals_are_history_once_with_their_payload_and_many_are_taken_in() -> 
     ]
     assert [(f"m{n:03d}", "go", {"n": n}, "ann") for n in range(130)] == found
     assert [] == list(local.documents.query(SCOPE, Table.HISTORY, ("inbox", execution)).rows)
+
+
+def test_an_inbox_is_read_a_hundred_messages_at_a_time() -> None:
+    documents = Asked()
+    for number in range(101):
+        documents.write(SCOPE, message_puts("01x", Message(f"m{number:03d}", "signal"), 1)[:1])
+    messages = load_messages(_with(Local().world, documents=documents), SCOPE, "01x")
+    assert ([f"m{number:03d}" for number in range(101)], [100, 100]) == ([one.id for one in messages], documents.limits)
 
 
 def test_a_message_that_comes_in_as_the_run_ends_is_history_before_the_end_and_after_all_that_had_happened() -> None:

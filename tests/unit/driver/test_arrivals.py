@@ -107,3 +107,17 @@ def test_a_closed_pool_has_ended_its_threads_and_takes_no_call() -> None:
             await io.call(threading.current_thread)
 
     run(work)
+
+
+def test_at_most_eight_calls_are_under_way_at_once() -> None:
+    async def work(_arrivals: Arrivals) -> None:
+        io, gate, before = PoolIO(MemoryDocuments()), threading.Event(), set(threading.enumerate())
+        calls = [asyncio.ensure_future(io.call(gate.wait)) for _ in range(20)]
+        await asyncio.sleep(0)  # every call is made
+        threads = set(threading.enumerate()) - before
+        gate.set()
+        await asyncio.gather(*calls)
+        io.close()
+        assert 8 == len(threads)
+
+    run(work)

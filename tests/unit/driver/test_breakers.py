@@ -22,7 +22,7 @@ from millrace.engine.snapshot import equal
 from millrace.ports.documents import Key, Op, Update
 from millrace.ports.runners import Failure, Outcome, TaskFailed
 from millrace.services.cancel_execution import cancel_execution
-from millrace.store.breakers import Stored, breaker_write, read_breaker
+from millrace.store.breakers import Stored, breaker_write, counts_write, read_breaker
 
 from .runs import CALLER, NEVER, SCOPE, Local, Script, call, workflow
 
@@ -528,6 +528,41 @@ def test_what_is_counted_while_counts_are_written_is_written_later() -> None:
 
     local.run(both())
     assert Counts(0, 2) == stored(local, "key~k").within(0, 0)
+
+
+@pytest.mark.parametrize(("minimum", "counted"), [(1, 0), (2, 0), (3, 1)])
+def test_successes_are_counted_only_where_so_many_failures_alone_are_not_enough(minimum: int, counted: int) -> None:
+    local = Local()
+    world = process(local)
+    permit = local.run(ask(world, "a"))
+    assert isinstance(permit, Permit)
+    permit = replace(permit, policy=replace(POLICY, minimum=minimum))
+    local.run(world.guards.breakers.report(world, permit, "success"))
+    local.run(asyncio.sleep(2))
+    assert Counts(counted, 0) == stored(local, "key~k").within(0, 0)
+
+
+@pytest.mark.parametrize("age_s", [3, 4, 5])
+def test_what_a_process_remembers_of_counts_is_what_is_stored(age_s: int) -> None:
+    local = Local()
+    world = process(local)
+    policy = replace(POLICY, sampling_ms=3_000)
+    now_s = local.clock.now() // 1000
+    counted = {(0, now_s - age_s): (0, 1)}
+    write = counts_write("default", "key~k", counted, known=(), now_s=now_s, keep_s=1)
+    local.documents.write(SCOPE, [write])
+    held = world.guards.breakers._of(KEY)
+
+    async def fail() -> None:
+        permit = await world.guards.breakers.admit(world, KEY, policy, caller="a", limit_ms=1_000)
+        assert isinstance(permit, Permit)
+        await world.guards.breakers.report(world, permit, "failure")
+        await world.guards.breakers.settle(world)
+
+    local.run(fail())
+    expected = {(0, now_s): (0, 1)} | (counted if age_s <= 4 else {})  # a second more, since clocks differ
+    assert (expected, 4) == (held.stored.counts, held.keep_s)
+    assert (expected, 4) == (stored(local, "key~k").counts, stored(local, "key~k").keep_s)
 
 
 def test_a_process_that_may_be_frozen_tells_of_failures_first() -> None:

@@ -50,6 +50,11 @@ def test_a_quantile_is_within_the_stated_error_of_the_true_one(durations: list[i
     assert abs(found - true) <= true * ERROR
 
 
+def test_the_lowest_of_all_is_the_first_and_the_highest_the_last() -> None:
+    counts = {bucket(3): 1, bucket(7): 1, bucket(11): 1}
+    assert [3, 3, 7, 7, 11, 11] == [quantile(counts, hundredths) for hundredths in (0, 33, 34, 66, 67, 100)]
+
+
 def test_there_is_no_quantile_of_nothing() -> None:
     assert quantile({}, 50) is None
 

@@ -8,9 +8,9 @@ import pytest
 from millrace.adapters.memory import MemoryDocuments
 from millrace.base.errors import BlobMissing, ConditionRefused, InvalidRequest, TooLarge
 from millrace.base.limits import ITEM_BYTES
-from millrace.ports.documents import Delete, TenantScope
-from millrace.store.definitions import Definitions, Side, document_sort, item_key, source_sort
-from millrace.store.publishing import Draft, Stamp, activate, next_version, publish
+from millrace.ports.documents import Delete, TenantScope, Update
+from millrace.store.definitions import Definitions, Side, document_sort, head_key, item_key, source_sort
+from millrace.store.publishing import Draft, Stamp, activate, delete, next_version, publish
 
 SCOPE = TenantScope("acme")
 STAMP = Stamp("ann", 1_700_000_000_123, "w-1")
@@ -64,6 +64,37 @@ def test_the_head_carries_what_describes_the_definition(made: Definitions) -> No
     head = made.head("workflow", "flow")
     assert head is not None
     assert (SIDE, 1, 1, "1.0.0", 1) == (head.side, head.latest, head.active, head.active_label, head.etag)
+
+
+def test_a_name_is_deleted_until_it_is_published_again(made: Definitions) -> None:
+    put(made, draft(), "1.0.0")
+    head = made.head("workflow", "flow")
+    assert head is not None
+    delete(made, head, by="bob", now=7)
+    gone = made.head("workflow", "flow")
+    assert gone is not None
+    assert (True, 0, "", 2, "bob", 7) == (
+        gone.deleted,
+        gone.active,
+        gone.active_label,
+        gone.etag,
+        gone.updated_by,
+        gone.updated_at,
+    )
+    put(made, draft("h2"), "1.0.1", active=False)
+    again = made.head("workflow", "flow")
+    assert again is not None
+    assert (False, 2, 0) == (again.deleted, again.latest, again.active)
+
+
+def test_a_name_of_which_only_the_route_is_stored_is_not_deleted_and_describes_nothing(made: Definitions) -> None:
+    route: dict[str, Any] = {"latest": 2, "latestLabel": "1.0.1", "active": 1, "etag": 3}
+    who: dict[str, Any] = {"kind": "workflow", "namespace": "team", "updatedBy": "ann", "updatedAt": 5}
+    made.documents.write(SCOPE, [Update(head_key("workflow", "team", "flow"), set=route | who)])
+    head = made.head("workflow", "flow")
+    assert head is not None
+    assert (False, "", Side("", "", (), (), {})) == (head.deleted, head.active_label, head.side)
+    assert (2, 1, 3, 5) == (head.latest, head.active, head.etag, head.updated_at)
 
 
 def test_what_was_not_activated_leaves_the_route_where_it_was(made: Definitions) -> None:

@@ -81,6 +81,26 @@ def test_an_actor_of_which_nothing_is_stored_has_nothing_seen_and_nothing_due() 
     )
 
 
+def test_a_fresh_execution_is_listed_as_running_with_one_event_and_no_end() -> None:
+    item = made().get(SCOPE, summary_key("01x"))
+    assert item is not None
+    assert {
+        "id": "01x",
+        "namespace": "default",
+        "workflow": "flow",
+        "revision": 3,
+        "version": "1.2.0",
+        "contentHash": "c",
+        "status": "running",
+        "startedAt": AT,
+        "principal": "ann",
+        "triggerKind": "api",
+        "labels": {"k": "v"},
+        "mode": STARTED.mode,
+        "position": 1,
+    } == item.attrs
+
+
 def test_a_fresh_execution_is_in_every_index_it_has_a_key_for() -> None:
     documents = made()
     assert [["01x"]] * 6 == [

@@ -12,7 +12,7 @@ import pytest
 from millrace.adapters.memory import MemoryDocuments
 from millrace.ports.documents import TenantScope
 from millrace.store.executions import new_actor
-from millrace.store.pool_items import Bid, Pool, read_head
+from millrace.store.pool_items import Bid, Head, Pool, PoolState, Waiting, granted, read_head
 from millrace.store.pools import leave, take
 from millrace.store.slots import Holder
 
@@ -78,3 +78,22 @@ def test_turns_are_forgotten_when_nobody_waits_and_time_does_not_go_back() -> No
     crowd.ask(KEYS[9])
     after = read_head(crowd.documents, SCOPE, POOL)
     assert ({}, before.now, 1) == (after.turns, after.now, len(after.holders))
+
+
+def waiting(key: str, turn: int, waiters: int = 1) -> Waiting:
+    return Waiting(key, key, 1, waiters, "first", turn, {"at": 1, "limit": 1, "size": 9, "min": 0, "weight": 1})
+
+
+@pytest.mark.parametrize(("waiters", "served"), [(1, {"k": 30}), (2, {})])
+def test_the_turns_that_are_kept_are_to_come_and_of_keys_that_do_not_wait(waiters: int, served: dict[str, int]) -> None:
+    lines = {"k": waiting("k", 5, waiters), "other": waiting("other", 5)}
+    head = Head(7, {}, 5, {"over": 19, "now": 20, "next": 21, "other": 40})
+    write = granted(POOL, PoolState(head, lines), lines["k"].claim(0), Holder("x", "", 1), (20, 30))
+    assert ({"next": 21, **served}, 20, 8) == (write.set["turns"], write.set["now"], write.set["version"])
+
+
+def test_of_the_turns_to_come_the_thousand_that_are_last_are_kept() -> None:
+    lines = {"k": waiting("k", 5)}
+    head = Head(7, {}, 5, {f"t{number}": 21 + number for number in range(1_002)})
+    write = granted(POOL, PoolState(head, lines), lines["k"].claim(0), Holder("x", "", 1), (20, 2_000))
+    assert [*(f"t{number}" for number in range(3, 1_002)), "k"] == list(write.set["turns"])  # type: ignore[arg-type]

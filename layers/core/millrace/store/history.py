@@ -36,7 +36,7 @@ _OF_THE_LANE: Final = (
 class Place(Struct, frozen=True):
     """How far a history has been read: to a position of the execution's log, and from there to one of a lane's."""
 
-    position: int = -1
+    position: int
     stream: int = 0
     inner: int = -1
 
