@@ -689,6 +689,20 @@ def test_a_large_value_that_is_lost_or_damaged_stalls_the_execution_with_a_sign(
     assert ("succeeded", 2) == (body["status"], body["tasks"]["b"]["attempts"])
 
 
+def test_a_result_that_came_in_during_a_commit_is_kept_where_what_follows_it_cannot_be_read() -> None:
+    script = Script({"a": [{"x": "y" * 70_000}], "b": [BAD, "ok"], "d": [BAD, "ok"]}, lasting={"b": 0.0205, "d": 0.02})
+    local = Local(script)  # a commit takes a millisecond
+    tasks = [call("a"), call("b", "a", retry=LATER), call("c", "b", input={"all": "{{tasks.a.output}}"})]
+    execution = local.begin([*tasks, call("d", "a", retry=LATER)])
+    assert isinstance(local.drive(execution), Wait)
+    local.blobs.delete_prefix(SCOPE, ("execution", execution, "value"))
+    local.run(asyncio.sleep(31))
+    with pytest.raises(Corrupt):
+        local.drive(execution)
+    kept = [(event.path, event.attempt) for event in local.events(execution, ev.AttemptFinished)]
+    assert [("a", 1), ("d", 1), ("b", 1), ("d", 2), ("b", 2)] == kept
+
+
 async def _actor(local: Local, execution: str) -> None:
     await run_actor(local.world, SCOPE, execution, Poke())
 

@@ -166,7 +166,8 @@ def test_takings_meet_those_of_another_process() -> None:
     assert take(local, one)
     assert take(local, two)
     local.run(asyncio.sleep(3))
-    assert 10 == used(local)
+    found = read_used(local.documents, SCOPE, "default", HOST)
+    assert (10, 2) == (found.tokens, found.version)  # written twice
 
 
 def test_takings_that_were_refused_wait_while_the_store_cannot_be_read() -> None:
