@@ -1,6 +1,8 @@
 """Runs all tests in two processes, then judges coverage: 100 % where the code is pure, 90 % over all.
 
-The simulator plays its seeds without coverage tracing, and what starts servers runs one test at a time.
+Tracing makes pure code several times slower, so only tests of single modules are traced. What plays many cases, the
+simulator, and the suites over whole functions and emulated clouds run without it, and what starts servers runs one test
+at a time.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ GATES = {
     "layers/core/millrace/*": 90,
 }
 
+TRACED = ("tests/unit", "tests/conformance/expr")
+
 
 def run(*command: str) -> int:
     """The exit code of a command of this environment's Python."""
@@ -27,8 +31,8 @@ def main() -> int:
     if sys.argv[1:]:
         return run("pytest", *sys.argv[1:])
     parts = (
-        ("-n", "2", "--dist", "worksteal", "-m", "not e2e", "--cov", "--cov-report=", "--ignore=tests/simulation"),
-        ("-n", "2", "--dist", "worksteal", "tests/simulation"),
+        ("-n", "2", "--dist", "worksteal", "-m", "traced", "--cov", "--cov-report=", *TRACED),
+        ("-n", "2", "--dist", "loadgroup", "-m", "not traced and not e2e"),
         ("-m", "e2e", "tests/e2e", "tests/infra", "tests/functions"),
     )
     for part in parts:

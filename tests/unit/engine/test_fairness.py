@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from millrace.engine.fairness import STRIDE, Claim, after, next_claim
 
+pytestmark = pytest.mark.repeats
+
 Lasting = Callable[[random.Random, str], float]
 Choose = Callable[..., Claim | None]
 

@@ -149,6 +149,7 @@ def test_inside_lanes_everything_around_the_loop_is_seen_and_positions_are_those
     ]
 
 
+@pytest.mark.repeats
 @given(
     count=st.integers(1, 14),
     parallel=st.integers(1, 9),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from millrace.engine.snapshot import equal, freeze, thaw
 from millrace.engine.state import DONE
 
 from .play import CRASH, NEVER, Play, failure, graph, retry
+
+pytestmark = pytest.mark.repeats
 
 POLICIES = [None, retry(interval_ms=7), retry(interval_ms=0, max_attempts=2), retry(jitter="full", max_attempts=4)]
 CONDITIONS = [None, None, None, "true", "false", "input.n > 3", "input.n", "input.absent"]

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from millrace.spec import Workflow
 from .nested import bare, choose, document_of, each, resumed, sound, window, work
 from .play import CRASH, Play, failure
 from .reference import Reference, blamed, told
+
+pytestmark = pytest.mark.repeats
 
 BAD = failure("http", "503", retryable=False)
 

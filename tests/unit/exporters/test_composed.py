@@ -19,6 +19,8 @@ from millrace.spec.models.testing import Case
 from millrace.wiring.rehearsing import rehearse
 from tests.unit.exporters.test_exporting import REGION, call, flow, machine, reasons, run
 
+pytestmark = pytest.mark.repeats
+
 Made = dict[str, Any]
 
 

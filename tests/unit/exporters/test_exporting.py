@@ -22,6 +22,8 @@ from millrace.services.exporters.series import Crossed, Order, Series, Side, abo
 from millrace.services.importers import convert
 from millrace.spec import Workflow, load
 
+pytestmark = pytest.mark.repeats
+
 HEAD = "apiVersion: workflow.io/v1\nkind: Workflow\nmetadata: {name: flow}\nspec:\n"
 REGION = "eu-west-1"
 COUNT = itertools.count()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from millrace.expr import (
     compile_template,
     restore_secrets,
 )
+
+pytestmark = pytest.mark.repeats
 
 NAMES = ["a", "b", "c", "d-e"]
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.sampled_from(["", "a", "b", "{{a}}"])

@@ -104,11 +104,13 @@ def many(count: int) -> Play:
     return go
 
 
+@pytest.mark.repeats
 def test_two_hundred_attempts_at_once_ask_for_one_token() -> None:
     outcomes, tokens, seen = play(token(), reply_json({}), many(200))
     assert (200, 1, 200) == (len(outcomes), len(tokens.requests), len(seen.requests))
 
 
+@pytest.mark.repeats
 def test_two_hundred_attempts_with_a_revoked_token_ask_for_one_more() -> None:
     async def service(head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
         good = "Bearer second-token" in head

@@ -10,7 +10,7 @@ import pytest
 
 from millrace.adapters.http import HttpRunner
 from millrace.ports.runners import Outcome, TaskFailed
-from tests.unit.http.servers import KEY, NOW, Rig, Seen, in_turn, reply, reply_json, serve, slug
+from tests.unit.http.servers import KEY, NOW, Fixed, Rig, Seen, attempt, in_turn, reply, reply_json, serve, slug
 
 
 def call(config: dict[str, Any], answer: Any = None, **more: Any) -> tuple[Outcome, Seen]:
@@ -35,6 +35,17 @@ def test_a_json_answer_comes_back_as_a_value() -> None:
     assert 200 == outcome.output["status"]
     assert "1, 2" == outcome.output["headers"]["x-one"]
     assert outcome.output["durationMs"] >= 0
+
+
+def test_how_long_an_attempt_took_is_told_by_the_watch_of_the_runner() -> None:
+    async def go() -> Outcome:
+        async with serve(reply()) as seen, Rig(seen.port) as rig:
+            watch = iter([7.0, 8.5, 9.0])
+            runner = HttpRunner(rig.transport, secrets=rig.secrets, clock=Fixed(), seconds=lambda: next(watch))
+            return await runner.run(attempt({"url": f"http://a.test:{seen.port}/"}))
+
+    outcome = asyncio.run(go())
+    assert (1500, 2000) == (outcome.output["durationMs"], outcome.usage.latency_ms)
 
 
 def test_a_get_carries_host_key_and_trace() -> None:

@@ -246,6 +246,7 @@ def anything(source: str) -> st.SearchStrategy[Any]:
     )
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("source", SOURCES)
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

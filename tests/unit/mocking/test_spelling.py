@@ -15,6 +15,8 @@ from millrace.services.mocking.service import Mock
 from millrace.services.openapi import read_openapi
 from tests.unit.openapi.builders import document, only, operation, sent
 
+pytestmark = pytest.mark.repeats
+
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6).filter(
     lambda text: text not in (".", "..")
 )

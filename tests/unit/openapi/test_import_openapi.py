@@ -267,6 +267,7 @@ def large(operations: int, shared: int) -> dict[str, Any]:
     return document(paths, components={"schemas": models})
 
 
+@pytest.mark.repeats
 def test_three_thousand_operations_over_shared_models_become_small_valid_tasks() -> None:
     conversion = Conversion(read_openapi(json.dumps(large(3000, 300)).encode()), Wanted())
     count = 0

@@ -260,6 +260,7 @@ def test_a_secret_is_found_however_it_is_written(request_: dict[str, Any]) -> No
     assert NeededSecret("other", (), False) == found[1]
 
 
+@pytest.mark.repeats
 def test_a_manifest_that_passes_its_limit_is_too_large() -> None:
     world = platform()
     names = ["a", "b"]

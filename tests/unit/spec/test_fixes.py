@@ -97,6 +97,7 @@ def _unfixed(text: str) -> list[tuple[str, str]]:
     return [(finding.code, finding.message) for finding in judge(text) if not finding.fix.strip()]
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("text", [case[1] for case in CASES], ids=[f"{case[0]}-{at}" for at, case in enumerate(CASES)])
 def test_every_finding_of_the_mistake_corpus_says_what_to_do(text: str) -> None:
     assert [] == _unfixed(text)

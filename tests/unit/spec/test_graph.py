@@ -3,6 +3,7 @@
 import itertools
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ def test_steps_that_do_not_compile_add_no_dependency() -> None:
     assert {"a": (), "b": ("a",)} == dependencies(workflow)
 
 
+@pytest.mark.repeats
 def test_a_chain_of_ten_thousand_tasks_is_judged_without_deep_recursion() -> None:
     workflow = chain(10_000)
     source = load(b"{}", media="json").source
@@ -63,6 +65,7 @@ def test_a_chain_of_ten_thousand_tasks_is_judged_without_deep_recursion() -> Non
     assert ("t9999",) == dependencies(workflow)["t9998"]
 
 
+@pytest.mark.repeats
 def test_a_ring_of_ten_thousand_tasks_is_one_finding_with_its_ends() -> None:
     workflow = chain(10_000)
     first = workflow.spec.tasks[0]

@@ -22,6 +22,8 @@ from millrace.spec.findings import Path
 from tests.unit.spec.mistakes import flows, references, values
 from tests.unit.spec.mistakes.draft import MISTAKES, Draft, Mistake, NotHere
 
+pytestmark = pytest.mark.repeats
+
 ROOT = File(__file__).resolve().parents[3]
 BASES = File(__file__).parent / "mistakes" / "bases"
 FOLDERS = (BASES, ROOT / "docs" / "examples", ROOT / "tests" / "corpus")

@@ -329,6 +329,7 @@ def written(tasks: list[dict[str, Any]]) -> Workflow:
     return workflow_of(flow(*texts))[0]
 
 
+@pytest.mark.repeats
 @settings(max_examples=300)
 @given(documents(), st.fixed_dictionaries({"c0": st.booleans(), "c1": st.booleans(), "c2": st.booleans()}))
 def test_no_run_contradicts_what_was_said_about_it(tasks: list[dict[str, Any]], value: dict[str, bool]) -> None:

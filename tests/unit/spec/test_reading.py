@@ -109,6 +109,7 @@ def test_hostile_yaml_is_one_finding(text: str, code: str) -> None:
 ONE_TOO_MANY = f"more than {DOCUMENT_NODES} values"
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("media", ["yaml", "json"])
 @pytest.mark.parametrize("value", ["1", "[]", "{}"])
 def test_a_document_holds_exactly_so_many_values_and_not_one_more(media: Media, value: str) -> None:
@@ -120,6 +121,7 @@ def test_a_document_holds_exactly_so_many_values_and_not_one_more(media: Media, 
         parse_document(full[:-1] + b",1]", media=media)
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("anchored", ["[1,[1],{a: 1}]", "x", "{a: {b: []}}"])
 def test_an_alias_counts_for_as_many_values_as_it_stands_for(anchored: str) -> None:
     size = _size(parse_document(anchored.encode(), media="yaml").value)

@@ -16,6 +16,8 @@ from millrace.local.documents import Document, read_file
 from millrace.spec import load
 from millrace.spec.findings import Path
 
+pytestmark = pytest.mark.repeats
+
 BASES = File(__file__).parent / "mistakes" / "bases"
 READ = "{{secrets.key}}"
 SENT = ("headers", "auth", "query", "body", "form", "bodyText")

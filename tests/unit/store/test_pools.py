@@ -16,6 +16,8 @@ from millrace.store.pool_items import Bid, Head, Pool, PoolState, Waiting, grant
 from millrace.store.pools import leave, take
 from millrace.store.slots import Holder
 
+pytestmark = pytest.mark.repeats
+
 SCOPE = TenantScope("acme")
 POOL = Pool("default", "gpu")
 KEYS = [f"k{number:02d}" for number in range(20)]

@@ -9,6 +9,7 @@ import pytest
 
 from millrace.base.errors import TooLarge
 from millrace.driver.values import ValueCodec
+from millrace.engine.events import AttemptFinished
 from millrace.services.workflow_tests.mocks import CaseAnswers, CaseMessages
 from millrace.services.workflow_tests.player import Player
 from millrace.services.workflow_tests.running import start_event
@@ -31,6 +32,15 @@ def test_no_connection_is_opened_whatever_is_mocked(monkeypatch: pytest.MonkeyPa
     assert {"status": 201, "headers": {"content-type": "application/json"}, "body": {"x": 1}, "durationMs": 0} == (
         result.execution["tasks"]["a"]["output"]
     )
+
+
+def test_a_mocked_answer_takes_its_delay_however_long_it_is_to_read() -> None:
+    mocks = {"a": {"body": list(range(30_000)), "delay": "3s"}, "b": {"status": 500, "body": list(range(9_000))}}
+    result = outcome([http("a"), http("b")], tasks=mocks, expect={"status": "failed"})
+    assert 3000 == result.execution["tasks"]["a"]["output"]["durationMs"]
+    assert result.played is not None
+    told = [one.usage for one in result.played.events if isinstance(one, AttemptFinished) and one.failure]
+    assert [0] == [usage.latency_ms for usage in told if usage]
 
 
 def test_an_attempt_without_a_mock_ends_the_test_and_is_named() -> None:

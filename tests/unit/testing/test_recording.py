@@ -275,6 +275,7 @@ def ran(made: tuple[list[dict[str, Any]], dict[str, list[Any]], dict[str, float]
     return local, execution
 
 
+@pytest.mark.repeats
 @settings(max_examples=120, deadline=None)
 @given(made=executions())
 def test_every_execution_becomes_a_test_that_passes(made: Any) -> None:

@@ -7,11 +7,14 @@ import json
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.base.errors import ExpressionError, TransformError
 from millrace.engine.transforms import compile_transform
+
+pytestmark = pytest.mark.repeats
 
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.sampled_from(["", "a", "b"])
 values = st.recursive(

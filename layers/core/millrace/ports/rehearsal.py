@@ -11,12 +11,13 @@ from millrace.ports.runners import Attempt, Outcome, TaskFailed
 
 
 class Canned(Struct, frozen=True):
-    """An HTTP answer that was written down. ``now`` (ms) is when it arrives."""
+    """An HTTP answer that was written down. ``now`` (ms) is when it arrives, ``took`` (ms) after it was asked for."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
     now: int
+    took: int
 
 
 Rehearse = Callable[[Attempt, Canned], Outcome | TaskFailed]

@@ -6,6 +6,7 @@ So a mocked answer meets the same checks of the request, success codes, response
 from __future__ import annotations
 
 import asyncio
+from itertools import chain, repeat
 from typing import Any
 
 from millrace.adapters.http.filling import secret_names
@@ -27,7 +28,8 @@ from millrace.ports.secrets import Secret
 
 def rehearse(attempt: Attempt, canned: Canned) -> Outcome | TaskFailed:
     """What the runner would make of ``attempt`` if the answer were ``canned``. Nothing leaves the process."""
-    runner = HttpRunner(_Canned(canned, _endpoint(attempt)), secrets=_named(attempt), clock=_Fixed(canned.now))
+    transport = _Canned(canned, _endpoint(attempt))
+    runner = HttpRunner(transport, secrets=_named(attempt), clock=_Fixed(canned.now), seconds=transport.watch)
     with asyncio.Runner() as loop:
         try:
             return loop.run(runner.run(attempt))
@@ -42,6 +44,11 @@ class _Canned(Transport):
         super().__init__(Gate(Policy()))
         self._canned = canned
         self._endpoint = endpoint
+        self._seconds = chain([0.0], repeat(canned.took / 1000))
+
+    def watch(self) -> float:
+        """What the answer took, in seconds, from the second look on: how fast this machine is does not count."""
+        return next(self._seconds)
 
     async def send(self, request: Request) -> Response:
         if request.url == self._endpoint:

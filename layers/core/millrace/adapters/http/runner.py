@@ -7,6 +7,8 @@ platform's promise useful to the service called.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Final
@@ -37,8 +39,8 @@ _UNAUTHORIZED: Final = 401
 class HttpRunner:
     """Performs http attempts through one transport. Bind one per process; it may serve several event loops.
 
-    ``executor`` runs the blocking secret store (None: the loop's default). ``effect`` is the type's worst case;
-    `effect_of` answers for one configuration.
+    ``executor`` runs the blocking secret store (None: the loop's default), ``seconds`` measures how long attempts take.
+    ``effect`` is the type's worst case; `effect_of` answers for one configuration.
     """
 
     type = "http"
@@ -52,12 +54,14 @@ class HttpRunner:
         clock: Clock,
         executor: Executor | None = None,
         user_agent: str = USER_AGENT,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
         self._secrets = secrets
         self._clock = clock
         self._executor = executor
         self._user_agent = user_agent
+        self._seconds = seconds
         self._tokens = Tokens(transport, clock, user_agent=user_agent)
 
     @staticmethod
@@ -73,7 +77,7 @@ class HttpRunner:
         ", " (set-cookie by a line feed); body as `read_body` gives it. With paging the body is ``{items, complete}``,
         status and headers are those of the last page, and ``pages`` counts them. Raises TaskFailed and nothing else;
         neither the outcome nor the error holds a secret's value. ``deadline_ms`` bounds everything, body included."""
-        call = Call()
+        call = Call(self._seconds)
         failure: Failure | None = None
         output: Any = None
         try:

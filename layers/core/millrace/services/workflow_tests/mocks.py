@@ -83,10 +83,9 @@ class CaseAnswers:
             idempotency_key=idempotency_key(self._execution, call.path),
             deadline_ms=60_000,
         )
-        outcome = self._rehearse(attempt, Canned(result.status, result.headers, result.body, now + result.delay))
-        if isinstance(outcome, TaskFailed):
-            return outcome
-        return Outcome({**outcome.output, "durationMs": result.delay})
+        answer = Canned(result.status, result.headers, result.body, now + result.delay, result.delay)
+        outcome = self._rehearse(attempt, answer)
+        return outcome if isinstance(outcome, TaskFailed) else Outcome(outcome.output)
 
 
 def _nothing(kind: str) -> Any:
