@@ -32,6 +32,7 @@ def main() -> int:
         ("engine: cost per task against that of an earlier commit", growth.rows),
         ("engine: tasks inside tasks against a flat workflow", nested.rows),
         ("executions that start executions, on the memory store", nested.child_rows),
+        ("items of a loop in lanes, on the memory store", nested.lane_rows),
         ("local path, synchronous=FULL", lambda: [*paths.rows("FULL"), paths.makespan("FULL")]),
         ("local path, synchronous=NORMAL", lambda: [*paths.rows("NORMAL"), paths.makespan("NORMAL")]),
         ("circuit breakers", guards.rows),

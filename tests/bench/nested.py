@@ -17,6 +17,7 @@ from .graphs import fan_out, make_plan
 
 SIZES = (1_000, 10_000)
 CHILDREN = 100
+ITEMS = 400
 
 
 def loop_plan(size: int, parallel: int) -> Plan:
@@ -84,6 +85,23 @@ def child_rows() -> list[dict[str, object]]:
     ]
 
 
+def lane_rows() -> list[dict[str, object]]:
+    """Per item of a loop: in lanes, with logs of their own and all that is said between them and the root, and within
+    the one driver."""
+    body = [call("a")]
+    block = {"items": list(range(ITEMS)), "maxParallel": 10}
+    inline = best(lambda: family_s([{"id": "l", "forEach": block, "tasks": body}]), 2)
+    lanes = best(lambda: family_s([{"id": "l", "forEach": {**block, "mode": "distributed"}, "tasks": body}]), 2)
+    return [
+        {
+            "name": f"forEach {ITEMS} in lanes, 10 at a time",
+            "us_per_item": lanes / ITEMS * 1e6,
+            "floor_us_per_item_in_one_driver": inline / ITEMS * 1e6,
+            "ratio": lanes / inline,
+        }
+    ]
+
+
 if __name__ == "__main__":
-    for row in [*rows(), *child_rows()]:
+    for row in [*rows(), *child_rows(), *lane_rows()]:
         print(row)
