@@ -565,6 +565,16 @@ def test_what_a_process_remembers_of_counts_is_what_is_stored(age_s: int) -> Non
     assert (expected, 4) == (stored(local, "key~k").counts, stored(local, "key~k").keep_s)
 
 
+def test_counts_that_cannot_be_told_are_kept_as_long_as_somebody_looks_at_them() -> None:
+    local = Local()
+    world = process(local)
+    held, now_s = world.guards.breakers._of(KEY), local.clock.now() // 1000
+    held.keep_s, held.pending = 4, {(0, now_s - age): (0, 1) for age in (5, 4, 3)}
+    local.io.before_commit = failing(1, StoreUnavailable("away"))
+    local.run(world.guards.breakers.settle(world))
+    assert {(0, now_s - 4): (0, 1), (0, now_s - 3): (0, 1)} == held.pending
+
+
 def test_a_process_that_may_be_frozen_tells_of_failures_first() -> None:
     local = Local(Script({"a": [BAD]}))
     publish(local, guarded(circuitBreaker={"failureThreshold": 9}))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import pytest
 
 from millrace.adapters.memory import MemoryDocuments
-from millrace.ports.documents import TenantScope
+from millrace.ports.documents import Item, Key, Op, Row, Table, TenantScope
 from millrace.store.executions import new_actor
-from millrace.store.pool_items import Bid, Head, Pool, PoolState, Waiting, granted, read_head
+from millrace.store.pool_items import Bid, Head, Pool, PoolState, Waiting, granted, out_of_line, read_head
 from millrace.store.pools import leave, take
 from millrace.store.slots import Holder
 
@@ -99,3 +100,48 @@ def test_of_the_turns_to_come_the_thousand_that_are_last_are_kept() -> None:
     head = Head(7, {}, 5, {f"t{number}": 21 + number for number in range(1_002)})
     write = granted(POOL, PoolState(head, lines), lines["k"].claim(0), Holder("x", "", 1), (20, 2_000))
     assert [*(f"t{number}" for number in range(3, 1_002)), "k"] == list(write.set["turns"])  # type: ignore[arg-type]
+
+
+def row(sort: str) -> Row:
+    return Row("acme", Item(Key(Table.HISTORY, POOL.line("k"), sort), waiting(sort, 0).terms))
+
+
+@pytest.mark.parametrize(
+    ("waiters", "line", "agrees"),
+    [
+        (1, [], False),
+        (1, ["second"], False),
+        (1, ["first"], True),
+        (1, ["first", "second"], True),
+        (2, ["first"], False),
+        (2, ["first", "second"], True),
+        (9, ["first", "second"], True),
+    ],
+)
+def test_nobody_leaves_a_line_that_is_not_what_the_item_of_its_key_says(
+    waiters: int, line: list[str], agrees: bool
+) -> None:
+    assert agrees is (out_of_line(POOL, waiting("k", 0, waiters), "first", [row(sort) for sort in line]) is not None)
+
+
+class Meddled(MemoryDocuments):
+    """Has something done just before the next write."""
+
+    meddle: Callable[[], object] | None = None
+
+    def write(self, scope: TenantScope, ops: Sequence[Op]) -> None:
+        meddle, self.meddle = self.meddle, None
+        if meddle is not None:
+            meddle()
+        super().write(scope, ops)
+
+
+def test_who_begins_to_stand_in_line_while_leaving_has_left() -> None:
+    documents = Meddled()
+    documents.write(SCOPE, [new_actor(f"x{number}", 1) for number in range(2)])
+    holding, leaving = (Bid("k", Holder(f"x{number}", "", number), 1, 1) for number in range(2))
+    assert "granted" == take(documents, SCOPE, POOL, holding, wait=True, now=1)
+    answers: list[str] = []
+    documents.meddle = lambda: answers.append(take(documents, SCOPE, POOL, leaving, wait=True, now=1))
+    assert [] == leave(documents, SCOPE, POOL, leaving, now=2)
+    assert (["queued"], ()) == (answers, documents.query(SCOPE, Table.HISTORY, POOL.line(leaving.key_id)).rows)

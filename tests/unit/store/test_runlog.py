@@ -122,6 +122,8 @@ def test_a_missing_segment_is_damage_that_names_the_position(gone: int) -> None:
     documents.write(SCOPE, [Delete(segment_key("x", gone))])
     with pytest.raises(Corrupt, match=f"position {gone} is missing"):
         list(read_segments(documents, SCOPE, "x"))
+    with pytest.raises(Corrupt, match=f"position {gone} is missing"):
+        read_events(documents, SCOPE, "x", after=-1, limit=9)
 
 
 GHOST = b'{"v":1,"stream":"0","first":0,"owner":"","write":"","events":[{"type":"Ghost"}]}'

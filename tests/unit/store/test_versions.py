@@ -8,7 +8,7 @@ import pytest
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.engine.breaker import Breaker
-from millrace.ports.documents import Key, TenantScope
+from millrace.ports.documents import Key, Table, TenantScope
 from millrace.store.breakers import Stored, breaker_write, read_breaker
 from millrace.store.executions import new_actor
 from millrace.store.pool_items import Bid, Pool, read_entry
@@ -92,3 +92,11 @@ def test_a_breaker_is_written_over_what_was_read_from_its_first_version_on(docum
         documents.write(SCOPE, [breaker_write("default", "b", before, Breaker(version=version))])
         before = read_breaker(documents, SCOPE, "default", "b")
         assert version == before.breaker.version
+
+
+def test_who_stands_in_line_and_takes_a_place_stands_there_no_more(documents: MemoryDocuments) -> None:
+    assert "granted" == take(documents, SCOPE, PLACE, holder(0), limit=1, wait=True, now=1)
+    assert "queued" == take(documents, SCOPE, PLACE, holder(1), limit=1, wait=True, now=1)
+    assert 1 == len(documents.query(SCOPE, Table.HISTORY, PLACE.line).rows)
+    assert "granted" == take(documents, SCOPE, PLACE, holder(1), limit=2, wait=True, now=2)
+    assert ((), (2, 2)) == (documents.query(SCOPE, Table.HISTORY, PLACE.line).rows, head(documents, PLACE.head))

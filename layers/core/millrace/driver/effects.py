@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from millrace.base.errors import OutcomeUnknown, StoreUnavailable, Throttled
-from millrace.driver.journal import RETRY_DELAYS_S
+from millrace.base.errors import StoreUnavailable
+from millrace.driver.journal import patiently
 from millrace.driver.values import load_value
 from millrace.driver.world import Children, DriverWorld, Lanes, Slots
 from millrace.engine import events as ev
@@ -83,7 +84,7 @@ class Effects:
 
     async def _perform(self, effect: Effect) -> None:
         try:
-            event = await self._patiently(effect)
+            event = await patiently(partial(self._once, effect))
         except asyncio.CancelledError:
             raise
         except Exception as error:  # the session raises it where it can be judged
@@ -95,14 +96,6 @@ class Effects:
                 self._events.append(event)
         del self._running[_place(effect)]
         self._on_event()
-
-    async def _patiently(self, effect: Effect) -> ev.Event | None:
-        for pause in RETRY_DELAYS_S:
-            try:
-                return await self._once(effect)
-            except (StoreUnavailable, OutcomeUnknown, Throttled):
-                await asyncio.sleep(pause)
-        return await self._once(effect)
 
     async def _once(self, effect: Effect) -> ev.Event | None:
         """What came of an effect; None for a place that has to be waited for, of which a message will tell."""

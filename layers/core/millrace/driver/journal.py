@@ -8,7 +8,9 @@ harmless because both would claim the same position.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from millrace.base.errors import ConditionRefused, FenceLost, OutcomeUnknown, StoreUnavailable, Throttled
 from millrace.base.limits import TRANSACTION_BYTES, TRANSACTION_OPS
@@ -17,6 +19,7 @@ from millrace.engine.events import Event
 from millrace.ports.documents import Op, Put, TenantScope
 from millrace.store.runlog import Stamp, segment_puts, wrote
 
+T = TypeVar("T")
 RETRY_DELAYS_S = (0.05, 0.2, 0.8, 2.0, 5.0)
 """Pauses between submissions of a write that the store did not take; after the last the error is raised."""
 
@@ -47,7 +50,7 @@ class Journal:
         """
         world = self._world
         for key, data in blobs.items():
-            await self._put_blob(key, data)
+            await patiently(partial(world.io.call, world.blobs.put, self._scope, key, data))
         self._writes += 1
         stamp = Stamp(world.owner, f"{self._name}-{self._writes}")
         puts = segment_puts(self._execution, self.position, events, stamp)
@@ -55,17 +58,6 @@ class Journal:
             last = group[-1] is puts[-1]
             await self._submit(group, [*group, *extra] if last else group, stamp)
         self.position += len(events)
-
-    async def _put_blob(self, key: tuple[str, ...], data: bytes) -> None:
-        for pause in (*RETRY_DELAYS_S, None):
-            try:
-                await self._world.io.call(self._world.blobs.put, self._scope, key, data)
-            except (StoreUnavailable, OutcomeUnknown, Throttled):
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                return
 
     async def _submit(self, puts: Sequence[Put], ops: Sequence[Op], stamp: Stamp) -> None:
         world = self._world
@@ -92,19 +84,20 @@ class Journal:
     async def _is_ours(self, puts: Sequence[Put], stamp: Stamp) -> bool:
         """Whether the first segment of the write stands in the log as ours. Raises FenceLost if it is another's."""
         world = self._world
-        key = puts[0].item.key
-        for pause in (*RETRY_DELAYS_S, None):
-            try:
-                ours = await world.io.call(wrote, world.documents, self._scope, key, stamp)
-            except (StoreUnavailable, OutcomeUnknown, Throttled):
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                if ours is False:
-                    raise FenceLost(f"The log of {self._execution} belongs to another driver now.")
-                return bool(ours)
-        return False
+        ours = await patiently(partial(world.io.call, wrote, world.documents, self._scope, puts[0].item.key, stamp))
+        if ours is False:
+            raise FenceLost(f"The log of {self._execution} belongs to another driver now.")
+        return ours is True
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What a call gives that may be made again; while the store stays away, after each of `RETRY_DELAYS_S`."""
+    for pause in RETRY_DELAYS_S:
+        try:
+            return await call()
+        except (StoreUnavailable, OutcomeUnknown, Throttled):
+            await asyncio.sleep(pause)
+    return await call()
 
 
 def grouped(puts: list[Put], extras: int) -> list[list[Put]]:
