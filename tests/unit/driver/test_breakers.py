@@ -565,6 +565,15 @@ def test_what_a_process_remembers_of_counts_is_what_is_stored(age_s: int) -> Non
     assert (expected, 4) == (stored(local, "key~k").counts, stored(local, "key~k").keep_s)
 
 
+def test_the_counts_of_at_most_twenty_seconds_are_told_with_one_write() -> None:
+    local = Local()
+    world = process(local)
+    held, now_s = world.guards.breakers._of(KEY), local.clock.now() // 1000
+    held.keep_s, held.pending = 60, {(0, now_s - age): (0, 1) for age in range(45)}
+    local.run(world.guards.breakers.settle(world))
+    assert ([20, 20, 5], {}) == ([len(write.add) for write in writes(local)], held.pending)
+
+
 def test_counts_that_cannot_be_told_are_kept_as_long_as_somebody_looks_at_them() -> None:
     local = Local()
     world = process(local)

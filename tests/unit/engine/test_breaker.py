@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from millrace.engine.breaker import (
-    CHANGES,
     Admitted,
     Breaker,
     Change,
@@ -179,6 +178,8 @@ def test_after_closing_a_rising_share_is_let_through(gone: int, share: int, unti
     assert abs(through - 20 * share) <= (0 if share == 100 else 100)
     refused = {one.retry_at for one in found if isinstance(one, Refused)}
     assert (set() if share == 100 else {NOW + until}) == refused
+    said = "breaker: closed" if share == 100 else f"breaker: closed, {share} % let through"
+    assert {said} == {one.trail for one in found}
     assert found == [ask(closed, NOW + gone, f"caller-{number}") for number in range(2_000)]
 
 
@@ -194,11 +195,11 @@ def test_an_operator_opens_until_an_operator_closes() -> None:
     assert Admitted(4, "breaker: closed") == ask(reset(forced, by="bob", why="", now=NOW), NOW)
 
 
-def test_the_last_changes_are_remembered() -> None:
+def test_the_last_twenty_changes_are_remembered() -> None:
     breaker = Breaker()
-    for number in range(CHANGES + 5):
+    for number in range(25):
         breaker = force_open(breaker, by="ann", why=str(number), now=NOW)
-    assert [str(number) for number in range(5, CHANGES + 5)] == [change.why for change in breaker.changes]
+    assert [str(number) for number in range(5, 25)] == [change.why for change in breaker.changes]
 
 
 class Life(RuleBasedStateMachine):

@@ -105,6 +105,12 @@ def test_what_cannot_run_is_refused_with_its_reason_before_anything_of_it_runs(
     assert [] == done.of(ev.AttemptStarted)
 
 
+def test_of_many_mistakes_in_a_task_the_first_five_are_told() -> None:
+    done = played(GEN, value=[made("a", **{f"wrong{number}": 1 for number in range(7)})])
+    message = done.failure("gen").message
+    assert [True] * 5 + [False] * 2 == [f"wrong{number}: " in message for number in range(7)]
+
+
 def test_as_many_tasks_as_may_be_are_taken() -> None:
     done = played(GEN, value=[made(f"t{n}") for n in range(5)])
     assert 5 == len(done.output()["gen"])

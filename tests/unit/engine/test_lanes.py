@@ -221,6 +221,18 @@ def test_more_failures_than_may_be_close_every_lane_and_the_failure_names_the_fi
     assert 40 > len(begun)
 
 
+@pytest.mark.parametrize("mode", ["distributed", "inline"])
+def test_a_loop_that_failed_names_its_first_ten_failed_iterations(mode: str) -> None:
+    done = spread(
+        each("loop", "{{input}}", work("a"), parallel=2, tolerate=12, mode=mode),
+        value=[0] * 14,
+        answers={f"loop[{at}]/a": [BAD] for at in range(14)},
+    )
+    found = done.finished().failure
+    assert found is not None
+    assert ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 14) == (found.details["failed"], found.details["iterations"])
+
+
 def _started(part: Play) -> list[str]:
     return [event.path for event in part.events if isinstance(event, ev.AttemptStarted)]
 

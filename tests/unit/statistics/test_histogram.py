@@ -39,6 +39,7 @@ def test_durations_below_16_ms_are_exact() -> None:
 def test_a_negative_duration_counts_as_zero_and_one_beyond_the_longest_as_that() -> None:
     assert bucket(0) == bucket(-5)
     assert bucket(LONGEST_MS) == bucket(LONGEST_MS * 1000)
+    assert bucket(2**40 - 1) < bucket(2**40) == bucket(2**41)
 
 
 @given(st.lists(DURATIONS, min_size=1, max_size=60), st.integers(0, 100))

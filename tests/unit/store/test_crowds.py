@@ -11,7 +11,7 @@ from millrace.base.errors import ConditionRefused, StoreUnavailable
 from millrace.ports.documents import Documents, Op, TenantScope
 from millrace.store import pools, slots
 from millrace.store.pool_items import Bid, Pool
-from millrace.store.slots import TRIES, Holder, Place
+from millrace.store.slots import Holder, Place
 
 SCOPE = TenantScope("acme")
 PLACE, POOL = Place("default", "db"), Pool("default", "gpu")
@@ -41,8 +41,8 @@ class Slow(MemoryDocuments):
     ],
     ids=["take a place", "leave a place", "take a place of a pool", "leave a place of a pool"],
 )
-def test_who_is_always_slower_is_told_after_so_many_tries(name: str, call: Callable[[Documents], object]) -> None:
+def test_who_is_always_slower_is_told_after_sixty_tries(name: str, call: Callable[[Documents], object]) -> None:
     documents = Slow()
     with pytest.raises(StoreUnavailable, match=f"'{name}' at once"):
         call(documents)
-    assert TRIES == documents.tries
+    assert 60 == documents.tries

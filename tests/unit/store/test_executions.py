@@ -202,6 +202,14 @@ def test_live_executions_of_every_tenant_are_found_by_their_time() -> None:
     assert 200 == len(found)
 
 
+def test_the_list_of_a_month_has_four_shards() -> None:
+    every = [new_summary(replace_started(execution=f"x{number}")) for number in range(200)]
+    assert {("default", "202601", str(number)) for number in range(4)} == {
+        put.item.indexes[Index.LIST].partition  # type: ignore[union-attr]
+        for put in every
+    }
+
+
 def test_the_live_index_has_the_sixteen_shards_that_stored_executions_lie_in_and_all_of_them_are_read() -> None:
     asked: list[str] = []
 

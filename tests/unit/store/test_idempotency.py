@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from millrace.adapters.memory import MemoryDocuments
@@ -58,3 +60,17 @@ def test_a_key_that_is_not_plain_is_refused(key: str) -> None:
 
 def test_a_plain_key_passes() -> None:
     assert "x" * 255 == checked_key("x" * 255)
+
+
+@pytest.mark.parametrize("depth", [128, 129])
+def test_an_answer_is_read_back_as_deep_as_it_may_be_and_no_deeper(depth: int) -> None:
+    documents = MemoryDocuments()
+    answer: Any = 1
+    for _ in range(depth):
+        answer = [answer]
+    documents.write(SCOPE, [record(CLAIM, answer, now=NOW)])
+    if depth == 128:
+        assert answer == earlier_answer(documents, SCOPE, CLAIM, now=NOW)
+    else:
+        with pytest.raises(InvalidRequest, match="128"):
+            earlier_answer(documents, SCOPE, CLAIM, now=NOW)
