@@ -88,7 +88,7 @@ def _read(environment: Environment, path: ReadPath) -> str:
     """What is to be said of reading below the output of a task; nothing, mostly."""
     if path.root != "tasks" or path.segments[1:2] != ("output",):
         return ""
-    for length in range(3, len(path.segments) + 1):
+    for length, _ in enumerate(path.segments[2:], 3):
         shape = environment.follow(ReadPath(path.root, path.segments[:length])).shape
         why = None if shape is None else deprecation_of(shape)
         if why is not None:
