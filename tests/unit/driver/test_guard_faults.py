@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millrace.driver.guards import host_of
+from millrace.driver.guards import _circuit_open, host_of
 from millrace.engine.breaker import Admitted, Breaker, Counts, Refused, admit, opened
 from millrace.engine.plan import BreakerPolicy
 
@@ -34,6 +34,28 @@ def test_a_host_that_cannot_be_called_has_no_breaker(host: str) -> None:
     assert "" == host_of({"url": f"https://{host}/"})
     longest = "a" * 253
     assert ["a:443", f"{longest}:443"] == [host_of({"url": f"https://{name}/"}) for name in ("a", longest)]
+
+
+@pytest.mark.parametrize("url", ["https://:8443/x", "https:///x", "https://", "//a:1/", "mailto:a@b"])
+def test_a_call_without_a_name_or_a_port_goes_to_no_host(url: str) -> None:
+    assert ("a:1" if url == "//a:1/" else "") == host_of({"url": url})
+
+
+@pytest.mark.parametrize(
+    ("retry_at", "wait", "again"),
+    [
+        (None, None, "until an operator closes it"),
+        (NOW - 1, 0, "at the moment"),
+        (NOW, 0, "at the moment"),
+        (NOW + 7, 7, "at the moment"),
+    ],
+)
+def test_a_refusal_says_when_to_come_again_or_that_an_operator_decides(
+    retry_at: int | None, wait: int | None, again: str
+) -> None:
+    failure = _circuit_open("crm", Refused(retry_at, "breaker: open"), NOW)
+    assert (wait, False) == (failure.retry_after_ms, failure.retryable)
+    assert f"The attempt was not made: the circuit breaker crm does not let it through {again}." == failure.message
 
 
 @pytest.mark.parametrize(("back_ms", "through"), [(0, False), (29_000, False), (30_001, True), (600_000, True)])

@@ -21,11 +21,17 @@ POOL = Pool("default", "gpu")
 
 
 class Stale(MemoryDocuments):
-    """Shows nobody in a line when it is read for the first time, as if it had just been empty."""
+    """Shows nobody in a line when it is read for the first time, as if it had just been empty, and notes what is
+    asked for."""
 
     hidden = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
     def query(self, scope: TenantScope, table: Table, partition: Any, *, within: Range = Range(), **more: Any) -> Page:
+        self.asked.append(partition[0])
         if self.hidden and partition[0] == "pool-line":
             self.hidden = False
             return Page(())
@@ -111,6 +117,16 @@ def test_a_line_that_has_changed_since_is_read_again_by_who_leaves_it_and_by_who
     documents.hidden = True
     assert ["x2"] == pools.leave(documents, SCOPE, POOL, bid(0, 1), now=3)
     assert (False, (0, 0)) == (documents.hidden, in_line(documents))
+
+
+def test_whoever_gives_the_last_free_place_looks_no_further(documents: Stale) -> None:
+    for number in (0, 1):
+        assert "granted" == pools.take(documents, SCOPE, POOL, bid(number), wait=True, now=1)
+    for number in (2, 3):
+        assert "queued" == pools.take(documents, SCOPE, POOL, bid(number), wait=True, now=1)
+    documents.asked.clear()
+    assert ["x2"] == pools.leave(documents, SCOPE, POOL, bid(0), now=2)
+    assert ["pool-keys", "pool-line"] == documents.asked
 
 
 def test_keys_that_wait_are_all_known_however_many_there_are(documents: Stale) -> None:
