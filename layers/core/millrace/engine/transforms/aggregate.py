@@ -65,7 +65,7 @@ def _extreme(choose: Callable[[list[Any]], Any]) -> Figure:
         kinds = {"number" if kind(value) in {"int", "double"} else kind(value) for value in found}
         if not kinds:
             return None
-        if len(kinds) > 1 or not kinds <= {"number", "string", "bool"}:
+        if len(kinds) > 1 or kinds - {"number", "string", "bool"}:
             shown = ", ".join(sorted(kinds))
             raise place.error(f"cannot compare {shown}", hint="min and max need numbers only, or texts only")
         return choose(found)
