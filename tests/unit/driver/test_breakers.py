@@ -619,6 +619,32 @@ def test_only_so_many_breakers_are_remembered() -> None:
     assert telling.KEPT == len(world.guards.breakers._held)
 
 
+@pytest.mark.parametrize("probing", [True, False], ids=["a probe that ends", "a failure that opens"])
+def test_a_result_that_loses_every_race_is_given_up_after_as_many_tries(probing: bool) -> None:
+    local = Local()
+    world, tries = process(local), []
+    policy = replace(POLICY, threshold=1)
+    if probing:
+        before = opened(Breaker(), POLICY, now=local.clock.now() - 10_000, counts=Counts(0, 2))
+        local.documents.write(SCOPE, [breaker_write("default", "key~k", Stored(), before)])
+    permit = local.run(world.guards.breakers.admit(world, KEY, policy, caller="a", limit_ms=1_000))
+    assert isinstance(permit, Permit)
+
+    def steal(ops: Sequence[Op]) -> None:
+        if "state" in ops[0].set:  # type: ignore[union-attr]
+            tries.append(local.loop.time())
+            now = stored(local, "key~k")
+            faster = replace(now.breaker, version=now.breaker.version + 1)
+            local.documents.write(SCOPE, [breaker_write("default", "key~k", now, faster)])
+
+    local.io.before_commit = steal
+    local.run(world.guards.breakers.report(world, permit, "failure"))
+    assert (probing, 32) == (permit.probe, len(tries))
+    assert ("halfOpen" if probing else "closed") == stored(local, "key~k").breaker.state
+    local.run(asyncio.sleep(2))  # until what was counted is told
+    assert 32 == len(tries)
+
+
 def test_a_caller_that_loses_every_race_is_refused() -> None:
     local = Local()
     before = opened(Breaker(), POLICY, now=local.clock.now() - 10_000, counts=Counts(0, 2))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.base.canonical import dumps, parse_json
-from millrace.ports.documents import TenantScope
+from millrace.ports.documents import Item, Op, TenantScope
 from millrace.store.definitions import Definitions, Side, Version
 from millrace.store.publishing import Draft, Stamp, next_version, publish
 from millrace.store.references import Use, reference_items, used_by, uses_of
@@ -119,3 +122,38 @@ def test_both_directions_tell_the_same(uses: list[Use]) -> None:
     for use in uses:
         backward = [inner for user in used_by(made, use.kind, use.target) for inner in user.uses]
         assert (use in backward) is (use.kind in ("taskRef", "secret"))
+
+
+def test_what_is_used_by_more_versions_than_one_read_gives_is_known_of_all() -> None:
+    made = definitions()
+    for number in range(101):
+        put(made, draft(USES[:1], content=f"h{number}"), label=f"1.0.{number}")
+    assert [*range(1, 102)] == [used.revision for used in used_by(made, "taskRef", "get-order")]
+
+
+class Counted(MemoryDocuments):
+    """Notes how much is written beside what, and how much before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.together: list[int] = []
+        self.before: list[int] = []
+
+    def write(self, scope: TenantScope, ops: Sequence[Op]) -> None:
+        self.together.append(len(ops))
+        super().write(scope, ops)
+
+    def batch_put(self, scope: TenantScope, items: Sequence[Item]) -> None:
+        self.before.append(len(items))
+        super().batch_put(scope, items)
+
+
+@pytest.mark.parametrize(("targets", "together", "before"), [(18, [25], []), (19, [6], [20])])
+def test_references_are_written_with_their_version_while_one_transaction_holds_them(
+    targets: int, together: list[int], before: list[int]
+) -> None:
+    documents = Counted()
+    made = Definitions(documents, SCOPE, "default")
+    version = put(made, draft(tuple(Use("a", "taskRef", f"task-{number}") for number in range(targets))))
+    assert (together, before) == (documents.together, documents.before)
+    assert targets == len(uses_of(documents, SCOPE, version))
