@@ -115,8 +115,9 @@ def test_an_actor_that_was_replaced_leaves_the_execution_to_its_successor(world:
 
 def test_a_held_lease_is_waited_for(world: Cloud) -> None:
     def hold(event: dict[str, Any]) -> None:
-        if event["action"] == "advance" and world.invocations[event["order"]["execution"], "advance"] == 1:
-            until_ms = world.platform.clock.now() + 1500
+        number = world.invocations[event["order"]["execution"], "advance"]
+        if event["action"] == "advance" and number <= 3:
+            until_ms = world.platform.clock.now() + (1500 if number < 3 else -1)
             update = Update(actor_key(event["order"]["execution"]), set={"owner": "other", "leaseUntil": until_ms})
             world.platform.documents.write(SCOPE, [update])
 

@@ -399,7 +399,18 @@ def _actor(platform: Platform, execution: str) -> Any:
 
 
 def _waits(platform: Platform, case: Case, execution: str) -> bool:
-    return has_come_to(platform, CALLER.scope, execution, case.after) and bool(_actor(platform, execution).token)
+    return has_come_to(platform, CALLER.scope, execution, case.after) and _rests(platform, CALLER.scope, execution)
+
+
+def _rests(platform: Platform, scope: TenantScope, execution: str) -> bool:
+    """Whether it is parked, and all that it waits for."""
+    actor = read_actor(platform.documents, scope, execution)
+    if actor is None or not (actor.token or actor.done):
+        return False
+    history = read_history(platform, scope, execution)
+    started = children(history)
+    awaited = sum(isinstance(event, ev.WaitStarted) and event.kind == "child" for event in history)
+    return awaited <= len(started) and all(_rests(platform, scope, child) for child in started.values())
 
 
 def has_come_to(platform: Platform, scope: TenantScope, execution: str, task: str) -> bool:

@@ -12,7 +12,7 @@ from .pools_mutants import MUTANTS, Mutant, Seen, seen_at_once
 from .seeds import succeeded
 
 CHUNK = 300
-CHUNKS = 4
+CHUNKS = 2
 
 
 @pytest.mark.parametrize("first", range(0, CHUNK * CHUNKS, CHUNK))
