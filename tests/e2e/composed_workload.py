@@ -3,8 +3,12 @@ places that executions share, handlers."""
 
 from __future__ import annotations
 
+import threading
+import time
+
 from millrace.base.errors import Unavailable
-from tests.e2e.test_kills import Caller
+from tests.e2e.demo import Demo
+from tests.e2e.server import Server
 
 LEAF = """\
 apiVersion: workflow.io/v1
@@ -76,8 +80,26 @@ def documents() -> list[str]:
     return [text.replace("RETRY", RETRY) for text in (LEAF, COMPOSED)]
 
 
-class ComposedCaller(Caller):
-    """Starts them as fast as it is answered, and cancels one in five."""
+class ComposedCaller(threading.Thread):
+    """Starts them as fast as it is answered, cancels one in five, and remembers what was acknowledged."""
+
+    def __init__(self, server: Server, shop: Demo) -> None:
+        super().__init__(daemon=True)
+        self.server = server
+        self.shop = shop
+        self.started: dict[int, str] = {}
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        number = 0
+        while not self.ended.is_set():
+            try:
+                self._once(number)
+            except Unavailable:  # the server is dead: what it had not acknowledged is sent again with the same key
+                time.sleep(0.05)
+                continue
+            number += 1
+            self.ended.wait(0.02)
 
     def _once(self, number: int) -> None:
         reply = self.server.call(

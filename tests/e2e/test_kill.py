@@ -108,6 +108,7 @@ def _every_execution_is_right(pasts: dict[int, Past]) -> None:
             assert {"number": number, "seen": BRANCHES} == past.view["output"]
         elif status == "failed":
             # Three kills met the same attempt: it may be what kills the process, and is given up.
+            assert "driver_crash" == past.view["error"]["kind"]
             assert 3 <= max(past.count("AttemptUnknown", path) for path in EFFECTS), past.view
         else:
             assert "cancelled" == status
