@@ -297,3 +297,21 @@ def test_a_type_without_a_block_has_no_config() -> None:
     finally:
         unregister_type("beep")
     assert ("beep", "write", None, None) == (node.type, node.effect, node.config, node.compute)
+
+
+@pytest.mark.parametrize(
+    ("block", "task_ms", "wait_ms"),
+    [
+        ({"type": "http", "request": {"url": "https://a.example"}}, 600_000, None),
+        ({"wait": {"for": "1h"}}, 600_000, None),
+        ({"event": {"type": "paid", "match": "true"}}, None, 600_000),
+        ({"type": "approval", "approvers": ["user:ann"]}, None, 600_000),
+        ({"workflowRef": "child"}, None, 600_000),
+    ],
+    ids=["a call", "a time", "an event", "an approval", "another execution"],
+)
+def test_the_timeout_of_a_task_is_that_of_its_wait_where_something_else_ends_it(
+    block: dict[str, Any], task_ms: int | None, wait_ms: int | None
+) -> None:
+    (node,) = compiled(document([{"id": "a", "timeout": "10m", **block}])).nodes
+    assert (task_ms, wait_ms) == (node.timeout_ms, None if node.wait is None else node.wait.timeout_ms)

@@ -77,6 +77,7 @@ TABLE: list[tuple[str, Any, list[dict[str, Any]], Any]] = [
     ("sort list of keys", ROWS, [{"sort": {"by": ["cat", "id"], "order": "desc"}}, ID], [2, 3, 1, 4]),
     ("sort expression missing", ROWS, [{"sort": "item.cat"}, ID], [1, 3, 2, 4]),
     ("sort expression", ROWS, [{"sort": "0 - id"}, ID], [4, 3, 2, 1]),
+    ("sort texts by code point", ['a"', "a!", "a"], [{"sort": "item"}], ["a", "a!", 'a"']),
     ("sort mixed", MIXED, [{"sort": "item"}], [False, True, 1, 2.5, 3, "a", "b", [1], [2], {"z": 1}, None]),
     (
         "sort mixed desc",

@@ -16,7 +16,8 @@ from millrace.expr.values import DEPTH_MAX, json_text, kind, secret_fault
 MISSING: Final = object()
 """Stands for a field that is not there, which is told from null."""
 
-_RANKS: Final = {"bool": 0, "int": 1, "double": 1, "string": 2, "list": 3, "map": 4}
+_ORDER: Final = (("bool",), ("int", "double"), ("string",), ("list",), ("map",))
+_RANKS: Final = {what: rank for rank, group in enumerate(_ORDER) for what in group}
 
 
 def sort_key(value: Any, fuel: Fuel) -> tuple[int, Any]:
