@@ -298,7 +298,6 @@ def test_a_state_that_reads_a_task_which_reads_it_is_a_ring() -> None:
     assert [("self-reference", 'the task "a" waits for itself')] == loops
 
 
-@pytest.mark.repeats
 def test_reads_through_the_state_are_counted() -> None:
     many = 460
     entry = "+".join(f"tasks.t{i}.attempts" for i in range(many))
