@@ -34,7 +34,7 @@ dev: $(VENV)/.local ## Start the platform and publish the examples again wheneve
 	@MILLRACE_LAMBDA_FUNCTIONS='$(FUNCTIONS)' exec $(BIN)/millrace dev --watch docs/examples
 
 .PHONY: test
-test: $(VENV)/.dev .venv-sam/.ready .venv-emulator/.ready ## Run all tests with their coverage gates
+test: $(VENV)/.dev .venv-sam/.ready ## Run the tests with their coverage gates
 	$(BIN)/python tools/run_tests.py
 
 .PHONY: lint
@@ -51,9 +51,14 @@ lint: $(VENV)/.dev ## Formatting, lint, types, contracts
 	  if [ -f tools/$$tool.py ]; then $(BIN)/python tools/$$tool.py --check || exit 1; fi; done
 
 .PHONY: check
-check: lint test ## Exactly what CI runs
+check: lint test proof ## Exactly what CI runs
 
 ## Deeper checks
+
+.PHONY: proof
+proof: e2e-tools ## Play 10,000 seeds of faults; build for AWS and run ten workflows on an emulator
+	$(BIN)/python -m tests.simulation 10000
+	$(BIN)/python -m pytest -m e2e tests/e2e/deploy tests/infra
 
 .PHONY: bench
 bench: $(VENV)/.local ## Measure, as ratios to floors measured in the same run
@@ -69,7 +74,7 @@ mutate: $(VENV)/.dev ## Change the code at random places and count what the test
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## Kill and restart a real server, many times
-	$(BIN)/python -m pytest tests/e2e -m e2e -p no:randomly
+	$(BIN)/python -m pytest tests/e2e -m e2e -p no:randomly --ignore=tests/e2e/deploy
 
 .PHONY: docs
 docs: $(VENV)/.dev ## Write the generated reference, schemas and OpenAPI document

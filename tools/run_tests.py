@@ -2,7 +2,7 @@
 
 Tracing makes pure code several times slower, so only tests of single modules are traced. What plays many cases, the
 simulator, and the suites over whole functions and emulated clouds run without it, and what starts servers runs one test
-at a time.
+at a time. More seeds, and what is built and deployed, are the part of `make proof`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> int:
     parts = (
         ("-n", "2", "--dist", "worksteal", "-m", "traced", "--cov", "--cov-report=", *TRACED),
         ("-n", "2", "--dist", "loadgroup", "-m", "not traced and not e2e"),
-        ("-m", "e2e", "tests/e2e", "tests/infra", "tests/functions"),
+        ("-m", "e2e", "tests/e2e", "--ignore=tests/e2e/deploy"),
     )
     for part in parts:
         code = run("pytest", *part)
