@@ -32,7 +32,7 @@ def main() -> int:
         return run("pytest", *sys.argv[1:])
     parts = (
         ("-n", "2", "--dist", "worksteal", "-m", "traced", "--cov", "--cov-report=", *TRACED),
-        ("-n", "2", "--dist", "loadgroup", "-m", "not traced and not e2e"),
+        ("-n", "2", "--dist", "loadscope", "-m", "not traced and not e2e"),
         ("-m", "e2e", "tests/e2e", "--ignore=tests/e2e/deploy"),
     )
     for part in parts:

@@ -16,8 +16,6 @@ from millrace.local.template import load_document
 from tests.conformance.documents.cloud import REGION, TABLES, make_tables, mocked_aws
 from tests.functions.runtime import Sandbox, invoke, sandbox
 
-pytestmark = pytest.mark.xdist_group("built")  # one build
-
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".aws-sam" / "host"
 BUCKET = "millrace-values"

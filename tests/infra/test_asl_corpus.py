@@ -21,10 +21,7 @@ from tests.corpus import Case, examples, small
 from tests.infra.histories import misordered
 from tests.infra.worlds import CALLER, Cloud, Ran, cloud, demo_service, finish, local_platform, publish, result, start
 
-pytestmark = [
-    pytest.mark.timeout(300),  # the first test of the module runs the whole corpus in both worlds
-    pytest.mark.xdist_group("corpus"),  # once, not in each process
-]
+pytestmark = pytest.mark.timeout(300)  # the first test of the module runs the whole corpus in both worlds
 CASES = [*small(), *examples()]
 THREADS = 4
 BY_NAME = {case.name: case for case in CASES}

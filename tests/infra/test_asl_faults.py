@@ -18,8 +18,6 @@ from millrace.store.executions import Message, actor_key, read_actor
 from tests.corpus import Case, small
 from tests.infra.worlds import CALLER, Cloud, Ran, cloud, demo_service, finish, publish, result, start, until
 
-pytestmark = pytest.mark.xdist_group("faults")  # one cloud
-
 CASES = {case.name: case for case in small()}
 SCOPE = CALLER.scope
 

@@ -31,8 +31,6 @@ from tests.infra.reach import Need, granted, note
 from tests.infra.test_template import FUNCTIONS
 from tests.infra.worlds import CALLER, Cloud, cloud, demo_service, is_over, until
 
-pytestmark = pytest.mark.xdist_group("reach")  # one tour
-
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = "x" * 70_000
 """Above what is kept inline."""

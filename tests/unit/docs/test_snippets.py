@@ -21,7 +21,7 @@ from tests.e2e.examples import FUNCTIONS_SETTING, differences, wait_until_publis
 from tests.e2e.server import Server
 from tests.unit.docs.snippets import NEEDS, PAGES, ROOT, SHELLS, SNIPPETS, Snippet, snippets_in
 
-pytestmark = [pytest.mark.repeats, pytest.mark.xdist_group("snippets")]
+pytestmark = pytest.mark.repeats
 
 with socket.create_server(("127.0.0.1", 0)) as free:
     MOCK_PORT = free.getsockname()[1]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from millrace.base.errors import Conflict, MillraceError, Unavailable
 from millrace.base.ids import lane_name
 from millrace.driver.advance import advance
+from millrace.driver.loop import cancel_others
 from millrace.driver.park import park
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import Advanced, Again, Done, DriverWorld, Poke, Wait
@@ -115,6 +116,7 @@ class InProcessOrchestrator:
                 close = getattr(runner, "aclose", None)
                 if close is not None:
                     await close()
+        await cancel_others()  # counts of breakers and budgets that were about to be told
 
     def _begin(self, scope: TenantScope, execution: str) -> None:
         key = (scope.tenant, execution)

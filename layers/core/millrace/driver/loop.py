@@ -10,6 +10,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+async def cancel_others() -> None:
+    """End whatever else runs on this loop, before it is closed."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 class DriverLoop:
     """Runs coroutines from any thread on a loop in a thread of its own, which begins with the first of them."""
 
@@ -35,6 +43,7 @@ class DriverLoop:
             held, self._held = self._held, None
         if held is not None:
             loop, thread = held
+            asyncio.run_coroutine_threadsafe(cancel_others(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()

@@ -1,0 +1,29 @@
+"""The loop of a sandbox ends what it runs before it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from millrace.driver.loop import DriverLoop
+
+
+def test_what_still_runs_on_a_loop_is_ended_with_it_and_a_later_run_begins_another() -> None:
+    loop, told = DriverLoop(), []
+
+    async def linger() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0)
+            told.append("ended")
+
+    async def leave() -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(linger())
+        await asyncio.sleep(0)
+        return task
+
+    task = loop.run(leave())
+    loop.close()
+    assert (["ended"], True) == (told, task.cancelled())
+    assert [2] == [loop.run(asyncio.sleep(0, 2))]
+    loop.close()
