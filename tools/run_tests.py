@@ -1,8 +1,8 @@
 """Runs all tests in two processes, then judges coverage: 100 % where the code is pure, 90 % over all.
 
 Tracing makes pure code several times slower, so only tests of single modules are traced. What plays many cases, the
-simulator, and the suites over whole functions and emulated clouds run without it, and what starts servers runs one test
-at a time. More seeds, and what is built and deployed, are the part of `make proof`.
+simulator, and the suites over whole functions and emulated clouds run without it, and what starts servers runs last.
+More seeds, and what is built and deployed, are the part of `make proof`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> int:
     parts = (
         ("-n", "2", "--dist", "worksteal", "-m", "traced", "--cov", "--cov-report=", *TRACED),
         ("-n", "2", "--dist", "loadscope", "-m", "not traced and not e2e"),
-        ("-m", "e2e", "tests/e2e", "--ignore=tests/e2e/deploy"),
+        ("-n", "2", "--dist", "loadscope", "-m", "e2e", "tests/e2e", "--ignore=tests/e2e/deploy"),
     )
     for part in parts:
         code = run("pytest", *part)

@@ -10,7 +10,7 @@ from .playing import shows, sound, traced
 from .seeds import succeeded
 
 CHUNK = 400
-CHUNKS = 6
+CHUNKS = 4
 
 
 @pytest.mark.parametrize("first", range(0, CHUNK * CHUNKS, CHUNK))

@@ -9,7 +9,7 @@ from .playing import shows, sound, traced
 from .seeds import play, succeeded
 
 CHUNK = 500
-CHUNKS = 4
+CHUNKS = 2
 """`make proof` plays 10,000 seeds, without pytest around them."""
 
 
