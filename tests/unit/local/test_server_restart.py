@@ -46,6 +46,15 @@ def test_nothing_is_open_when_the_server_is_stopped(tmp_path: Path) -> None:
         wiring.current()
 
 
+def test_a_server_that_stops_gives_the_process_back_to_the_one_before(tmp_path: Path) -> None:
+    with LocalServer(settings(tmp_path / "outer")) as outer:
+        before = wiring.current()
+        with LocalServer(settings(tmp_path / "inner")):
+            assert before is not wiring.current()
+        assert before is wiring.current()
+        assert 200 == outer.client.call("GET", "/workflows")[0]
+
+
 def test_the_root_is_the_nearest_folder_with_a_template_and_functions(tmp_path: Path) -> None:
     (tmp_path / "a" / "functions").mkdir(parents=True)
     (tmp_path / "a" / "template.yaml").touch()

@@ -68,8 +68,7 @@ class LocalServer:
         undo.callback(demo_listener.stop)
         local = open_local(self.settings, demo_url=f"http://{HOST}:{self.demo_port}")
         undo.callback(local.close)
-        wiring.use(local.platform)
-        undo.callback(wiring.use, None)
+        undo.callback(wiring.use, wiring.use(local.platform))
         console = self.root / "console" / "dist"
         gateway = Gateway(
             Router(template.routes),

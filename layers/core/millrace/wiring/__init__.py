@@ -47,7 +47,8 @@ def current() -> Platform:
         return _HOLDER.platform
 
 
-def use(platform: Platform | None) -> None:
-    """Make this the platform of the process; None forgets it."""
+def use(platform: Platform | None) -> Platform | None:
+    """Make this the platform of the process; None forgets it. Returns the one before, for who gives it back."""
     with _HOLDER.lock:
-        _HOLDER.platform = platform
+        before, _HOLDER.platform = _HOLDER.platform, platform
+        return before
