@@ -32,11 +32,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 def test_a_workflow_is_published_once_run_and_remembered(server: LocalServer) -> None:
     client = server.client
+    greeting = HELLO.replace(b"name: hello", b"name: remembered", 1)
     assert (201, 200) == (
-        client.publish("Workflow", HELLO, media="yaml")[0], client.publish("Workflow", HELLO, media="yaml")[0],
+        client.publish("Workflow", greeting, media="yaml")[0], client.publish("Workflow", greeting, media="yaml")[0],
     )  # fmt: skip
     status, execution = client.call(
-        "POST", "/workflows/hello/executions", value={"input": {"userId": 3}}, query={"wait": "20s"}
+        "POST", "/workflows/remembered/executions", value={"input": {"userId": 3}}, query={"wait": "20s"}
     )
     assert (200, "succeeded") == (status, execution["status"])
     name = json.loads(Client(server.demo_port).send("GET", "/users/3").body)["name"]
