@@ -74,6 +74,17 @@ def test_a_decision_that_comes_twice_counts_once_and_one_that_comes_late_is_refu
         decide(local, execution, message_id="m3")
 
 
+@pytest.mark.parametrize("decision", ["approved", "rejected"])
+def test_a_decision_that_was_taken_may_be_sent_again_after_it_has_decided(decision: str) -> None:
+    local, execution = waiting()
+    first = decide(local, execution, principal="ann", decision=decision)
+    local.drive(execution)
+    before = get_execution(local.platform, CALLER, execution)
+    assert first == decide(local, execution, principal="ann", decision=decision)
+    local.drive(execution)
+    assert before == get_execution(local.platform, CALLER, execution)
+
+
 def test_what_is_no_approval_of_the_execution_is_not_found_or_refused() -> None:
     local = Local()
     local.publish(workflow("flow", [call("a"), {"id": "e", "event": {"type": "paid", "timeout": "1h"}}]))

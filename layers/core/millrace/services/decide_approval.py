@@ -8,7 +8,7 @@ from millrace.base.errors import Conflict, Forbidden, InvalidInput, NotFound
 from millrace.services.caller import Caller
 from millrace.services.get_execution import get_execution
 from millrace.services.platform import Platform
-from millrace.services.send_message import send_message
+from millrace.services.send_message import send_message, was_sent
 from millrace.store.executions import Message
 
 Verdict = Literal["approved", "rejected"]
@@ -25,7 +25,8 @@ def decide_approval(
     form: Any,
     message_id: str,
 ) -> dict[str, Any]:
-    """``{execution, task, decision, messageId}``; the decision counts once it is part of the history.
+    """``{execution, task, decision, messageId}``; the decision counts once it is part of the history, and one whose id
+    was taken before changes nothing.
 
     Raises NotFound for a task that is no approval of this execution, Conflict when it waits for nobody now, Forbidden
     for a caller who is none of its approvers, InvalidInput for a form that does not fit its schema.
@@ -36,8 +37,11 @@ def decide_approval(
             f"The execution {execution} has no approval {path!r} yet.",
             hint=f"GET /api/v1/executions/{execution} shows what waits.",
         )
+    told = {"execution": execution, "task": path, "decision": decision, "messageId": message_id}
     waiting = task.get("waiting")
     if waiting is None or waiting["kind"] != "approval":
+        if was_sent(platform, caller, execution, message_id):
+            return told  # sent again, since whoever sent it did not hear that it was taken
         raise Conflict(
             f"The task {path!r} waits for no decision: it is {task['status']}.",
             hint="It may have been decided, or timed out, already.",
@@ -60,7 +64,7 @@ def decide_approval(
         at=platform.clock.now(),
     )
     send_message(platform, caller, execution, message)
-    return {"execution": execution, "task": path, "decision": decision, "messageId": message_id}
+    return told
 
 
 def _may(caller: Caller, approvers: list[str]) -> bool:

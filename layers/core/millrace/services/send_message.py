@@ -42,6 +42,11 @@ def send_message(platform: Platform, caller: Caller, execution: str, message: Me
     platform.orchestrator.wake(caller.scope, execution, token)
 
 
+def was_sent(platform: Platform, caller: Caller, execution: str, identifier: str) -> bool:
+    """Whether a message of this id has been taken: it waits in the inbox, or is history."""
+    return _is_there(platform, caller, execution, identifier) or _is_history(platform, caller, execution, identifier)
+
+
 def _is_history(platform: Platform, caller: Caller, execution: str, identifier: str) -> bool:
     segments = read_segments(platform.documents, caller.scope, execution)
     return any(getattr(event, "message", "") == identifier for segment in segments for event in segment.events)
