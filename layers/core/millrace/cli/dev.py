@@ -12,11 +12,11 @@ from pathlib import Path
 
 import millrace
 from millrace.base.errors import MillraceError
-from millrace.cli import shapes
+from millrace.cli.changes import tell
 from millrace.cli.codes import Exit
 from millrace.cli.inputs import read_input
 from millrace.cli.main import existing_folder
-from millrace.cli.output import Output, plain
+from millrace.cli.output import Output
 from millrace.cli.settings import settings_of, take_data
 from millrace.local import documents
 from millrace.local.listener import HOST
@@ -87,36 +87,6 @@ def load(server: LocalServer, folder: Path, output: Output) -> None:
             refused += 1
             tell(Change("refused", document.file, published), output)
     output.say(f"published {len(found) - refused} of {len(found)} documents of {folder}")
-
-
-def tell(change: Change, output: Output) -> None:
-    """Say what became of a file."""
-    published = change.published
-    if published is None:
-        text = "was deleted; its last version stays in force" if change.what == "deleted" else change.why
-        output.warn(f"{plain(str(change.file))}: {plain(text)}")
-    elif published.ok:
-        name, version = published.answer.get("name", ""), published.answer.get("version", "")
-        output.say(f"published {plain(str(name))} {plain(str(version))} from {plain(str(change.file))}")
-    elif published.findings:  # they hold the detail and the hint
-        output.warn(f"{plain(str(change.file))}: not published")
-    else:
-        detail = str(published.answer.get("detail") or published.answer.get("title") or "")
-        output.warn(f"{plain(str(change.file))}: not published: {plain(detail)}")
-        if hint := published.answer.get("hint"):
-            output.warn(f"    {plain(str(hint))}")
-    findings = published.findings if published else []
-    for line in shapes.finding_lines(findings, str(change.file)):
-        output.warn(line)
-    output.data(
-        {
-            "event": change.what,
-            "file": str(change.file),
-            "name": published.answer.get("name") if published else None,
-            "version": published.answer.get("version") if published else None,
-            "findings": findings,
-        }
-    )
 
 
 def _run_once(server: LocalServer, name: str, value: object, output: Output, stop: threading.Event) -> None:

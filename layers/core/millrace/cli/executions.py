@@ -1,13 +1,16 @@
-"""`millrace executions`: what ran and what runs."""
+"""`millrace executions`: what ran and what runs, and what those that wait are told."""
 
 from __future__ import annotations
 
 import argparse
 import secrets
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from millrace.base.errors import InvalidRequest
 from millrace.cli import shapes
 from millrace.cli.codes import Exit
+from millrace.cli.inputs import read_input
 from millrace.cli.output import Output, plain
 from millrace.cli.session import connect
 from millrace.cli.settings import settings_of, take_data
@@ -26,6 +29,17 @@ _FILTERS: Final = {
     "cursor": "cursor",
 }
 """Query parameter of the list → where the argument for it is."""
+_VERDICTS: Final = {"approve": "approved", "reject": "rejected"}
+_MESSAGES: Final = {
+    "cancel": "is being cancelled",
+    "pause": "starts nothing new until it is resumed",
+    "resume": "goes on",
+    "signal": "",
+    **_VERDICTS,
+}
+"""What an execution can be told, and what is said of it then."""
+SHOWN: Final = 10
+"""Approvals named at most."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +48,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         "action",
         nargs="?",
         default="list",
-        choices=["list", "show", "events", "cancel", "to-test"],
+        choices=["list", "show", "events", *_MESSAGES, "to-test"],
         help="default: list",
     )
     parser.add_argument("id", nargs="?", help="of the execution; needed by all but list")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        help="approve, reject: the approval, such as sign-off or loop[0]/sign; may be left out where one waits. "
+        "signal: its name",
+    )
     parser.add_argument("--workflow", help="list: only executions of this workflow")
     parser.add_argument(
         "--version", dest="label_of_version", help="list: only of this version; with --workflow and --status"
@@ -53,13 +73,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=20, help="list: at most this many (default 20)")
     parser.add_argument("--name", help="to-test: the name of the test")
     parser.add_argument("--reason", default="", help="cancel: recorded in the history")
+    parser.add_argument("--comment", default="", help="approve, reject: recorded with the decision")
+    parser.add_argument("--form", help="approve, reject: what the approval asks for, as JSON, @FILE or @-")
+    parser.add_argument("--payload", help="signal: what it brings, as JSON, @FILE or @-")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
-    if (arguments.action == "list") != (arguments.id is None):
-        wanted = "takes no id" if arguments.action == "list" else "needs the id of an execution"
-        output.problem(f"executions {arguments.action} {wanted}", hint="See `millrace executions --help`.")
+    if wanted := _lacks(arguments):
+        output.problem(
+            f"executions {arguments.action} {wanted}", hint="See `millrace executions --help`.", code="usage"
+        )
         return Exit.USAGE
+    given = {
+        name: read_input(text, f"--{name}")
+        for name in ("form", "payload")
+        if (text := getattr(arguments, name)) is not None
+    }
     with connect(settings_of(arguments)) as client:
         if arguments.action == "list":
             return _list(client, arguments, output)
@@ -68,12 +97,8 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             return _events(client, path, output)
         if arguments.action == "to-test":
             return _to_test(client, path, arguments.name, output)
-        if arguments.action == "cancel":
-            _, answer = client.call("POST", f"{path}/cancel", value=_cancellation(arguments.reason))
-            what = "was cancelled already" if answer["status"] == "cancelled" else "is being cancelled"
-            output.say(f"{plain(answer['id'])} {what}")
-            output.data(answer)
-            return Exit.OK
+        if arguments.action in _MESSAGES:
+            return _tell(client, path, arguments, given, output)
         _, execution = client.call("GET", path, query={"tasks": "all"} if output.as_json else {})
         output.data(execution)
         shapes.print_execution(output, execution)
@@ -126,5 +151,49 @@ def _to_test(client: Client, path: str, name: str | None, output: Output) -> Exi
     return Exit.OK if answer["passes"] else Exit.FAILED
 
 
-def _cancellation(reason: str) -> dict[str, str]:
-    return {"reason": reason or "cancelled from the command line", "messageId": secrets.token_hex(16)}
+def _lacks(arguments: argparse.Namespace) -> str:
+    """What the words of the command line have too many or too few of; empty when they are right."""
+    if arguments.action == "list" and arguments.id is not None:
+        return "takes no id"
+    if arguments.action != "list" and arguments.id is None:
+        return "needs the id of an execution"
+    if arguments.action == "signal" and arguments.what is None:
+        return "needs the name of the signal"
+    if arguments.what is not None and arguments.action not in {"signal", *_VERDICTS}:
+        return f"takes nothing behind the id, and {arguments.what} stands there"
+    return ""
+
+
+def _tell(client: Client, path: str, arguments: argparse.Namespace, given: Mapping[str, Any], output: Output) -> Exit:
+    """Send what an execution is to be told; each command line is one message."""
+    action, value = arguments.action, {"messageId": secrets.token_hex(16)}
+    if action in _VERDICTS:
+        task = arguments.what or _asking(client, path)
+        value |= {"decision": _VERDICTS[action], "comment": arguments.comment, **given}
+        _, answer = client.call("POST", f"{path}/approvals/{segment(task)}", value=value)
+        said = f"sent: {plain(task)} {_VERDICTS[action]}"
+    elif action == "signal":
+        _, answer = client.call("POST", f"{path}/signals/{segment(arguments.what)}", value={**value, **given})
+        said = f"sent: {plain(arguments.what)}"
+    else:
+        value |= {"reason": arguments.reason or "cancelled from the command line"} if action == "cancel" else {}
+        _, answer = client.call("POST", f"{path}/{action}", value=value)
+        said = "was cancelled already" if answer["status"] == "cancelled" else _MESSAGES[action]
+        said = f"{plain(answer['id'])} {said}"
+    output.data(answer)
+    output.say(said)
+    return Exit.OK
+
+
+def _asking(client: Client, path: str) -> str:
+    """The one approval that waits. Raises InvalidRequest where there is none, or more than one."""
+    _, execution = client.call("GET", path, query={"tasks": "all"})
+    waits = [name for name, task in execution["tasks"].items() if (task.get("waiting") or {}).get("kind") == "approval"]
+    if len(waits) == 1:
+        return str(waits[0])
+    if not waits:
+        raise InvalidRequest(
+            f"no approval of {execution['id']} waits: it is {execution['status']}",
+            hint=f"`millrace executions show {execution['id']}` shows what does.",
+        )
+    raise InvalidRequest(f"{len(waits)} approvals wait", hint=f"Name one of {', '.join(waits[:SHOWN])}.")

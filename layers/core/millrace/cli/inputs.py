@@ -1,4 +1,4 @@
-"""Reads the value of ``--input``: JSON on the command line, in a file, or on standard input."""
+"""Reads the JSON of ``--input`` and its like: on the command line, in a file, or on standard input."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from millrace.base.errors import InvalidRequest
 from millrace.base.limits import REQUEST_BYTES
 
 
-def read_input(text: str) -> Any:
-    """The JSON value of ``text``; ``@path`` reads a file and ``@-`` standard input.
+def read_input(text: str, option: str = "--input") -> Any:
+    """The JSON value of ``text``, given as ``option``; ``@path`` reads a file and ``@-`` standard input.
 
     Raises InvalidRequest, saying where the JSON is wrong, and OSError when the file cannot be read.
     """
     if not text.startswith("@"):
-        return _parse(text.encode(errors="surrogateescape"), "--input")
+        return _parse(text.encode(errors="surrogateescape"), option)
     if text == "@-":
         return _parse(sys.stdin.buffer.read(REQUEST_BYTES + 1), "standard input")
     with Path(text[1:]).open("rb") as stream:

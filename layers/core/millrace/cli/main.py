@@ -24,7 +24,10 @@ VERBS: Final[Mapping[str, str]] = {
     "fmt": "write documents in their canonical form",
     "test": "run the tests of workflows, without any effect",
     "run": "run a workflow, or a file, and follow it",
-    "executions": "list, show and cancel executions",
+    "publish": "publish the documents of files and folders",
+    "workflows": "list, show, activate and delete workflows",
+    "tasks": "list, show, activate and delete reusable tasks",
+    "executions": "list, show, pause and cancel executions, and answer what they wait for",
     "breakers": "list, show, open, close and reset circuit breakers",
     "export": "write a workflow with everything it depends on",
     "mock": "answer for the API of an OpenAPI document, from its examples",
@@ -32,8 +35,8 @@ VERBS: Final[Mapping[str, str]] = {
     "secrets": "store, list and delete the secrets of this machine",
     "version": "print the version",
 }
-_MODULES: Final[Mapping[str, str]] = {"import": "import_verb"}
-"""Verbs whose module cannot have their name, since it is a word of Python."""
+_MODULES: Final[Mapping[str, str]] = {"import": "import_verb", "workflows": "definitions", "tasks": "definitions"}
+"""Verbs whose module has another name: a word of Python cannot be one, and two verbs may do the same."""
 
 
 _JSON: Final = "--json"

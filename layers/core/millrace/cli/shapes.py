@@ -69,9 +69,25 @@ def _task_row(path: str, task: Mapping[str, Any]) -> list[str]:
     count = int(task.get("attempts") or 0)
     attempts = f"{count} ({count - 1} retried)" if count > 1 else str(count)
     inside = [f"{count} {name}" for name, count in sorted((task.get("inside") or {}).items())]
-    notes = [*([str(cause)] if cause else []), *([f"inside: {', '.join(inside)}"] if inside else [])]
+    waits = task.get("waiting")
+    notes = [
+        *([str(cause)] if cause else []),
+        *([waited_for(waits)] if waits else []),
+        *([f"inside: {', '.join(inside)}"] if inside else []),
+    ]
     shown = f"{status} ({'; '.join(notes)})" if notes else status
     return [path, shown, attempts, duration(task.get("durationMs"))]
+
+
+def waited_for(waiting: Mapping[str, Any]) -> str:
+    """What a task waits for, and until when it does."""
+    kind = str(waiting.get("kind", ""))
+    what = str(waiting.get("signal") or waiting.get("execution") or "")
+    if kind == "approval":
+        approved = sum(one["decision"] == "approved" for one in waiting["decisions"])
+        what = f"{approved} of {waiting['required']}, by {', '.join(map(str, waiting['approvers']))}"
+    until = f"until {waiting['until']}" if waiting.get("until") else ""
+    return " ".join(part for part in (kind, what, until) if part)
 
 
 def print_execution(output: Output, execution: Mapping[str, Any]) -> None:

@@ -89,11 +89,13 @@ class Client:
         sent = {"content-type": "application/json", **(headers or {})}
         return _judged(self.send(method, target, body=body, headers=sent))
 
-    def publish(self, kind: str, document: bytes, *, media: str) -> tuple[int, Any]:
+    def publish(
+        self, kind: str, document: bytes, *, media: str, query: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
         """Publish a document; ``kind`` is Workflow or WorkflowTask. Raises Refused with the findings in its facts."""
         collection = "tasks" if kind == "WorkflowTask" else "workflows"
-        headers = {"content-type": f"application/{media}"}
-        return _judged(self.send("POST", f"/api/v1/{collection}", body=document, headers=headers))
+        target = f"/api/v1/{collection}" + (f"?{urlencode(query)}" if query else "")
+        return _judged(self.send("POST", target, body=document, headers={"content-type": f"application/{media}"}))
 
 
 def _judged(reply: Reply) -> tuple[int, Any]:

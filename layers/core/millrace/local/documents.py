@@ -7,7 +7,7 @@ document, whatever surrounds it, so splitting the text there needs no parser and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,10 +124,11 @@ def tasks_first(documents: Iterable[Document]) -> list[Document]:
     return sorted(published, key=lambda document: document.kind != "WorkflowTask")
 
 
-def publish(client: Client, document: Document) -> Published:
-    """Publish one document. A refusal is an answer here; raises Unavailable when no server answers."""
+def publish(client: Client, document: Document, query: Mapping[str, str] | None = None) -> Published:
+    """Publish one document; ``query`` is what the route takes beside it. A refusal is an answer here; raises
+    Unavailable when no server answers."""
     try:
-        status, answer = client.publish(document.kind, document.text, media=document.media)
+        status, answer = client.publish(document.kind, document.text, media=document.media, query=query)
     except Refused as refused:
         return Published(document, refused.status, refused.facts)
     return Published(document, status, answer)
