@@ -138,8 +138,9 @@ class Floors:
     asyncio_commit_s: float
 
 
-def commit_s(folder: Path, synchronous: str, *, count: int = 200, size: int = 1_000) -> float:
-    """The median time of one commit of a row of ``size`` bytes, from a thread of its own like the store's."""
+def commit_s(folder: Path, synchronous: str, *, count: int = 200, size: int = 1_000, rest_s: float = 0.0) -> float:
+    """The median time of one commit of a row of ``size`` bytes; each after ``rest_s`` without any, which makes it
+    slower, since processor and disk have gone to rest."""
     database = sqlite3.connect(folder / "floor.db", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute(f"PRAGMA synchronous={synchronous}")
@@ -147,6 +148,8 @@ def commit_s(folder: Path, synchronous: str, *, count: int = 200, size: int = 1_
     times = []
     for _ in range(count):
         key = secrets.token_hex(16)
+        if rest_s:
+            time.sleep(rest_s)
         began = time.perf_counter()
         database.execute("BEGIN IMMEDIATE")
         database.execute("INSERT INTO t VALUES (?, ?)", (key, b"x" * size))
