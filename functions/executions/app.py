@@ -40,7 +40,7 @@ def list_all_executions(
     since: p.Instant = None,
     until: p.Instant = None,
 ) -> Any:
-    """List executions, newest first; filters that no index serves are refused."""
+    """List executions, newest first, without a filter those of 24 months; filters that no index serves are refused."""
     named = {"workflow": workflow, "version": version, "status": status, "label": label, "subject": subject}
     named |= {"trigger": trigger, "replayOf": replay, "since": since, "until": until}
     filters = {name: value for name, value in named.items() if value is not None}

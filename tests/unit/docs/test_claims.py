@@ -138,6 +138,7 @@ def test_there_are_as_many_kinds_of_event_as_the_page_says() -> None:
         ("decisions/0009-list-indexes.md", "shard 0 to {} |", LIST_SHARDS - 1),
         ("decisions/0009-list-indexes.md", "shard 0 to {}, over all tenants", LIVE_SHARDS - 1),
         ("decisions/0009-list-indexes.md", "goes back {} months", MONTHS_BACK),
+        ("reference/api.md", "without a filter those of {} months", MONTHS_BACK),
     ],
 )
 def test_a_number_in_a_page_is_that_of_the_code(page: str, words: str, number: int) -> None:
