@@ -57,6 +57,7 @@ def test_a_start_that_expects_another_content_is_412_with_what_there_is(world: P
     assert (412, "precondition-failed", seen) == (status(stale), body_of(stale)["code"], body_of(stale)["contentHash"])
     assert 412 == status(start({**body, "expectHash": "0" * 64}, query="?dryRun=true"))
     assert [400, 400] == [status(start({**body, "expectHash": odd})) for odd in ("abc", f"{seen}\n")]
+    assert 400 == status(start({**body, "expectHash": ""}))  # a variable that is not set protects nobody
 
 
 def test_the_same_key_starts_once() -> None:

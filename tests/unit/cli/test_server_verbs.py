@@ -82,6 +82,24 @@ def test_a_run_of_something_else_than_expected_is_refused(data: Path) -> None:
     assert (2, True) == (ran.code, "has another content hash" in ran.err)
 
 
+@pytest.mark.parametrize("option", ["--expect-hash", "--version"])
+def test_what_is_given_empty_is_refused_not_left_out(data: Path, option: str) -> None:
+    ran = on(data, "run", "hello", "--input", '{"userId": 3}', option, "")
+    assert (2, True) == (ran.code, "expectHash" in ran.err or "version" in ran.err)
+    assert "started" not in ran.out
+
+
+def test_a_run_takes_a_range_behind_the_name(data: Path) -> None:
+    ran = on(data, "run", "hello@^1", "--input", '{"userId": 3}', "--json")
+    assert ("succeeded", "hello") == (ran.json["status"], ran.json["workflow"])
+    missing = on(data, "run", "hello@^9")
+    assert (4, True) == (missing.code, "has no version '^9'" in missing.err)
+    twice = on(data, "run", "hello@^1", "--version", "r1")
+    assert (2, True) == (twice.code, "both name a version" in twice.err)
+    empty = on(data, "run", "hello@")
+    assert (2, False) == (empty.code, "started" in empty.out)
+
+
 def test_a_file_is_published_and_run(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(EXAMPLE.read_text().replace("name: hello", "name: mine"))
@@ -188,7 +206,7 @@ def test_the_list_takes_the_filters_of_the_api(data: Path) -> None:
     assert (
         first["items"] != on(data, "executions", "--limit", "1", f"--cursor={first['cursor']}", "--json").json["items"]
     )
-    assert "cannot be listed" in on(data, "executions", "list", "--version", "1.0.0").err
+    assert "cannot be listed by version alone" in on(data, "executions", "list", "--version", "1.0.0").err
 
 
 def test_a_folder_is_no_workflow(data: Path, tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ def test_dividing_by_an_int_is_worth_a_hint() -> None:
     (note,) = compile_expression("input.n / 2 * 3").warnings
     assert ("int-division", "hint", 10, 1, "2.0") == (note.code, note.severity, note.offset, note.length, note.fix)
     assert [] == codes("input.n / 2.0")
+    assert [] == codes("7.0 / 2") == codes("1.5 * input.n / 2") == codes("input.n * 2 / 0.5 / 3")
 
 
 def test_braces_around_a_bare_expression_are_reported() -> None:

@@ -47,7 +47,7 @@ class StartRequest(Wire):
     subject_key: Annotated[str, Field(max_length=256)] = Field(
         default="", description="Whom its data is about, such as the id of a customer; executions are listed by it."
     )
-    expect_hash: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = Field(
+    expect_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
         default="", description="The contentHash that the version must have; another one is refused with 412."
     )
 

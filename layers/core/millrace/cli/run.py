@@ -26,7 +26,9 @@ _WAIT_S = 0.25
 
 def add(parser: argparse.ArgumentParser) -> None:
     take_data(parser)
-    parser.add_argument("workflow", metavar="WORKFLOW|FILE", help="a published name, or a file to publish first")
+    parser.add_argument(
+        "workflow", metavar="WORKFLOW|FILE", help="a published name or name@range, or a file to publish first"
+    )
     parser.add_argument("--input", default="{}", help="JSON, @FILE or @- (default {})")
     parser.add_argument(
         "--version", dest="selected", metavar="VERSION", help="run this version instead of the active one"
@@ -48,15 +50,18 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
         found = _found(client, arguments.workflow, output)
         if found is None:
             return Exit.FAILED
-        name, published = found
+        name, selected, published = found
+        if selected is not None and arguments.selected is not None:
+            raise InvalidRequest(f"{arguments.workflow} and --version both name a version", hint="Keep one of them.")
+        selected = arguments.selected if selected is None else selected
         return start_and_follow(
             client,
             name,
             output,
             value=value,
-            version=arguments.selected,
-            expected=arguments.expect_hash or ("" if arguments.selected else published),
-            labels=_labels(arguments.label),
+            version=selected,
+            expected=published if arguments.expect_hash is None and selected is None else arguments.expect_hash,
+            labels=_labels(arguments.label) or None,
             subject=arguments.subject,
             key=arguments.key,
             wait=arguments.wait,
@@ -78,7 +83,7 @@ def start_and_follow(
     *,
     value: Any,
     version: str | None = None,
-    expected: str = "",
+    expected: str | None = None,
     labels: dict[str, str] | None = None,
     subject: str | None = None,
     key: str | None = None,
@@ -87,9 +92,10 @@ def start_and_follow(
     stop: threading.Event | None = None,
 ) -> Exit:
     """Start an execution and follow it, until it is over, ``timeout`` seconds have passed or ``stop`` is set;
-    ``expected`` is the content hash that its version must have."""
+    ``expected`` is the content hash that its version must have. What is empty is sent, for the server to refuse: a
+    variable of a script that is not set must not choose anything."""
     chosen = {"version": version, "labels": labels, "subjectKey": subject, "expectHash": expected}
-    body = {"input": value} | {name: given for name, given in chosen.items() if given}
+    body = {"input": value} | {name: given for name, given in chosen.items() if given is not None}
     headers = {"idempotency-key": key} if key else {}
     _, execution = client.call("POST", f"/workflows/{segment(name)}/executions", value=body, headers=headers)
     identifier = str(execution["id"])
@@ -126,16 +132,17 @@ def _follow(
             pause = min(_WAIT_S, pause * 1.5)
 
 
-def _found(client: Client, given: str, output: Output) -> tuple[str, str] | None:
-    """The name of a workflow, and where a file was published, the content hash of what came of it: so that nobody
-    else's publish in between is run instead. None where the file has findings that stop it."""
+def _found(client: Client, given: str, output: Output) -> tuple[str, str | None, str | None] | None:
+    """The name of a workflow, the range behind it, and where a file was published, the content hash of what came of it:
+    so that nobody else's publish in between is run instead. None where the file has findings that stop it."""
     path = Path(given)
     if path.is_dir():
         raise InvalidRequest(
             f"{given} is a folder", hint="Name a file in it, or publish all of it with `millrace dev --watch FOLDER`."
         )
     if path.suffix not in documents.SUFFIXES and not path.is_file():
-        return given, ""
+        name, at, selected = given.partition("@")
+        return name, selected if at else None, None
     found = documents.tasks_first(documents.read_file(path))
     name = content = ""
     for document in found:
@@ -152,7 +159,7 @@ def _found(client: Client, given: str, output: Output) -> tuple[str, str] | None
             output.say(f"published {name} {published.answer.get('version', '')}")
     if not name:
         raise InvalidRequest(f"{given} holds no workflow", hint="Name a file with a document of kind Workflow.")
-    return name, content
+    return name, None, content
 
 
 class _Refusal(MillraceError):

@@ -130,12 +130,14 @@ class Parser:
             node = nodes.Logic(start, end, operators[cuts[0]], parts)
         else:
             rest = [(operators[cut], part) for cut, part in zip(cuts, parts[1:], strict=True)]
-            self._note_division(rest)
+            self._note_division(parts[0], rest)
             node = nodes.Chain(start, end, parts[0], rest)
         return self._grown(node, parts)
 
-    def _note_division(self, rest: list[tuple[str, Node]]) -> None:
+    def _note_division(self, first: Node, rest: list[tuple[str, Node]]) -> None:
         for operator, right in rest:
+            if any(isinstance(node, nodes.Const) and type(node.value) is float for node in (first, right)):
+                return  # from here on it is calculated with doubles
             if operator == "/" and isinstance(right, nodes.Const) and type(right.value) is int:
                 message = "when the left side is an int too, this division drops the remainder, as in CEL"
                 length = right.end - right.start

@@ -67,8 +67,9 @@ def _rows(
     elif names == {"replayOf"}:
         index, partition = Index.ORIGIN, (caller.namespace, named["replayOf"])
     else:
+        how = "alone" if len(names) == 1 else "together"
         raise InvalidRequest(
-            f"Executions cannot be listed by {', '.join(sorted(names))} together.",
+            f"Executions cannot be listed by {', '.join(sorted(names))} {how}.",
             hint="Use one of: workflow; workflow with version and status; status; label=key:value; subject; trigger; "
             "replayOf; each with since and until.",
         )

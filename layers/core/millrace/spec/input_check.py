@@ -222,5 +222,5 @@ def _prompt(missing: tuple[MissingInput, ...], invalid: tuple[InvalidInput, ...]
         ]
         lines.append("Please provide " + "; ".join(wanted) + ".")
     if invalid:
-        lines.append("Please correct " + "; ".join(item.message for item in invalid) + ".")
+        lines.append("Please correct: " + "; ".join(item.message for item in invalid) + ".")
     return " ".join(lines)
