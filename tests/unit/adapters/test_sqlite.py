@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.adapters.sqlite import FolderLock, Holder, SqliteDocuments
+from millrace.adapters.sqlite import FolderLock, Holder, SqliteDocuments, SqliteFeed
 from millrace.adapters.sqlite.log import lost_commits
 from millrace.adapters.sqlite.readers import above
 from millrace.base.errors import (
@@ -104,6 +104,24 @@ def test_a_refused_write_in_a_group_fails_its_own_caller_only(store: SqliteDocum
     assert isinstance(too_large.exception(), TooLarge)
     assert 11 == attrs(store, SCOPE, key("a"))["n"]
     assert [True, False, True, False] == [one is not None for one in store.batch_get(SCOPE, [key(k) for k in "abcd"])]
+
+
+def test_a_refused_list_of_one_leaves_no_trace_in_its_group(store: SqliteDocuments) -> None:
+    store.write(SCOPE, [put("taken", {"n": 0})])
+    marked = item("taken", {"n": 9}, indexes={Index.LIST: IndexKey(("p",), "s")}, feed=True)
+    gate = Gate(store)
+    before = store.submit(SCOPE, [put("a", {"v": "x" * 300_000})])
+    refused = store.submit(SCOPE, [Put(marked, ABSENT)])
+    too_large = store.submit(SCOPE, [Update(key("a"), set={"w": "x" * 200_000}, indexes=marked.indexes)])
+    gate.open()
+    assert [None, ConditionRefused, TooLarge] == [
+        before.result(),
+        type(refused.exception()),
+        type(too_large.exception()),
+    ]
+    assert [{"n": 0}, {"v": "x" * 300_000}] == [attrs(store, SCOPE, key(sort)) for sort in ("taken", "a")]
+    assert () == store.query_index(SCOPE, Table.HISTORY, Index.LIST, ("p",)).rows
+    assert [] == SqliteFeed(store).read(after=0)
 
 
 def test_a_group_in_which_everything_is_refused_commits_nothing(store: SqliteDocuments) -> None:

@@ -48,6 +48,8 @@ from millrace.ports.documents import (
 BODY = "body"
 KEPT_PARTITIONS: Final = 2048
 """How many partition keys are kept as checked: an execution writes to a few of its own again and again."""
+KEPT_NAMES: Final = 1024
+"""How many attribute names are kept as checked: all items share a few."""
 _INTEGER_BOUND: Final[int] = int("1" + "0" * INTEGER_DIGITS)
 _ORDERED = frozenset({"lt", "le", "gt", "ge"})
 _COMPARING = frozenset({"eq", "ne"}) | _ORDERED
@@ -199,6 +201,7 @@ def _measured_map(value: dict[object, object], name: str, depth: int) -> tuple[A
     return out, size
 
 
+@lru_cache(maxsize=KEPT_NAMES)
 def _attr_name(name: object) -> int:
     if not isinstance(name, str) or not name or name.startswith("_"):
         raise InvalidRequest(f"{name!r} is no attribute name", hint="names are texts that do not begin with '_'")

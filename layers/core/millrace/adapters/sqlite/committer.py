@@ -1,7 +1,8 @@
 """Group commit: one thread owns the writing connection and commits everything queued as one transaction.
 
 A sync of the disk costs the same for one write as for a hundred, so writes that arrive while a COMMIT runs become the
-next transaction. Where there are several, each job has its own savepoint, so that a refusal undoes that job alone.
+next transaction. Where there are several, each job has its own savepoint, so that a refusal undoes that job alone; one
+that can only refuse before it writes needs none.
 Nobody is told before COMMIT has returned; when COMMIT itself fails, nobody can know, and everyone in the group is told
 so.
 """
@@ -27,10 +28,11 @@ GROUP_JOBS: Final = 512
 
 
 class Job:
-    __slots__ = ("error", "future", "result", "work")
+    __slots__ = ("error", "future", "result", "undo", "work")
 
-    def __init__(self, work: Work[Any]) -> None:
+    def __init__(self, work: Work[Any], undo: bool) -> None:
         self.work = work
+        self.undo = undo
         self.future: Future[Any] = Future()
         self.result: Any = None
         self.error: MillraceError | None = None
@@ -58,10 +60,11 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name="millrace-committer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work[T]) -> Future[T]:
-        """Queues ``work``, to run in a transaction on the committer thread; it may raise MillraceError to refuse.
-        Blocks while the queue is full. The future ends after COMMIT."""
-        job = Job(work)
+    def submit(self, work: Work[T], *, undo: bool = True) -> Future[T]:
+        """Queues ``work``, to run in a transaction on the committer thread; it may raise MillraceError to refuse, and
+        has to be undone then, unless it refuses before it writes (not ``undo``). Blocks while the queue is full. The
+        future ends after COMMIT."""
+        job = Job(work, undo)
         with self._lock:
             while self._queue.qsize() >= self._queue_jobs and not self._closing:
                 self._waiting += 1
@@ -157,6 +160,9 @@ class Committer:
         return None
 
     def _apply(self, connection: sqlite3.Connection, job: Job) -> None:
+        if not job.undo:
+            self._try(connection, job)
+            return
         connection.execute("SAVEPOINT job")
         self._try(connection, job)
         if job.error is not None:

@@ -104,7 +104,7 @@ class SqliteDocuments:
             future: Future[None] = Future()
             future.set_exception(error)
             return future
-        return self.committer.submit(partial(_write, scope=scope, ops=checked))
+        return self.committer.submit(partial(_write, scope=scope, ops=checked), undo=len(checked) > 1)
 
     def write(self, scope: TenantScope, ops: Sequence[Op]) -> None:
         self.submit(scope, ops).result()

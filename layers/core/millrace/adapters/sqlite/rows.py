@@ -5,10 +5,11 @@ All statements are constants; values are always bound.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
+
+import msgspec
 
 from millrace.adapters import rules
 from millrace.adapters.guard import BODY, index_texts
@@ -34,7 +35,8 @@ _LATE: Final = (
     " WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires LIMIT ?"
 )
 
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 Record = tuple[str, str, str, str, bytes | None, str | None, int | None, int]
 
@@ -47,9 +49,9 @@ def record(place: Address, item: Item) -> Record:
         place.table.value,
         place.partition,
         place.sort,
-        _encode(attrs),
+        _encode(attrs).decode(),
         body if isinstance(body, bytes) else None,
-        _encode(indexes) if indexes else None,
+        _encode(indexes).decode() if indexes else None,
         item.expires_at,
         int(item.feed),
     )
@@ -59,12 +61,12 @@ def item(row: Sequence[Any]) -> tuple[str, Item]:
     """Tenant and item of a row in the order of the columns above."""
     tab, pk, sk, attrs, body, indexes, expires, feed = row
     tenant, *partition = decode(pk)
-    held = json.loads(attrs)
+    held = _decode(attrs)
     if body is not None:
         held[BODY] = body
     keys = {}
     if indexes is not None:
-        for name, (parts, sort) in json.loads(indexes).items():
+        for name, (parts, sort) in _decode(indexes).items():
             keys[Index(name)] = IndexKey(tuple(parts), sort)
     return tenant, Item(Key(Table(tab), tuple(partition), sk), held, keys, expires, bool(feed))
 
