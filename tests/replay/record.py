@@ -20,7 +20,7 @@ from millrace.services.signal_execution import signal_execution
 from tests.unit.driver.runs import CALLER, EXCHANGE, HEAD, NEVER, SCOPE, USAGE, Local, Script, call, workflow
 
 HISTORIES = Path(__file__).parent / "histories"
-RELEASE = "0.2"
+RELEASE = "0.3"
 BAD = Failure("http", "503", "try later", True)
 ASKED = Failure("http", "429", "wait", True, retry_after_ms=15_000)
 FATAL = Failure("task", "odd", "it broke", False, hint="look at it", details={"at": [1, 2]})

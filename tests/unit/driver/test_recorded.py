@@ -48,7 +48,7 @@ def test_the_start_event_records_who_what_why_and_with_which_versions() -> None:
     assert [("workflow", "flow", 1), ("task", "cut", 1)] == [(m.kind, m.name, m.revision) for m in event.manifest]
     assert ["cut@^1", "1.0.0"] == [event.manifest[1].ref, event.manifest[1].version]
     assert all(HEX.fullmatch(entry.hash) for entry in event.manifest)
-    assert ("requested", 3, "ann", start.trigger, "customer-9", "eu-west-1") == (
+    assert ("requested", 4, "ann", start.trigger, "customer-9", "eu-west-1") == (
         event.routing_reason,
         event.semantics,
         event.principal,

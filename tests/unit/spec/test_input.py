@@ -69,7 +69,7 @@ def test_an_invalid_input_says_what_was_expected_and_what_was_there(
 ) -> None:
     found = validate_input(SCHEMA, {**GOOD, name: value})
     assert [(name, path, expected, got)] == [(i.name, i.path, i.expected, i.got) for i in found.invalid_inputs]
-    assert found.suggested_prompt.startswith(f"Please correct: {found.invalid_inputs[0].message}")
+    assert found.suggested_prompt.startswith(f"Please correct: {found.invalid_inputs[0].message.rstrip('.')}")
     assert {"name", "path", "message", "expected", "got"} == set(found.to_json()["invalidInputs"][0])
 
 

@@ -107,7 +107,8 @@ def node_of(
     inside: Inside,
 ) -> Node:
     work = _work(task, tasks)
-    inner = task_scope(tasks[task.task_ref].spec.input_schema) if task.task_ref is not None else scope
+    accepts = tasks[task.task_ref].spec.input_schema if task.task_ref is not None else None
+    inner = scope if accepts is None else task_scope(accepts)
     kind = find_type(work.type)
     assert kind is not None  # a document with an unknown type is not published
     config: Template | None = None
@@ -140,6 +141,7 @@ def node_of(
         input=compile_template(task.input, scope=scope) if task.input else None,
         config=config,
         own_scope=work.own_scope,
+        accepts=accepts or None,
         compute=compute,
         wait=wait,
         trigger_rule=task.trigger_rule,

@@ -40,9 +40,10 @@ from millrace.engine.measures import ExchangeRecord, UsageRecord
 from millrace.engine.values import Value
 
 SCHEMA_VERSION = 1
-SEMANTICS = 3
+SEMANTICS = 4
 """`decide` branches on this number of the start event whenever its behaviour changes: since 2, ready tasks age; since
-3, a task starts another execution again after one that failed, as its `retry` says, and large loops run in lanes."""
+3, a task starts another execution again after one that failed, as its `retry` says, and large loops run in lanes; since
+4, what a reusable task is given is completed and judged by its schema."""
 UNWRITTEN_SEMANTICS = 2
 """What a log means that does not hold the number: the first release did not write it."""
 

@@ -133,9 +133,10 @@ class FallbackPlan(Struct, frozen=True):
 class Node(Struct, frozen=True):
     """One task. ``needs`` and ``dependents`` are indexes into the plan's nodes; ``reads`` are the ids of tasks whose
     output its expressions read. ``config`` is rendered in the workflow's scope, or, for a reusable task, in the
-    task's own scope where ``input`` is the rendered task input (``own_scope``). ``output`` maps what the
-    task produced, which it sees as ``output``. ``label`` is what its path ends with, below the path of its body;
-    ``state`` are the entries of the workflow's state that it reads, each after those that it reads itself."""
+    task's own scope where ``input`` is the rendered task input (``own_scope``), which ``accepts``, a JSON Schema,
+    completes and judges. ``output`` maps what the task produced, which it sees as ``output``. ``label`` is what its
+    path ends with, below the path of its body; ``state`` are the entries of the workflow's state that it reads,
+    each after those that it reads itself."""
 
     index: int
     id: str
@@ -151,6 +152,7 @@ class Node(Struct, frozen=True):
     input: Template | None = None
     config: Template | None = None
     own_scope: bool = False
+    accepts: Mapping[str, Any] | None = None
     compute: Compute | None = None
     wait: WaitPlan | None = None
     trigger_rule: str = "all_success"

@@ -13,6 +13,7 @@ from millrace.base.errors import UserError
 from millrace.engine.commands import Command, FinishTask, StartAttempt
 from millrace.engine.events import Failure, Skip
 from millrace.engine.frames import Frame
+from millrace.engine.given import accepted
 from millrace.engine.plan import Node
 from millrace.engine.rendering import failure_of, rendered, scope_for, truth, unresolved
 from millrace.engine.rules import BROKEN_BY_FAILURE, holds
@@ -58,6 +59,11 @@ def _start(state: State, index: int, path: str, env: dict[str, Any], now: int) -
     value: Any = None
     if node.input is not None:
         result = rendered(node.input, scope, path, "input")
+        if isinstance(result, Failure):
+            return FinishTask(path=path, status=FAILED, failure=result)
+        value = result.value
+    if node.accepts is not None:
+        result = accepted(state, node.accepts, value, path)
         if isinstance(result, Failure):
             return FinishTask(path=path, status=FAILED, failure=result)
         value = result.value

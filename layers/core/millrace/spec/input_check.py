@@ -222,5 +222,6 @@ def _prompt(missing: tuple[MissingInput, ...], invalid: tuple[InvalidInput, ...]
         ]
         lines.append("Please provide " + "; ".join(wanted) + ".")
     if invalid:
-        lines.append("Please correct: " + "; ".join(item.message for item in invalid) + ".")
+        said = "; ".join(item.message.rstrip(".") for item in invalid)
+        lines.append(f"Please correct: {said}" + ("" if said.endswith("?") else "."))
     return " ".join(lines)

@@ -152,7 +152,7 @@ class WorkflowTaskSpec(Policies, BlockHolder):
     type: str
     """What the task does."""
     input_schema: dict[str, Any] = Field(default_factory=dict)
-    """A JSON Schema (2020-12) of the input."""
+    """A JSON Schema (2020-12) of the input: defaults are filled in, and what does not fit fails the task at once."""
     output_schema: dict[str, Any] | None = None
     """A JSON Schema of the output; left out, the shape that the type declares."""
 
