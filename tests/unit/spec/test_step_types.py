@@ -149,3 +149,49 @@ def test_a_finding_in_a_step_stands_at_the_expression() -> None:
         line[finding.column - 1 :][:9],
         finding.to_json()["path"],
     )
+
+
+def lost(steps: str, given: str = "'{{input.rows}}'") -> list[tuple[str, str, str]]:
+    """Severity and message of each field that is not there, and the text from where that is said."""
+    text = flow(f"id: a, type: transform, input: {{items: {given}}}, transform: [{steps}]", more=INPUT)
+    lines = text.splitlines()
+    return [
+        (f.severity, f.message, lines[f.line - 1][f.column - 1 :]) for f in judge(text) if f.code == "unknown-field"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ("filter: item.m > 1", [("error", "item.m: m is not declared.", "item.m > 1")]),
+        ("filter: m > 1", [("error", "item.m: m is not declared.", "m > 1")]),
+        ("filter: (m ?? 0) > 1", [("warning", "item.m: m is not declared.", "m ?? 0")]),
+        ("filter: (m.x ?? 0) > 1", [("warning", "item.m.x: m is not declared.", "m.x ??")]),
+        ("filter: m?.x == 1", [("warning", "item.m.x: m is not declared.", "m?.x")]),
+        ("filter: has(m.x)", [("error", "item.m.x: m is not declared.", "m.x)")]),
+        ("map: {a: [{b: 'in {{at.town}}'}]}", [("error", "item.at.town: town is not declared.", "at.town}}")]),
+        ("map: '{{item.n.x}}'", [("error", "item.n.x: there is no x, since it is number", "item.n.x}}")]),
+        ("sort: nam", [("warning", 'item.nam: nam is not declared. Did you mean "name"?', "nam}")]),
+        ("select: [n, nam]", [("warning", 'item.nam: nam is not declared. Did you mean "name"?', "nam]")]),
+        ("groupBy: nam", [("warning", 'item.nam: nam is not declared. Did you mean "name"?', "nam}")]),
+        ("sort: name}, {filter: m > 1", [("error", "item.m: m is not declared.", "m > 1")]),
+        ("groupBy: name}, {aggregate: {s: {op: sum, of: m}}", [("warning", "item.m: m is not declared.", "m}}")]),
+        ("groupBy: name}, {filter: size(items) > 1}, {aggregate: {s: {op: sum, of: n}, c: count}", []),
+        ("filter: n > index && size(execution.id) > 0", []),
+        ("filter: item.open.anything == 1", [("error", "item.open.anything: open is not declared.", "item.open")]),
+        ("map: {m: '{{n}}'}}, {filter: m > 1", []),
+        ("flatten: tags}, {filter: item == 'x' || m > 1", []),
+    ],
+)  # fmt: skip
+def test_a_field_that_no_declared_item_has_is_found_in_the_first_steps(
+    steps: str, expected: list[tuple[str, str, str]]
+) -> None:
+    found = lost(f"{{{steps}}}")
+    assert [one[:2] for one in expected] == [one[:2] for one in found]
+    assert all(there[2].startswith(wanted[2]) for wanted, there in zip(expected, found, strict=True))
+
+
+def test_nothing_is_said_of_items_that_nothing_declares() -> None:
+    assert [] == lost("{filter: m > 1}", "'{{input.open}}'")
+    assert [] == lost("{filter: item.n > 1}", "[{n: 1}, {n: 2}]")
+    assert [] == lost("{groupBy: name}, {map: {a: '{{items[0].n}}'}}, {aggregate: {s: {op: sum, of: a}}}")

@@ -129,7 +129,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "type-mismatch": ("error", "A value of another type than the schema declares."),
     "unknown-api-version": ("error", "An apiVersion that this release does not know."),
     "unknown-config": ("error", "A path into `config` that is not declared."),
-    "unknown-field": ("error", "A step of a transform reads a field that the items do not have by then."),
+    "unknown-field": ("error", "A step of a transform reads a field that its items cannot have there."),
     "unknown-input": ("error", "A path into `input` that the schema does not declare."),
     "unknown-key": ("error", "A key that does not exist here."),
     "unknown-kind": ("error", "A kind of document that does not exist."),

@@ -90,7 +90,7 @@ def _in_step(report: Report, path: Path, read: ReadPath, environment: Environmen
     verdict = environment.follow(read)
     if verdict.shape is None and read.root in _UNKNOWN:
         guarded = any(guard in text for _, text in texts(report.source.at(path)) for guard in GUARDS)
-        message, fix, names = _nowhere(report, read, verdict)
+        message, fix, names = nowhere(report, read, verdict)
         severity: Severity = "warning" if guarded else "error"
         report.add(_UNKNOWN[read.root], message, path, fix=fix, names=names, severity=severity)
 
@@ -119,13 +119,13 @@ def _read(
     verdict = environment.follow(path, own_output)
     if verdict.shape is not None:
         return
-    message, fix, names = _nowhere(report, path, verdict)
+    message, fix, names = nowhere(report, path, verdict)
     guarded = verdict.index in read.tolerated
     code = _UNKNOWN.get(path.root, "unknown-reference" if path.root != "output" else "unknown-output")
     report.add_at(site, read.offset, code, message, fix=fix, names=names, severity="warning" if guarded else "error")
 
 
-def _nowhere(report: Report, path: ReadPath, verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
+def nowhere(report: Report, path: ReadPath, verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
     """Message, fix and nearest names for a path that leads nowhere."""
     segment = path.segments[verdict.index]
     name = "a computed position" if isinstance(segment, Wild) else str(segment)

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from millrace.expr import ReadPath
+from millrace.expr import Read, ReadPath
 from millrace.expr.inference import infer
 from millrace.expr.signatures import BOOL, NULL, NUMBER, TEXT, Kinds, worded
+from millrace.spec.checks.expressions import nowhere
 from millrace.spec.checks.operands import json_types, kinds_of, report_misuses
 from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment, Environments
-from millrace.spec.findings import Path
+from millrace.spec.findings import Path, Severity
 from millrace.spec.produced import mapped, object_shape
-from millrace.spec.shapes import ANYTHING, Shape, constant_shape, follow, items_of
+from millrace.spec.shapes import ANYTHING, Shape, Verdict, constant_shape, follow, items_of
 from millrace.spec.sites import Site, Sites, is_alone, texts
 from millrace.spec.source import Source
 from millrace.spec.tree import Tree
@@ -30,6 +31,9 @@ _FIGURES: Final[Mapping[str, Shape]] = {
     "sum": Shape.of({"type": "number"}),
 }
 _SAME: Final = frozenset({"filter", "sort", "limit", "distinct"})
+_MAKING: Final = frozenset({"map", "select", "groupBy", "aggregate"})
+_FATAL: Final = frozenset({"filter", "map"})
+"""Steps that fail where a field is missing; the others have a place for items without it."""
 _WANTS: Final[Mapping[str, tuple[Kinds, str, str]]] = {
     "test": (BOOL, "keeps items by true or false", "Compare it with something, as in item.name != ''."),
     "sum": (NUMBER, "adds numbers up", "Convert it first, as in of: double(price)."),
@@ -50,6 +54,11 @@ class Items:
         if path.root == "item":
             return follow(self._shape, path.segments).shape
         return _INDEX if path.root == "index" else self._environment.follow(path).shape
+
+    def lost(self, path: ReadPath) -> Verdict | None:
+        """Why no item can have what a path leads to; None where one may."""
+        verdict = follow(self._shape, path.segments) if path.root == "item" else None
+        return verdict if verdict is not None and verdict.shape is None else None
 
     def kinds(self, path: ReadPath) -> Kinds | None:
         return kinds_of(self.follow(path))
@@ -76,15 +85,19 @@ def check_step_types(
 ) -> None:
     """The steps of every transform; ``items`` gives the shape of what a task works on, by its index."""
     for task, path, plan in sites.plans:
-        shape, group = items(task), None
+        shape, made = items(task), False  # once items are made anew, `check_strays` says which fields they lack
+        group: tuple[Shape, bool] | None = None
         for step in getattr(plan, "steps", ()):
-            seen = Items(environment(task), group if group is not None and step.op == "aggregate" else shape)
+            known, anew = group if group is not None and step.op == "aggregate" else (shape, made)
+            seen = Items(environment(task), known)
             place = (*path, step.index, step.op)
             raw = report.source.at(place)
             for taken in step.takes:
                 inside = next((at for at, text in texts(raw) if text == taken.text), ())
-                _judge(report, taken, (*place, *inside), task, step.op, seen)
-            group = shape if step.op == "groupBy" else group if step.op in _SAME else None
+                if anew or not _lost(report, taken, (*place, *inside), task, step.op, seen):
+                    _judge(report, taken, (*place, *inside), task, step.op, seen)
+            group = (shape, made) if step.op == "groupBy" else group if step.op in _SAME else None
+            made = made or step.op in _MAKING
             shape = _after(step, raw, shape, seen)
 
 
@@ -114,6 +127,24 @@ def items_given(tree: Tree, sites: Sites, environments: Environments) -> Callabl
 def items_in(given: Shape) -> Shape:
     """The shape of the items of an input of this shape."""
     return items_of(follow(given, _ITEMS).shape or ANYTHING)
+
+
+def _lost(report: Report, taken: Any, path: Path, task: int, op: str, seen: Items) -> bool:
+    """Whether a value is taken from where no item has anything, by the schema of what the transform is given."""
+    site = Site(path, task, "block", taken.expression, taken.text, whole=True)
+    if taken.expression is None:
+        reads = [Read(ReadPath("item", taken.names), 0, len(taken.text))]
+    else:
+        reads = list(taken.expression.reads)
+    found = False
+    for read in reads:
+        verdict = seen.lost(read.path)
+        if verdict is not None:
+            message, fix, names = nowhere(report, read.path, verdict)
+            severity: Severity = "error" if op in _FATAL and verdict.index not in read.tolerated else "warning"
+            report.add_at(site, read.offset, "unknown-field", message, fix=fix, names=names, severity=severity)
+            found = True
+    return found
 
 
 def _judge(report: Report, taken: Any, path: Path, task: int, op: str, seen: Items) -> None:
