@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any, Final
 
 from millrace.services.importers.draft import Draft, Task
+from millrace.services.importers.kestra.pebble import BRACES
 from millrace.services.importers.kestra.tasks import TABLE as TASKS
 from millrace.services.importers.kestra.tasks import Body, Reader
 from millrace.services.importers.order import START
@@ -17,7 +18,7 @@ from millrace.spec.sites import texts
 TABLE: Final = {
     **TASKS,
     "inputs": "`spec.input`",
-    "variables": "`spec.config`",
+    "variables": "`spec.config`; those that hold expressions `spec.state`, with `render()` and without",
     "labels": "`metadata.labels`",
     "triggers: Schedule, Webhook, Flow": "`spec.triggers`, kept until they are available",
     "errors": "tasks with `triggerRule: one_failed` behind all others",
@@ -25,7 +26,7 @@ TABLE: Final = {
     "outputs": "`spec.output`",
     "concurrency, pluginDefaults, listeners, sla": "left out (unmapped)",
     "`{{ inputs.x }}`, `{{ outputs.task.body }}`, `{{ taskrun.value }}`, `{{ vars.x }}`, `{{ secret('X') }}`": (
-        "`{{input.x}}`, `{{tasks.task.output.body}}`, the loop's item, `{{config.x}}`, `{{secrets.X}}`"
+        "`{{input.x}}`, `{{tasks.task.output.body}}`, the loop's item, `{{config.x}}` or `{{state.x}}`, `{{secrets.X}}`"
     ),
     "filters `upper`, `lower`, `trim`, `length`, `first`, `join`, `split`, `default`, `number`, `string`": (
         "methods and functions of ours"
@@ -71,6 +72,7 @@ def import_kestra(source: Any) -> Imported:
     flow = mapping(source)
     reader = Reader(draft)
     tasks: list[Task] = []
+    constants, computed = _variables(reader, mapping(flow.get("variables")))
     body = Body(reader, tasks)
     body.sequence(flow.get("tasks"), START, ("tasks",))
     ids = [str(task["id"]) for task in tasks if not task.get("continueOnError")]
@@ -88,7 +90,8 @@ def import_kestra(source: Any) -> Imported:
     spec: dict[str, Any] = {
         "description": description or None,
         "input": _inputs(draft, flow),
-        "config": reader.templates.value(mapping(flow.get("variables")), ("variables",)),
+        "config": constants,
+        "state": reader.templates.value(computed, ("variables",)),
         "tasks": tasks,
         "output": _outputs(reader, flow),
         "triggers": _triggers(draft, flow),
@@ -100,6 +103,18 @@ def import_kestra(source: Any) -> Imported:
     if isinstance(flow.get("namespace"), str):
         metadata["namespace"] = slug(flow["namespace"], "default")
     return draft.finish(flow.get("id", "flow"), spec, **metadata)
+
+
+def _variables(reader: Reader, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Those that are constants, and those that hold expressions, which the reader knows from then on."""
+    computed = {
+        str(name): value for name, value in given.items() if any(BRACES.search(said) for _, said in texts(value))
+    }
+    for name in computed:
+        said = "it is computed wherever it is read, also where render() is missing and its text would have been given"
+        reader.draft.changed(("variables", name), said)
+    reader.pebble.computed = frozenset(computed)
+    return {str(name): value for name, value in given.items() if name not in computed}, computed
 
 
 def _behind(body: Body, source: Any, path: tuple[str], ids: list[str], rule: str) -> None:

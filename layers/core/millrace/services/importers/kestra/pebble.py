@@ -28,15 +28,16 @@ _FILTERS: Final = {
 }
 _EXECUTION: Final = {("flow", "id"): "execution.workflow", ("execution", "id"): "execution.id"}
 _EXECUTION_MORE: Final = {("execution", "startDate"): "execution.startedAt", ("flow", "revision"): "execution.version"}
-_SAME: Final = frozenset({"json", "fromJson", "read"})
+_SAME: Final = frozenset({"json", "fromJson", "read", "render"})
 _OUTPUTS: Final = {"code": "status"}
 
 
 class Pebble:
     """``ids`` maps the ids of the flow to ours, ``shapes`` our ids to how their outputs are read; ``items`` are the
-    variables of the loops around, the innermost last."""
+    variables of the loops around, the innermost last; ``computed`` are the flow's variables that hold expressions."""
 
     def __init__(self) -> None:
+        self.computed: frozenset[str] = frozenset()
         self.ids: dict[str, str] = {}
         self.shapes: dict[str, Mapping[str, str]] = {}
         self.items: list[tuple[str, str]] = []
@@ -54,7 +55,7 @@ class Pebble:
         if root == "inputs":
             return "input", 1
         if root == "vars":
-            return "config", 1
+            return "state" if names[1:2] and names[1] in self.computed else "config", 1
         if root == "trigger":
             return "trigger", 1
         if root == "outputs":
