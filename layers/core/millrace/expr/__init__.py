@@ -8,7 +8,7 @@ from millrace.expr.expression import Expression, compile_expression
 from millrace.expr.fuel import Fuel
 from millrace.expr.notes import Note
 from millrace.expr.paths import Read, ReadPath, Segment, Wild
-from millrace.expr.scope import Scope
+from millrace.expr.scope import Scope, declared_head
 from millrace.expr.secrets import SecretRef, SecretText, collect_secrets, restore_secrets
 from millrace.expr.template import ExpressionSite, Template, compile_template
 
@@ -28,5 +28,6 @@ __all__ = [
     "collect_secrets",
     "compile_expression",
     "compile_template",
+    "declared_head",
     "restore_secrets",
 ]

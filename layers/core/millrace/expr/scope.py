@@ -81,8 +81,11 @@ def hyphen_state(scope: Scope | None, prefix: tuple[str, ...] | None, name: str)
     known = declared_below(scope, prefix)
     if known is None:
         return ""
-    if name in known:
-        return None
+    return None if name in known else declared_head(name, known)
+
+
+def declared_head(name: str, known: Collection[str]) -> str | None:
+    """The longest of the names ``known`` that stands before a hyphen of ``name``."""
     pieces = name.split("-")
     for count in range(len(pieces) - 1, 0, -1):
         head = "-".join(pieces[:count])

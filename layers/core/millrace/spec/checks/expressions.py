@@ -8,6 +8,7 @@ from typing import Final
 
 from millrace.base.errors import ExpressionError
 from millrace.expr import Read, ReadPath, Wild
+from millrace.spec.checks.hyphens import is_settled, meant_as_difference
 from millrace.spec.checks.operands import type_of
 from millrace.spec.checks.report import Report
 from millrace.spec.environment import Environment
@@ -57,12 +58,15 @@ Surroundings = Callable[[int | None], tuple[Environment, Collection[str]]]
 def check_sites(report: Report, sites: Sites, around: Surroundings, own: Mapping[int, Shape]) -> None:
     """Everything about expressions that compile. ``own`` maps a task's index to the shape of what it produces."""
     for site in sites.sites:
+        environment, ids = around(site.task)
+        shape = own.get(site.task, ANYTHING) if site.task is not None and site.use == "output" else ANYTHING
         for note in site.expression.warnings:
+            name = site.text[note.offset : note.offset + note.length]
+            if note.code == "ambiguous-hyphen" and is_settled(name, site, environment, shape):
+                continue
             code = _NOTES.get(note.code, note.code)
             fix = f"Write {note.fix}." if note.fix else _CORRECT
             report.add_at(site, note.offset, code, note.message, fix=fix, severity=note.severity)
-        environment, ids = around(site.task)
-        shape = own.get(site.task, ANYTHING) if site.task is not None and site.use == "output" else ANYTHING
         for read in site.expression.reads:
             _read(report, site, read, environment, ids, shape)
         if site.use in ("condition", "edge", "match"):
@@ -119,10 +123,14 @@ def _read(
     verdict = environment.follow(path, own_output)
     if verdict.shape is not None:
         return
+    severity: Severity = "warning" if verdict.index in read.tolerated else "error"
+    if difference := meant_as_difference(path, verdict):
+        message, fix = difference
+        report.add_at(site, read.offset, "ambiguous-hyphen", message, fix=fix, severity=severity)
+        return
     message, fix, names = nowhere(report, path, verdict)
-    guarded = verdict.index in read.tolerated
     code = _UNKNOWN.get(path.root, "unknown-reference" if path.root != "output" else "unknown-output")
-    report.add_at(site, read.offset, code, message, fix=fix, names=names, severity="warning" if guarded else "error")
+    report.add_at(site, read.offset, code, message, fix=fix, names=names, severity=severity)
 
 
 def nowhere(report: Report, path: ReadPath, verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
