@@ -87,7 +87,12 @@ def test_a_rule_says_whether_an_output_is_there(
         ("{{tasks.a.output?.body}}", 0, 0),
         ("{{has(tasks.a.output) ? tasks.a.output.body : 1}}", 0, 2),
         ("{{tasks.a.status == 'failed' ? 1 : tasks.a.output.body}}", 0, 2),
-        ("{{tasks.a.error.message}}", 0, 1),
+        ("{{tasks.a.error.message}}", 1, 1),
+        ("{{tasks.a.error.message ?? ''}}", 0, 0),
+        ("{{tasks.a.error?.message ?? ''}}", 0, 0),
+        ("{{has(tasks.a.error) ? tasks.a.error.message : tasks.a.output}}", 0, 3),
+        ("{{tasks.a.status == 'failed' ? tasks.a.error.code : ''}}", 0, 2),
+        ("{{tasks.a.error.code}}{{tasks.a.output}}", 2, 2),
         ("{{tasks.a?.status == 'succeeded' ? tasks.a.output.body : 1}}", 0, 0),
         ("{{tasks.a.attempts}}", 0, 1),
         ("{{tasks.a?.attempts}}", 0, 0),
@@ -99,6 +104,32 @@ def test_a_rule_says_whether_an_output_is_there(
 def test_whoever_asks_whether_it_is_there_is_told_nothing(text: str, all_done: int, one_success: int) -> None:
     assert all_done == len(reading("all_done", PLAIN, text=text))
     assert one_success == len(reading("one_success", PLAIN, others=1, text=text))
+
+
+NO_ERROR = [("warning", 'the task "a" has an error only when it has failed')]
+
+
+@pytest.mark.parametrize(
+    ("rule", "above", "found"),
+    [
+        ("all_success", PLAIN, NO_ERROR),
+        ("all_success", TOLERATED, NO_ERROR),
+        ("none_failed", CONDITIONAL, NO_ERROR),
+        ("all_failed", PLAIN, []),
+        ("one_failed", PLAIN, []),
+        ("all_done", OFF, NO_ERROR),
+    ],
+)
+def test_an_error_is_there_where_the_rule_asks_for_a_failure(
+    rule: str, above: str, found: list[tuple[str, str]]
+) -> None:
+    assert found == reading(rule, above, text="{{tasks.a.error.code}}")
+
+
+def test_an_error_that_may_be_missing_is_found_in_outputs_and_at_the_end() -> None:
+    assert NO_ERROR == presence(f"id: a, {HTTP}", output="{{tasks.a.error}}")
+    assert NO_ERROR == presence(f"id: a, {HTTP}{TOLERATED}", output="{{tasks.a.error.code}}")
+    assert [] == presence(f"id: a, {HTTP}{TOLERATED}", output="{{tasks.a.error?.code ?? 'none'}}")
 
 
 @pytest.mark.parametrize(

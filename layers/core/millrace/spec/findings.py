@@ -95,7 +95,10 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "kept-for-later": ("warning", "A block that is known, is kept, and does nothing yet."),
     "key-not-text": ("error", "A YAML key that is a list or a mapping."),
     "leading-zero": ("warning", "A number written with a leading zero, which YAML 1.2 reads in base ten."),
-    "may-be-missing": ("warning", "An output is read that a skipped, failed or unfinished task does not have."),
+    "may-be-missing": (
+        "warning",
+        "An output is read that a skipped, failed or unfinished task has not, or the error of one that may succeed.",
+    ),
     "merge-key": ("error", "The YAML merge key `<<`, which YAML 1.2 does not have."),
     "missing-input": ("error", "An input that a reusable task requires is not given."),
     "missing-key": ("error", "A required key is not there."),

@@ -1,6 +1,7 @@
 """Checks that what is read will be there: a task that was skipped, has failed or still runs has no output.
 
-Whoever asks for the status of a task, or by `has`, `?.` or `??` for its output, is taken to know.
+Nor has one that succeeded an error. Whoever asks for the status of a task, or by `has`, `?.` or `??` for what it reads
+of it, is taken to know; whoever reads its error, to know about its output.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ def _asked(reads: Iterable[Read]) -> _Asked:
         found.update(place[: level + 1] for level in read.tolerated if level >= 0)
         if place[1:2] and place[1] in _ASKING:
             found.add((place[0], "output"))
+        if place[1:2] == ("status",):
+            found.add((place[0], "error"))
         if place[2:4] == (Wild.ANY, "status"):  # of an entry of a loop, which says what else the entry has
             found.add(place[:3])
     return found
@@ -151,6 +154,8 @@ class _Judge:
         if found is None:
             return None  # another check says that there is no such task
         where, index = found
+        if reader is not None and self._tree.holder(reader, where.index) == index:
+            return None  # another check says that it waits for itself
         presence = self._presence(reader, where.index, index, edge=edge)
         place = _plain(path.segments)
         reads_it = presence == "unfinished" or place[1:2] == ("output",)
@@ -159,6 +164,8 @@ class _Judge:
             surely = presence in ("never", "dead")
             why = _WHY[presence].format(need=need)
             return None if wanted in asked else _missing(path, 2, why, surely=surely)
+        if place[1:2] == ("error",) and presence != "never" and not {place[:1], place[:2]} & asked:
+            return _missing(path, 2, f'the task "{need}" has an error only when it has failed', surely=False)
         for below, why in self._products.doubts.get(index, {}).items():
             whole = (place[0], "output", *below)
             if place[: len(whole)] == whole and not {whole, whole[:3]} & asked:
@@ -173,8 +180,6 @@ class _Judge:
         waiter = tree.holder(reader, body)
         if waiter is None:
             return "at-end"
-        if waiter == need:
-            return "there"  # another check says that it waits for itself
         return outcomes.for_task(tree.tasks[waiter].task.id, name, edge=edge)
 
 
