@@ -14,14 +14,14 @@ from millrace.spec import Workflow, WorkflowTask
 from .nested import document_of, each, sound
 from .play import Play
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["id"],
     "additionalProperties": False,
     "properties": {"id": {"type": "integer", "minimum": 1, "description": "The order."}, "size": {"default": 7}},
 }
 HEAD = {"apiVersion": "workflow.io/v1", "kind": "WorkflowTask", "metadata": {"name": "get"}}
-HTTP = {"type": "http", "request": {"url": "https://a.example/{{input.id ?? 0}}/{{input.size}}"}}
+HTTP = {"type": "http", "request": {"url": "https://a.example/{{input.id ?? 0}}/{{input.size ?? 'no'}}"}}
 
 
 def use(**more: Any) -> dict[str, Any]:
@@ -69,6 +69,33 @@ def test_what_does_not_fit_fails_the_task_before_any_attempt(given: Any, said: s
     assert f"The input of task 'a' does not fit the inputSchema of its reusable task. {said}" == found.message
     assert 1 == len(found.details)
     assert [] == done.of(ev.AttemptStarted)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"id": 1, "size": None}, {"id": 1, "size": None}),
+        ({"id": 1, "count": None}, {"id": 1, "size": 7, "count": 2}),
+        ({"id": 1, "note": None, "size": 3}, {"id": 1, "size": 3, "count": 2}),
+        ({"id": 1, "maybe": None, "size": 3}, {"id": 1, "size": 3, "count": 2, "maybe": None}),
+    ],
+    ids=["any", "with a default", "without one", "takes null"],
+)
+def test_null_is_nothing_where_an_input_may_be_absent_but_not_null(given: Any, taken: Any) -> None:
+    more = {
+        "count": {"type": "integer", "default": 2},
+        "note": {"type": "string"},
+        "maybe": {"type": ["null", "string"]},
+    }
+    schema = {**SCHEMA, "properties": {**SCHEMA["properties"], **more}}
+    (started,) = play(plan_of(use(input="{{input}}"), schema=schema), given).of(ev.AttemptStarted)
+    assert {"count": 2, **taken} == started.input.decoded()
+
+
+def test_null_is_no_required_or_undeclared_input_and_no_mapping() -> None:
+    assert "invalid-input" == play(plan_of(use(input="{{input}}")), {"id": None}).failure("a").code
+    assert "invalid-input" == play(plan_of(use(input="{{input}}")), {"id": 1, "other": None}).failure("a").code
+    assert "invalid-input" == play(plan_of(use(input="{{input}}")), [None]).failure("a").code
 
 
 def test_a_fallback_stands_in_for_an_input_that_does_not_fit() -> None:
