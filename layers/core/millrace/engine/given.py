@@ -2,8 +2,8 @@
 
 Validation finds what literals and schemas tell beforehand; what an expression gives is known only here. A task that is
 given something else than it asks for fails before it has had an effect, as another workflow would not be started. Null
-stands for nothing where a schema lets an input be absent but not null: a mapping in a document cannot leave out a key by
-an expression, so that ``{{input.size ?? null}}`` is how an optional input is handed on.
+stands for nothing where a schema lets an input be absent but not null: a mapping in a document cannot leave out a key
+by an expression, so that ``{{input.size ?? null}}`` is how an optional input is handed on.
 """
 
 from __future__ import annotations
