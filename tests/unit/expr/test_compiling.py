@@ -101,6 +101,15 @@ def test_the_paths_are_exactly_those_that_are_read(source: str, expected: set[st
         ("input.a?.b.c", {"input.a.b.c"}),
         ("has(input.a) && input.a > 1", set()),
         ("has(input.a) && (input.a ?? 0) > 1", {"input.a"}),
+        ("[input.a][0]?.b", {"input.a"}),
+        ("{'a': input.a}?.a.b?.c[input.d]", {"input.a"}),
+        ("{'a': input.a}[input.b]?.c", {"input.a", "input.b"}),
+        ("{'a': input.a}.a.b", set()),
+        ("{'a': input.a.b, 'c': [input.c]} ?? 0", {"input.a.b", "input.c"}),
+        ("input.l.map(one, one.a + input.b) ?? []", {"input.l[*].a", "input.b"}),
+        ("(input.a > 1 ? input.b : 0) ?? input.c", {"input.a", "input.b"}),
+        ("string(input.a) ?? string(input.b ?? input.c)", {"input.a", "input.b"}),
+        ("(string(input.a) ?? '') + input.b", {"input.a"}),
     ],
 )
 def test_guarded_paths_are_read_under_has_or_a_safe_operator_only(source: str, expected: set[str]) -> None:

@@ -85,6 +85,8 @@ def test_a_rule_says_whether_an_output_is_there(
     [
         ("{{tasks.a.output.body.x ?? 1}}", 0, 0),
         ("{{tasks.a.output?.body}}", 0, 0),
+        ("{{ {'x': tasks.a.output.body.x} ?? 1}}", 0, 0),
+        ("{{ [string(tasks.a.output.body)][0]?.x}}", 0, 0),
         ("{{has(tasks.a.output) ? tasks.a.output.body : 1}}", 0, 2),
         ("{{tasks.a.status == 'failed' ? 1 : tasks.a.output.body}}", 0, 2),
         ("{{tasks.a.error.message}}", 1, 1),

@@ -78,6 +78,8 @@ class PathAnalysis:
     def __init__(self) -> None:
         self.reads: dict[Read, None] = {}
         self._variables: dict[int, Origins] = {}
+        self._fallbacks = 0
+        """How many ``??`` and ``?.`` around take another value where something is not there."""
 
     def run(self, node: Node) -> tuple[Read, ...]:
         self._use(self._follow(node))
@@ -85,7 +87,7 @@ class PathAnalysis:
 
     def _use(self, origins: Origins) -> None:
         for origin in origins:
-            self.reads[origin.read] = None
+            self.reads[_tolerant(origin).read if self._fallbacks else origin.read] = None
 
     def _consume(self, *operands: Node) -> Origins:
         for operand in operands:
@@ -102,9 +104,10 @@ class PathAnalysis:
         if isinstance(node, nodes.Access):
             return self._access(node)
         if isinstance(node, nodes.Coalesce):
-            *early, last = [self._follow(item) for item in node.items]
-            guarded = tuple(_tolerant(origin) for origins in early for origin in origins)
-            return (*guarded, *last)
+            self._fallbacks += 1
+            early = [_tolerant(origin) for item in node.items[:-1] for origin in self._follow(item)]
+            self._fallbacks -= 1
+            return (*early, *self._follow(node.items[-1]))
         if isinstance(node, nodes.Choice):
             values: list[Origin] = []
             for test, value in node.branches:
@@ -134,9 +137,12 @@ class PathAnalysis:
                 self._use((origin,))
 
     def _access(self, node: nodes.Access) -> Origins:
+        safe = sum(step.safe for step in node.steps)
+        self._fallbacks += safe
         origins = self._follow(node.base)
         for step in node.steps:
             if step.safe:
+                self._fallbacks -= 1
                 origins = tuple(_tolerant(origin) for origin in origins)
             if isinstance(step, nodes.Field):
                 origins = self._below(origins, step.name, step)
