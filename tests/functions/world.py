@@ -7,6 +7,7 @@ import threading
 
 from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets
 from millrace.base.ids import Millis, lane_name, make_id
+from millrace.engine.events import ExecutionStarted
 from millrace.ports.documents import TenantScope
 from millrace.services.caller import Caller
 from millrace.services.platform import Platform
@@ -47,8 +48,13 @@ class NotedOrchestrator:
     def __init__(self) -> None:
         self.started: list[tuple[str, str]] = []
         self.standard: list[str] = []
+        self.told: dict[str, ExecutionStarted] = {}
         self.woken: list[str] = []
         self._lock = threading.Lock()
+
+    def begin(self, scope: TenantScope, started: ExecutionStarted, *, short: bool = True) -> None:
+        self.told[started.execution] = started
+        self.start(scope, started.execution, 1, short=short)
 
     def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         with self._lock:

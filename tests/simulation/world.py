@@ -13,6 +13,7 @@ from millrace.adapters.memory import MemoryBlobs, MemoryDocuments, MemorySecrets
 from millrace.base.errors import MillraceError
 from millrace.base.ids import lane_name
 from millrace.driver.guards import Guards
+from millrace.driver.loading import begun
 from millrace.driver.session import GRACE_MS
 from millrace.driver.world import DriverWorld, Poke
 from millrace.engine.events import SEMANTICS, ExecutionStarted
@@ -98,6 +99,7 @@ class World:
         self.loop = VirtualLoop()
         self.clock = SimClock(self.loop)
         self.ids = SimIds(self.clock, random.Random(seed + 1))
+        self.late = random.Random(seed + 3)
         self.faults = faults or Faults(random.Random(seed + 2))
         self.store = MemoryDocuments()
         self.blobs = MemoryBlobs()
@@ -171,17 +173,22 @@ class World:
             random=SeededRandom(self.seed),
         )
 
-    def run_on(self, process: Process, execution: str) -> None:
+    def run_on(self, process: Process, execution: str, started: ExecutionStarted | None = None) -> None:
         key = (process.name, execution)
         if key in self.actors or not process.alive:
             return
         poke = Poke()
         self.actors[key] = poke
-        process.spawn(self._actor(process, execution, poke))
+        process.spawn(self._actor(process, execution, poke, started))
 
-    async def _actor(self, process: Process, execution: str, poke: Poke) -> None:
+    async def _actor(self, process: Process, execution: str, poke: Poke, started: ExecutionStarted | None) -> None:
+        world = self.driver_world(process)
         try:
-            await run_actor(self.driver_world(process), SCOPE, execution, poke)
+            fresh = None
+            if started is not None and self.late.random() < TOLD:
+                fresh = begun(world, SCOPE, started)
+                await asyncio.sleep(self.late.choice(LATE_S))  # what it was told may be so no longer
+            await run_actor(world, SCOPE, execution, poke, fresh=fresh)
         finally:
             self.actors.pop((process.name, execution), None)
 
@@ -340,20 +347,32 @@ class World:
         self.loop.close()
 
 
+TOLD = 0.5
+"""How often an execution is begun with what was true when that was asked for, and not from its log."""
+LATE_S = (0.0, 0.0, 0.001, 0.05, 10.0)
+"""How long that may have been ago."""
+
+
 class SimOrchestrator:
     """Any living process may be given an execution; sometimes two are, and sometimes a wake is lost."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def begin(self, scope: TenantScope, started: ExecutionStarted, *, short: bool = True) -> None:
+        self._run(started.execution, started)
+
     def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
+        self._run(execution, None)
+
+    def _run(self, execution: str, started: ExecutionStarted | None) -> None:
         world = self._world
         living = world.living()
         if not living:
             return
-        world.run_on(world.rng.choice(living), execution)
+        world.run_on(world.rng.choice(living), execution, started)
         if world.rng.random() < world.options.double_start:
-            world.run_on(world.rng.choice(living), execution)
+            world.run_on(world.rng.choice(living), execution, started)
 
     def spread(self, scope: TenantScope, execution: str, first: int, count: int) -> None:
         for stream in range(first, first + count):

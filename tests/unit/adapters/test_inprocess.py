@@ -42,6 +42,7 @@ class Server:
         self.documents = documents or MemoryDocuments()
         self.script = script
         self.orchestrator = InProcessOrchestrator(self._world)
+        self.plans: Any = PlanSource(self.documents)
         clock = SystemClock()
         self.platform = Platform(
             documents=self.documents,
@@ -60,7 +61,7 @@ class Server:
             clock=self.platform.clock,
             ids=self.platform.ids,
             io=PoolIO(self.documents, threads=4),
-            plans=PlanSource(self.documents),
+            plans=self.plans,
             runners={"http": self.script},
             owner="local",
             exclusive=True,
@@ -292,13 +293,27 @@ def test_a_caller_may_wait_for_the_end_of_an_execution_or_for_a_time(servers: An
     assert "succeeded" == server.wait(execution)["status"]
 
 
+def test_a_plan_that_cannot_be_made_stalls_the_execution_and_not_its_start(servers: Any) -> None:
+    server = servers()
+    server.publish("flow", [call("a")])
+    server.plans = _broken
+    server.orchestrator.close()
+    server.orchestrator = InProcessOrchestrator(server._world)
+    server.orchestrator.open()
+    server.platform = replace(server.platform, orchestrator=server.orchestrator)
+    execution = server.start("flow")
+    _until(lambda: get_execution(server.platform, CALLER, execution)["status"] == "stalled")
+    assert [] == server.script.performed
+
+
+def _broken(_scope: Any, _started: Any) -> Any:
+    raise ZeroDivisionError("a defect")
+
+
 def test_a_defect_in_the_engine_leaves_a_sign() -> None:
     local = Local()
     execution = local.begin([call("a")])
 
-    def broken(_scope: Any, _started: Any) -> Any:
-        raise ZeroDivisionError("a defect")
-
-    local.run(run_actor(replace(local.world, plans=broken), SCOPE, execution, Poke()))
+    local.run(run_actor(replace(local.world, plans=_broken), SCOPE, execution, Poke()))
     body = get_execution(local.platform, CALLER, execution)
     assert ("stalled", "ZeroDivisionError('a defect')") == (body["status"], body["errorMessage"])

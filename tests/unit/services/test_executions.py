@@ -192,7 +192,7 @@ def test_a_start_that_the_store_never_takes_fails_and_nothing_was_started(local:
 
 def test_an_actor_that_cannot_be_started_is_left_to_the_reconciler(local: Local) -> None:
     class Away:
-        def start(self, *_: Any, **__: Any) -> None:
+        def begin(self, *_: Any, **__: Any) -> None:
             raise StoreUnavailable("away")
 
     body = start_execution(replace(local.platform, orchestrator=Away()), CALLER, Start("flow", {}))

@@ -7,6 +7,7 @@ reads the live index: the same code that the reconciler runs on AWS.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -14,10 +15,12 @@ from collections.abc import Callable, Iterable
 from millrace.base.errors import Conflict, MillraceError, Unavailable
 from millrace.base.ids import lane_name
 from millrace.driver.advance import advance
+from millrace.driver.loading import Loaded, begun
 from millrace.driver.loop import cancel_others
 from millrace.driver.park import park
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import Advanced, Again, Done, DriverWorld, Poke, Wait
+from millrace.engine.events import ExecutionStarted
 from millrace.ports.documents import TenantScope
 from millrace.store.executions import mark_stalled
 
@@ -49,6 +52,15 @@ class InProcessOrchestrator:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+    def begin(self, scope: TenantScope, started: ExecutionStarted, *, short: bool = True) -> None:
+        """Begin to drive an execution without reading what it was made with."""
+        del short  # one kind of actor
+        fresh = None
+        if self._world is not None:
+            with contextlib.suppress(Exception):  # the driver meets it too, and gives the execution its sign
+                fresh = begun(self._world, scope, started)
+        self._loop.call_soon_threadsafe(self._begin, scope, started.execution, fresh)
 
     def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         """Begin to drive an execution, unless this process drives it already."""
@@ -118,12 +130,12 @@ class InProcessOrchestrator:
                     await close()
         await cancel_others()  # counts of breakers and budgets that were about to be told
 
-    def _begin(self, scope: TenantScope, execution: str) -> None:
+    def _begin(self, scope: TenantScope, execution: str, fresh: Loaded | None = None) -> None:
         key = (scope.tenant, execution)
         if self._closing or key in self._actors:
             return
         poke = Poke()
-        self._actors[key] = (self._loop.create_task(self._actor(scope, execution, poke)), poke)
+        self._actors[key] = (self._loop.create_task(self._actor(scope, execution, poke, fresh)), poke)
 
     def _poke(self, scope: TenantScope, execution: str) -> None:
         held = self._actors.get((scope.tenant, execution))
@@ -132,22 +144,25 @@ class InProcessOrchestrator:
         else:
             held[1].set()
 
-    async def _actor(self, scope: TenantScope, execution: str, poke: Poke) -> None:
+    async def _actor(self, scope: TenantScope, execution: str, poke: Poke, fresh: Loaded | None) -> None:
         assert self._world is not None  # open() came before any start
         try:
-            await run_actor(self._world, scope, execution, poke)
+            await run_actor(self._world, scope, execution, poke, fresh=fresh)
         finally:
             self._actors.pop((scope.tenant, execution), None)
             self._tell_ended((scope.tenant, execution))
 
 
-async def run_actor(world: DriverWorld, scope: TenantScope, execution: str, poke: Poke) -> None:
-    """What the state machine does on AWS: advance until done, parking in between. Ends on an error that time will
-    not heal, after marking the execution as stalled."""
+async def run_actor(
+    world: DriverWorld, scope: TenantScope, execution: str, poke: Poke, *, fresh: Loaded | None = None
+) -> None:
+    """What the state machine does on AWS: advance until done, parking in between; from ``fresh``, if given, without
+    reading first. Ends on an error that time will not heal, after marking the execution as stalled."""
     pause = FIRST_PAUSE_S
     while True:
+        found, fresh = fresh, None
         try:
-            outcome: Advanced = await advance(world, scope, execution, poke=poke)
+            outcome: Advanced = await advance(world, scope, execution, poke=poke, fresh=found)
         except asyncio.CancelledError:
             raise
         except (Unavailable, Conflict):

@@ -16,6 +16,8 @@ from millrace.ports.documents import TenantScope
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+    from millrace.engine.events import ExecutionStarted
+
 FIRST_GENERATION: Final = 1
 _STARTED: Final = frozenset({"ExecutionAlreadyExists"})
 _OVER: Final = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
@@ -30,6 +32,10 @@ class StepFunctionsOrchestrator:
         self._standard = standard
         self._short = short
         self._fan_out = fan_out
+
+    def begin(self, scope: TenantScope, started: ExecutionStarted, *, short: bool = True) -> None:
+        """`start`: the actor is another process, which reads what it begins with."""
+        self.start(scope, started.execution, FIRST_GENERATION, short=short)
 
     def start(self, scope: TenantScope, execution: str, generation: int, *, short: bool = True) -> None:
         """Raises StoreUnavailable; the reconciler then starts the execution later."""

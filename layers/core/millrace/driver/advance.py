@@ -23,15 +23,19 @@ async def advance(
     *,
     deadline: int | None = None,
     poke: Poke | None = None,
+    fresh: Loaded | None = None,
 ) -> Advanced:
-    """Drive one execution; ``deadline`` in ms since the epoch, ``poke`` set when the inbox has something new.
+    """Drive one execution; ``deadline`` in ms since the epoch, ``poke`` set when the inbox has something new, ``fresh``
+    what there is to drive where that is known already: if it is known no longer, the log's fence refuses it.
 
     Answers `Done`, `Again` (call again; another driver may hold the lease until ``not_before``) or `Wait` (park).
     Raises StoreUnavailable, Corrupt and NotFound as the ports do; nothing is lost by that.
     """
     poke = poke or Poke()
-    poke.is_set = False  # what it announced is read now
-    found = await world.io.call(_load, world, scope, execution)
+    found: Loaded | Done | Again | None = fresh
+    if found is None:
+        poke.is_set = False  # what it announced is read now
+        found = await world.io.call(_load, world, scope, execution)
     if not isinstance(found, Loaded):
         return found
     session = Session(world, scope, execution, found.state, found.actor, poke)

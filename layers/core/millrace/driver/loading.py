@@ -33,6 +33,13 @@ def load_actor(world: DriverWorld, scope: TenantScope, execution: str) -> Actor 
     return read_actor(world.documents, scope, execution)
 
 
+def begun(world: DriverWorld, scope: TenantScope, started: ev.ExecutionStarted) -> Loaded:
+    """An execution that was made with ``started`` just now, without reading it. Raises as the plan's source does."""
+    state = State(_plan(world, scope, started))
+    evolve(state, started)
+    return Loaded(Actor(), state)
+
+
 def load_state(world: DriverWorld, scope: TenantScope, execution: str, actor: Actor) -> State:
     """The state at the end of the log. Raises Corrupt for a log that does not begin with its start."""
     state = _from_snapshot(world, scope, execution, actor.snapshot) if actor.snapshot else None

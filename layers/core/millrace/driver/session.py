@@ -61,6 +61,8 @@ class Session:
         self._alarm = Alarm(self._wake.set)
         self._poke = poke
         poke.listener = self._wake.set
+        if poke.is_set:  # before anybody listened
+            self._wake.set()
         self._attempts = Attempts(world, scope.tenant, root_of(execution), self._wake.set)
         assert state.started is not None  # a log begins with it
         self._effects = Effects(world, scope, state.started, self._wake.set)

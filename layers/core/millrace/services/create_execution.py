@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Literal
 
 from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable, Unavailable
 from millrace.base.limits import TRANSACTION_OPS
@@ -52,16 +53,23 @@ def create_execution(
         ops.extend(labels)
     else:  # a label that points to nothing is passed over by lists, so these may come first
         platform.documents.batch_put(scope, [put.item for put in labels])
-    if not _write(platform, scope, execution, ops):
+    outcome = _write(platform, scope, execution, ops)
+    if outcome == "refused":
         return False
     try:
-        platform.orchestrator.start(scope, execution, 1, short=short)
+        if outcome == "written":
+            platform.orchestrator.begin(scope, started, short=short)
+        else:
+            platform.orchestrator.start(scope, execution, 1, short=short)
     except Unavailable:
         log.warning("execution %s: its actor could not be started; the reconciler will", execution)
     return True
 
 
-def _write(platform: Platform, scope: TenantScope, execution: str, ops: list[Op]) -> bool:
+def _write(
+    platform: Platform, scope: TenantScope, execution: str, ops: list[Op]
+) -> Literal["written", "found", "refused"]:
+    """``found``: the execution is there, begun by this write or another, perhaps with an event of its own."""
     for _ in range(TRIES):
         try:
             platform.documents.write(scope, ops)
@@ -69,9 +77,9 @@ def _write(platform: Platform, scope: TenantScope, execution: str, ops: list[Op]
             # Our own lost acknowledgement, or another request with the same key: what stands there tells.
             actor = read_actor(platform.documents, scope, execution)
             if actor is not None:
-                return not actor.void
+                return "refused" if actor.void else "found"
             if isinstance(error, ConditionRefused):
-                return False
+                return "refused"
         else:
-            return True
+            return "written"
     raise StoreUnavailable("The store does not acknowledge writes.", hint="Send the request again.")
