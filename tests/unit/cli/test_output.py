@@ -66,6 +66,14 @@ def test_text_says_no_json_and_problems_go_to_the_error_stream() -> None:
     assert "millrace: what\n  do this\nmillrace: bare\n" == err.getvalue()
 
 
+def test_what_stands_behind_a_problem_is_listed_where_it_is_more_than_one_thing() -> None:
+    output = Output(out=io.StringIO(), err=(err := io.StringIO()))
+    reasons = [{"path": "/a", "message": "one"}, {"path": "/b\x1b", "message": "two"}]
+    output.problem("cannot", hint="do this", facts={"reasons": reasons, "other": 1})
+    output.problem("used", facts={"affected": [{"kind": "task", "name": "x", "distance": 1}]})
+    assert "millrace: cannot\n  /a: one\n  /b\\x1b: two\n  do this\nmillrace: used\n" == err.getvalue()
+
+
 def test_characters_that_a_stream_cannot_hold_are_written_out() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")

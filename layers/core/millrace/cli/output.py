@@ -18,6 +18,13 @@ def plain(text: str, *, lines: bool = False) -> str:
     return safe if lines else safe.replace("\n", "\\n")
 
 
+def _details(facts: Mapping[str, Any]) -> list[str]:
+    """What stands behind a problem one by one: why each part of a document is in the way, or who is affected."""
+    lines = [f"{plain(str(one['path']))}: {plain(str(one['message']))}" for one in facts.get("reasons") or ()]
+    lines += [f"{plain(str(one['kind']))} {plain(str(one['name']))}" for one in facts.get("affected") or ()]
+    return lines if len(lines) > 1 else []
+
+
 class Output:
     """``json`` turns `data` on and `say` off; problems and warnings always go to the error stream, then as JSON too."""
 
@@ -71,6 +78,8 @@ class Output:
             print(json.dumps(text, ensure_ascii=True, default=str), file=self.err, flush=True)
             return
         self._write(self.err, f"millrace: {message}")
+        for line in _details(facts or {}):
+            self._write(self.err, f"  {line}")
         if hint:
             self._write(self.err, f"  {hint}")
 

@@ -30,6 +30,7 @@ TABLE: Final = {
     "`retry`, `timeout`, `attemptTimeout`": "Retry, TimeoutSeconds",
     "`continueOnError`": "Catch",
     "`output`": "a Pass state at the end",
+    "`tests`, `examples`, `tags`, `categories`, `version`": "left out, since no run hangs on them",
     "templates": "JSONPath, `States.Format`, `States.Array`",
 }
 MOST_TASKS: Final = 300
@@ -42,7 +43,10 @@ _TASK_KEYS: Final = frozenset(
     }
 )
 _SPEC_KEYS: Final = frozenset(
-    {"description", "version", "tags", "categories", "examples", "input", "config", "tasks", "output", "timeout"}
+    {
+        *("description", "version", "tags", "categories", "examples", "tests", "input", "config", "tasks", "output"),
+        "timeout",
+    }
 )
 _COMPOSED: Final = frozenset({"switch", "forEach"})
 
