@@ -59,6 +59,61 @@ def test_a_document_gets_our_names_our_order_and_keeps_its_comments() -> None:
     assert AFTER == format_source(BEFORE, "yaml")
 
 
+BLOCKS = """\
+apiVersion: workflow.io/v1
+kind: Workflow
+metadata: {name: x}
+spec:
+  tasks:
+    - id: a
+      type: http
+      condition: >-
+        inputs.ok
+      request:
+        url: "x"
+        bodyText: |
+          as is: inputs.id
+
+            deeper {{ inputs.id }} and {{inputs.other}}
+          over {{ inputs.id +
+            inputs.other }}
+        headers: {x: ~, y: null}
+        form:
+        query:
+          - ~
+          - >
+            folded {{inputs.id}}
+            twice {{inputs.id}}
+      # behind
+  output: "{{inputs.id}}"
+"""
+
+
+def test_expressions_on_the_lines_of_blocks_get_our_names_too() -> None:
+    found = format_source(BLOCKS, "yaml")
+    assert "        input.ok\n" in found
+    assert "            deeper {{ input.id }} and {{input.other}}\n" in found
+    assert "            folded {{input.id}}\n            twice {{input.id}}\n      # behind\n" in found
+    assert '  output: "{{input.id}}"\n' in found
+    assert "as is: inputs.id\n" in found
+    assert "over {{ inputs.id +\n            inputs.other }}" in found
+    assert found == format_source(found, "yaml")
+
+
+def test_what_limits_a_workflow_stands_before_its_tasks() -> None:
+    spec = "\n".join(f"  {key}" for key in ("tasks: []", "execution: {}", "concurrency: {limit: 1}", "timeout: 1m"))
+    found = format_source(f"spec:\n{spec}\n", "yaml")
+    assert ["timeout", "concurrency", "execution", "tasks"] == [
+        line.strip().split(":")[0] for line in found.splitlines()[1:]
+    ]
+
+
+def test_null_is_written_out() -> None:
+    found = format_source(BLOCKS, "yaml")
+    assert "headers: {x: null, y: null}\n        form: null\n        query:\n          - null\n" in found
+    assert [] == [line for line in found.splitlines() if line != line.rstrip()]
+
+
 def test_formatting_twice_changes_nothing() -> None:
     assert AFTER == format_source(AFTER, "yaml")
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from functools import cache
 from typing import Any, Final
 
 from millrace.base.errors import ExpressionError, InvalidDocument
@@ -41,6 +42,8 @@ SPEC_ORDER: Final = (
     "state",
     "timeout",
     "parallelLimit",
+    "concurrency",
+    "execution",
     "tasks",
     "output",
     "onFailure",
@@ -49,6 +52,8 @@ SPEC_ORDER: Final = (
     "tests",
 )
 _TESTS: Final = ("spec", "tests")
+_Edit = tuple[int, int, str, str]
+"""Row and column, both from 0, the text that stands there, and what is to stand there."""
 _ANY_NAME: Final = Scope(WORKFLOW_ROOTS, bare="item")
 
 
@@ -172,7 +177,7 @@ def _rename_keys(text: str) -> str:
 def _rewrite_expressions(text: str) -> str:
     source = parse_document(text.encode(), media="yaml")
     lines = text.splitlines(keepends=True)
-    edits = []
+    edits: list[_Edit] = []
     bare = frozenset(bare_places(source.value))
     for path, old in texts(source.value):
         if path[:2] == _TESTS:
@@ -180,12 +185,31 @@ def _rewrite_expressions(text: str) -> str:
         new = _respelled(old, bare=path in bare)
         if new != old:
             line, column = source.position(path)
+            if lines[line - 1][column - 1 : column] in ("|", ">"):
+                edits += _in_block(lines, line - 1, bare=path in bare)
+                continue
             quoted = lines[line - 1][column - 1 : column] in ("'", '"')
             edits.append((line - 1, column - 1 + quoted, old, new))
     return _edited(lines, edits)
 
 
-def _edited(lines: list[str], edits: list[tuple[int, int, str, str]]) -> str:
+def _in_block(lines: list[str], head: int, *, bare: bool) -> Iterator[_Edit]:
+    """Replacements on the lines of a block scalar that begins in line ``head``; expressions over several stay."""
+    around = _indent(lines[head])
+    for row in range(head + 1, len(lines)):
+        old = lines[row].strip()
+        if old and _indent(lines[row]) <= around:
+            return
+        new = _respelled(old, bare=bare)
+        if new != old:
+            yield row, _indent(lines[row]), old, new
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _edited(lines: list[str], edits: list[_Edit]) -> str:
     """Replacements on single lines, last first; one that does not find its text (escapes, folding) is left."""
     for row, column, old, new in sorted(edits, reverse=True):
         line = lines[row]
@@ -236,8 +260,7 @@ def _end(lines: list[str], row: int, column: int) -> int:
     """The line behind the last block: the next one that is less indented, or the end of the document."""
     for index in range(row + 1, len(lines)):
         stripped = lines[index].strip()
-        indent = len(lines[index]) - len(lines[index].lstrip())
-        if stripped in ("---", "...") or (stripped and not stripped.startswith("#") and indent < column):
+        if stripped in ("---", "...") or (stripped and not stripped.startswith("#") and _indent(lines[index]) < column):
             return index
     return len(lines)
 
@@ -249,11 +272,25 @@ def _reflow(text: str) -> str:
     return once if once == _round_trip(once) else text
 
 
+@cache
+def _representer() -> Any:
+    """That of the round trip, but that null is written: as nothing at all it is easily overlooked."""
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Representer(RoundTripRepresenter):
+        def represent_none(self, _data: Any) -> Any:
+            return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+    Representer.add_representer(type(None), Representer.represent_none)
+    return Representer
+
+
 def _round_trip(text: str) -> str:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     yaml: Any = YAML(typ="rt")
+    yaml.Representer = _representer()
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.brace_single_entry_mapping_in_flow_sequence = True
