@@ -20,6 +20,9 @@ from millrace.expr import Scope
 from millrace.expr.values import described
 from millrace.spec import Task
 from millrace.spec.cycles import rings
+from millrace.spec.findings import pointer
+from millrace.spec.model_findings import model_findings
+from millrace.spec.source import parse_document
 from millrace.spec.tasks.generate import GENERATED_TYPES
 
 _ROOTS: Final = frozenset({"tasks"})
@@ -39,7 +42,7 @@ def judged(plan: ScopePlan, documents: Any) -> list[dict[str, Any]] | Failure:
         try:
             task = Task.model_validate(document)
         except ValidationError as error:
-            return _refused("bad-task", f"The generated task {at} is not one: {_words(error)}")
+            return _refused("bad-task", f"The generated task {at} is not one: {_words(document, error)}")
         why = _allowed(plan, task)
         if why:
             return _refused("bad-task", f"The generated task {at} ({task.id!r}) {why}")
@@ -85,9 +88,13 @@ def _allowed(plan: ScopePlan, task: Task) -> str:
     return ""
 
 
-def _words(error: ValidationError) -> str:
-    found = error.errors(include_url=False)
-    said = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found[:_SHOWN]]
+def _words(document: Any, error: ValidationError) -> str:
+    """What is wrong, as of a document that somebody wrote."""
+    from millrace.spec.json_schema import document_schema
+
+    schema = {"$ref": "#/$defs/Task", "$defs": document_schema("Workflow")["$defs"]}
+    found = model_findings(error, parse_document(dumps(document), media="json"), schema, ())
+    said = [f"{pointer(one.path)}: {one.message}" if one.path[1:] else one.message for one in found[:_SHOWN]]
     return "; ".join(said)
 
 

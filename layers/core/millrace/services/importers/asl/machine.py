@@ -11,6 +11,7 @@ from millrace.services.importers.asl.choices import Choices
 from millrace.services.importers.asl.data import Data, NoPath, either, path_of, plain
 from millrace.services.importers.asl.payloads import Reader
 from millrace.services.importers.asl.tasks import add_policies, catch_condition, catches_all, task_of
+from millrace.services.importers.bounds import limit_parallel
 from millrace.services.importers.draft import Draft, Task
 from millrace.services.importers.order import (
     START,
@@ -265,11 +266,7 @@ class _Machine:
 
     def _loop(self, state: dict[str, Any], items: str | None, item: str, index: str, path: Path) -> dict[str, Any]:
         loop: dict[str, Any] = {"items": braced(items) if items else [], "as": item, "index": index}
-        most = number(state.get("MaxConcurrency"))
-        if most and 1 <= most <= 10_000:
-            loop["maxParallel"] = int(most)
-        elif most == 0 or "MaxConcurrency" not in state:
-            self._draft.changed(path, "without MaxConcurrency, ten iterations run at once")
+        limit_parallel(self._draft, loop, state.get("MaxConcurrency"), path, "MaxConcurrency")
         share, count = number(state.get("ToleratedFailurePercentage")), number(state.get("ToleratedFailureCount"))
         if share is not None and 0 < share <= 100:
             loop["tolerate"] = {"failures": f"{share}%"}

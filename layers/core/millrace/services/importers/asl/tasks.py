@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from millrace.services.importers.asl.data import Data
+from millrace.services.importers.bounds import limit_attempt
 from millrace.services.importers.draft import Draft, Task
-from millrace.services.importers.reading import listing, mapping, text
+from millrace.services.importers.reading import listing, mapping, number, text
 from millrace.services.importers.requests import attempts, request, seconds
 from millrace.services.importers.result import Path
 from millrace.services.importers.spelling import slug
@@ -104,9 +105,7 @@ def _child(draft: Draft, name: str, resource: str, parameters: dict[str, Any], p
 
 def add_policies(draft: Draft, task: Task, state: dict[str, Any], path: Path) -> None:
     """Timeouts and retries of a Task state."""
-    limit = seconds(state.get("TimeoutSeconds"))
-    if limit is not None:
-        task["attemptTimeout"] = limit
+    limit_attempt(draft, task, number(state.get("TimeoutSeconds")), (*path, "TimeoutSeconds"))
     if "TimeoutSecondsPath" in state or "HeartbeatSeconds" in state or "HeartbeatSecondsPath" in state:
         draft.unmapped(path, "heartbeats and timeouts that are read from data are left out")
     retriers = [one for one in listing(state.get("Retry")) if isinstance(one, dict)]

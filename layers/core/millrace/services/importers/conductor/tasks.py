@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from millrace.services.importers.bounds import limit_attempt
 from millrace.services.importers.conductor.paths import BRACES, HTTP_OUTPUT, References
 from millrace.services.importers.draft import Draft, Task
 from millrace.services.importers.order import Edge, Frontier, joined, merged, narrowed, none_of, place
@@ -117,8 +118,7 @@ class Sequences:
         task_: Task = {"id": self._draft.id(reference), "type": "http", "request": made}
         self._references.shapes[task_["id"]] = HTTP_OUTPUT
         limit = number(parts.get("readTimeOut"))
-        if limit is not None and limit > 0:
-            task_["attemptTimeout"] = seconds(limit / 1000) or "1s"
+        limit_attempt(self._draft, task_, None if limit is None else limit / 1000, path)
         return task_
 
     def _child(self, reference: str, task: dict[str, Any], path: Path) -> Task:

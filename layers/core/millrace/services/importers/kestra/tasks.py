@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from millrace.services.importers.bounds import limit_parallel
 from millrace.services.importers.draft import Draft, Task
 from millrace.services.importers.kestra.pebble import BRACES, Pebble
 from millrace.services.importers.order import START, Edge, Frontier, joined, merged, narrowed, none_of, opposite, place
@@ -264,8 +265,7 @@ class Body:
         most = number(task.get("concurrencyLimit", task.get("concurrent")))
         if text(task.get("type")).endswith("EachSequential") or ("ForEach" in text(task.get("type")) and most is None):
             most = 1
-        if most and 1 <= most <= 10_000:
-            loop["maxParallel"] = int(most)
+        limit_parallel(self._draft, loop, most, path, "concurrencyLimit")
         if not body:
             self._draft.unmapped(path, "a loop without tasks")
             return frontier

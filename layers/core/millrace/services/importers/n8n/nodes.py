@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
+from millrace.services.importers.bounds import limit_attempt
 from millrace.services.importers.draft import Draft, Task
 from millrace.services.importers.n8n.expressions import Parameters
 from millrace.services.importers.reading import listing, mapping, number, text
@@ -44,8 +45,7 @@ class Nodes:
         made = request(self._draft, path, method, value(given.get("url"), (*where, "url")), auth=auth, **parts)
         task: Task = {"id": self._draft.id(name), "type": "http", "request": made}
         limit = number(mapping(given.get("options")).get("timeout"))
-        if limit is not None and limit > 0:
-            task["attemptTimeout"] = seconds(limit / 1000) or "1s"
+        limit_attempt(self._draft, task, None if limit is None else limit / 1000, path)
         return task
 
     def _pairs(self, source: Any, path: Path) -> dict[str, Any]:
