@@ -244,7 +244,9 @@ def test_what_has_no_counterpart_is_refused_with_its_place(task: str, key: str, 
 
 def test_what_no_run_hangs_on_is_left_out() -> None:
     plain = flow(call("a"))
-    told = flow(call("a"), more="  tests: [{name: t, tasks: {a: {output: 1}}}]\n  examples: [{input: {}}]\n  tags: [b]\n")
+    told = flow(
+        call("a"), more="  tests: [{name: t, tasks: {a: {output: 1}}}]\n  examples: [{input: {}}]\n  tags: [b]\n"
+    )
     assert machine(plain) == machine(told)
 
 
