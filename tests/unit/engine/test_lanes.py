@@ -99,9 +99,9 @@ def test_a_loop_that_may_begin_early_runs_in_the_execution_unless_it_asks() -> N
     assert found.spread is None
 
 
-def test_a_history_of_an_earlier_engine_and_a_test_run_no_lanes() -> None:
+def test_a_history_of_an_earlier_engine_a_test_and_a_dry_run_have_no_lanes() -> None:
     plan = flow(each("loop", [1, 2, 3], work("a"), mode="distributed"))
-    for change in ({"semantics": 2}, {"mode": "test"}):
+    for change in ({"semantics": 2}, {"mode": "test"}, {"mode": "dry"}):
         fleet = Fleet(plan, begun=False)
         fleet.take(msgspec.structs.replace(Play(plan).events[0], **change))
         assert {} == fleet.run().parts

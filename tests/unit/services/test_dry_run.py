@@ -135,3 +135,12 @@ def test_what_a_loop_a_switch_and_a_workflow_would_do_at_once_is_shown_by_path()
         found["kid"][name] for name in ("status", "workflow", "input")
     )
     assert ["depends", "would-run", "failed"] == [found[name]["status"] for name in ("last", "held", "loud")]
+
+
+def test_of_a_loop_that_would_run_in_lanes_the_first_iterations_are_shown() -> None:
+    block = {"items": "{{input.rows}}", "as": "n", "maxParallel": 2, "mode": "distributed"}
+    body = [http("one", url="https://api.example/{{n}}")]
+    found = planned([{"id": "loop", "forEach": block, "tasks": body}], {"rows": [7, 8, 9]})
+    assert ["loop", "loop[0]/one", "loop[1]/one"] == list(found)
+    assert ("would-run", 3) == (found["loop"]["status"], found["loop"]["iterations"])
+    assert "https://api.example/8" == found["loop[1]/one"]["request"]["url"]

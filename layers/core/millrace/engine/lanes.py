@@ -38,7 +38,7 @@ def spread(state: State, plan: ScopePlan, path: str, items: list[Any]) -> OpenSc
     """How a loop over ``items`` begins if it runs in lanes; None if it does not. A lane's own loops never do."""
     started = state.started
     assert started is not None  # a log begins with it
-    if started.semantics < _SINCE or started.lane is not None or started.mode == "test":
+    if started.semantics < _SINCE or started.lane is not None or started.mode in ("dry", "test"):
         return None
     if plan.spread is None or len(items) <= plan.spread:
         return None
