@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from millrace.base.errors import UserError
+from millrace.base.errors import ExpressionError, UserError
 from millrace.engine.commands import Command, FinishTask, StartAttempt
 from millrace.engine.events import Failure, Skip
 from millrace.engine.frames import Frame
@@ -99,8 +99,15 @@ def _compute(node: Node, path: str, value: Any, scope: Mapping[str, Any], env: M
         if node.output is not None:
             output = node.output.render({**env, "output": output})
     except UserError as error:
-        return FinishTask(path=path, status=FAILED, failure=failure_of(error, "transform"), input=value)
+        return FinishTask(path=path, status=FAILED, failure=failure_of(error, _step(error)), input=value)
     return FinishTask(path=path, status=SUCCEEDED, output=output, own_output=True, input=value)
+
+
+def _step(error: UserError) -> str:
+    """Where in a transform, as far as the error's own words do not say it."""
+    facts = error.facts
+    step = f", step {facts['step']} ({facts['op']})" if isinstance(error, ExpressionError) and "step" in facts else ""
+    return f"transform{step}" + (f", item {facts['item']}" if "item" in facts else "")
 
 
 def _upstream(state: State, frame: Frame, node: Node, env: Mapping[str, Any]) -> Skip | Failure | None:
