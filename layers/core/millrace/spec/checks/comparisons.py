@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.expr import ReadPath, nodes
 from millrace.spec.checks.report import Report
@@ -19,6 +20,7 @@ from millrace.spec.shapes import Shape, bounds_of, json_type, values_of
 from millrace.spec.sites import Site, Sites
 
 _TURNED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OPPOSITE: Final = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _FIX: Final = "Correct it, or take it out."
 Number = int | float | Decimal
 
@@ -121,14 +123,11 @@ def _together(report: Report, site: Site, node: nodes.Logic) -> None:
         if compared is None or compared.sign == "in":
             continue
         said = found.setdefault(compared.operand, _Said())
-        if node.operator == "&&":
-            clash = _clashes(said, compared)
-            text = "cannot hold beside what stands before it"
-        else:
-            clash = compared.sign == "!=" and any(not _equal(compared.constant, one) for one in said.unequal)
-            said.unequal += [compared.constant] if compared.sign == "!=" else []
-            text = "makes the whole always true: the value cannot be both"
-        if clash:
+        text = "cannot hold beside what stands before it"
+        if node.operator == "||":  # of which one always holds if their opposites cannot all hold
+            compared = replace(compared, sign=_OPPOSITE[compared.sign])
+            text = "makes the whole always true: it holds where what stands before it does not"
+        if _clashes(said, compared):
             report.add_at(site, compared.start, "constant-comparison", f"{compared.text} {text}", fix=_FIX)
             return
 
