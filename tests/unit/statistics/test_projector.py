@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from millrace.adapters.memory import MemoryDocuments
 from millrace.base.errors import ConditionRefused, OutcomeUnknown, StoreUnavailable
+from millrace.base.limits import TRANSACTION_OPS
 from millrace.engine import events as ev
 from millrace.ports.documents import Item, Key, Op, Put, Table, TenantScope
 from millrace.services.project_statistics import REMEMBERED, TRIES, StatisticsProjector, task_of
@@ -225,19 +226,48 @@ def test_tenants_are_counted_apart() -> None:
     assert [cell("b")] == list(stored(documents, scope=TenantScope("other")))
 
 
-def test_a_mark_that_somebody_else_moved_is_read_again() -> None:
-    class Rival(MemoryDocuments):
-        """Lets another consumer count everything just before the first write."""
+class Rival(MemoryDocuments):
+    """Lets another consumer count the first ``ahead`` records just before the first write."""
 
-        rivals = 1
+    def __init__(self, ahead: int) -> None:
+        super().__init__()
+        self._ahead = ahead
+
+    def submit(self, scope: TenantScope, ops: Sequence[Op]) -> Future[None]:
+        ahead, self._ahead = self._ahead, 0
+        if ahead:
+            StatisticsProjector(self)(self.feed.read(after=0, limit=ahead))
+        return super().submit(scope, ops)
+
+
+def test_a_mark_that_somebody_else_moved_is_read_again() -> None:
+    assert {cell("a"): once(0)} == counted(Rival(100), [[started(1), ended("a", 1)]])
+
+
+def test_executions_that_grow_the_same_cells_share_a_transaction() -> None:
+    class Noting(MemoryDocuments):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lists: list[int] = []
 
         def submit(self, scope: TenantScope, ops: Sequence[Op]) -> Future[None]:
-            if self.rivals:
-                self.rivals = 0
-                StatisticsProjector(self)(self.feed.read(after=0))
+            self.lists.append(len(ops))
             return super().submit(scope, ops)
 
-    assert {cell("a"): once(0)} == counted(Rival(), [[started(1), ended("a", 1)]])
+    documents = Noting()
+    count = 2 * (TRANSACTION_OPS - 2) + 1
+    logs: list[Log] = [[[started(n), ended("a", 2), finished(3)]] for n in range(count)]
+    found = counted(documents, *logs)
+    assert {
+        cell("a"): Tally(count, durations=Counter({bucket(0): count})),
+        cell(""): Tally(count, sum_ms=3 * count, durations=Counter({bucket(3): count})),
+    } == found
+    assert [TRANSACTION_OPS, TRANSACTION_OPS, 3] == documents.lists
+
+
+def test_one_mark_that_was_moved_does_not_keep_others_from_being_counted() -> None:
+    logs: list[Log] = [[[started(n), ended("a", 1)]] for n in range(5)]
+    assert {cell("a"): Tally(5, durations=Counter({bucket(0): 5}))} == counted(Rival(1), *logs)
 
 
 def test_a_store_that_never_says_what_it_did_is_given_up_after_some_tries() -> None:

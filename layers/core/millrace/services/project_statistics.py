@@ -12,16 +12,18 @@ import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from operator import itemgetter
 from typing import Final
 
 from msgspec import Struct, field
 
 from millrace.base.errors import ConditionRefused, Corrupt, OutcomeUnknown
+from millrace.base.limits import TRANSACTION_OPS
 from millrace.engine.events import AttemptStarted, ExecutionFinished, ExecutionStarted, TaskFinished
 from millrace.ports.documents import Documents, Op, Table, TenantScope
 from millrace.ports.feed import FeedRecord
 from millrace.store.runlog import ROOT, Segment, decode_segment, read_segments
-from millrace.store.statistics import MINUTE_MS, UPDATES, Cell, Mark, Tally, mark_key, mark_of, step
+from millrace.store.statistics import MINUTE_MS, UPDATES, Cell, Mark, Tally, cell_updates, mark_key, mark_of, step
 
 TRIES: Final = 5
 REMEMBERED: Final = 256
@@ -80,6 +82,9 @@ class _Step(Struct):
     cells: Cells
 
 
+_Batch = list[tuple[_Stream, _Step]]
+
+
 def task_of(path: str) -> str:
     """The task that an instance belongs to: its path without indices, ``loop[3]/ship`` as ``loop[]/ship``."""
     return _INDEX.sub("[]", path)
@@ -98,7 +103,7 @@ class StatisticsProjector:
         OutcomeUnknown; giving the same records again is then right. A log that cannot be read is logged and left."""
         waiting = self._delivered(records)
         for last in range(TRIES - 1, -1, -1):
-            waiting = self._count(waiting, last=not last)
+            waiting = self._count(waiting, together=last == TRIES - 1, last=not last)
             if not waiting:
                 return
 
@@ -117,8 +122,11 @@ class StatisticsProjector:
             found.setdefault(_Stream(TenantScope(record.tenant), execution, stream), {})[segment.first] = segment
         return found
 
-    def _count(self, waiting: dict[_Stream, dict[int, Segment]], *, last: bool) -> dict[_Stream, dict[int, Segment]]:
-        """One try at each stream; answers those whose mark somebody else has moved, or may have."""
+    def _count(
+        self, waiting: dict[_Stream, dict[int, Segment]], *, together: bool, last: bool
+    ) -> dict[_Stream, dict[int, Segment]]:
+        """One try at each stream, several of them in one transaction if ``together``; answers those whose mark somebody
+        else has moved, or may have, and those that shared a transaction with one."""
         plans: dict[_Stream, deque[_Step]] = {}
         for stream, mark in self._marks(list(waiting)):
             try:
@@ -129,18 +137,20 @@ class StatisticsProjector:
         refused: dict[_Stream, dict[int, Segment]] = {}
         while plans := {stream: plan for stream, plan in plans.items() if plan}:
             # One step of every stream at a time: they share a commit where the store groups them.
-            sent: list[tuple[_Stream, Future[None]]] = [
-                (stream, self._documents.submit(stream.scope, self._ops(stream, plan.popleft())))
-                for stream, plan in plans.items()
+            steps = [(stream, plan.popleft()) for stream, plan in plans.items()]
+            sent: list[tuple[_Batch, Future[None]]] = [
+                (batch, self._documents.submit(batch[0][0].scope, _ops(batch)))
+                for batch in (_batches(steps) if together else [[one] for one in steps])
             ]
-            for stream, future in sent:
+            for batch, future in sent:
                 try:
                     future.result()
                 except (ConditionRefused, OutcomeUnknown):
                     if last:
                         raise
-                    plans.pop(stream, None)
-                    refused[stream] = waiting[stream]
+                    for stream, _ in batch:
+                        plans.pop(stream, None)
+                        refused[stream] = waiting[stream]
         return refused
 
     def _marks(self, streams: list[_Stream]) -> Iterator[tuple[_Stream, Mark]]:
@@ -150,10 +160,6 @@ class StatisticsProjector:
         for scope, mine in by_scope.items():
             items = self._documents.batch_get(scope, [mark_key(one.execution, one.stream) for one in mine])
             yield from zip(mine, map(mark_of, items), strict=True)
-
-    @staticmethod
-    def _ops(stream: _Stream, what: _Step) -> Sequence[Op]:
-        return step(stream.execution, stream.stream, what.before, what.after, what.cells)
 
     def _steps(self, stream: _Stream, mark: Mark, delivered: dict[int, Segment]) -> list[_Step]:
         """What takes the mark to the end of the last delivered segment: segments together while their cells fit one
@@ -218,6 +224,32 @@ class StatisticsProjector:
 def _start_of(segment: Segment | None) -> ExecutionStarted | None:
     first = segment.events[0] if segment is not None and segment.events else None
     return first if isinstance(first, ExecutionStarted) else None
+
+
+def _batches(steps: _Batch) -> Iterator[_Batch]:
+    """Steps of one tenant that fit one transaction together: executions of one workflow mostly grow the same cells,
+    which are written once then."""
+    held: _Batch = []
+    grown: set[Cell] = set()
+    for stream, what in steps:
+        cells = {cell for cell, _ in what.cells}
+        if held and (stream.scope != held[0][0].scope or len(held) + 1 + len(grown | cells) > TRANSACTION_OPS):
+            yield held
+            held, grown = [], set()
+        held.append((stream, what))
+        grown |= cells
+    if held:
+        yield held
+
+
+def _ops(batch: _Batch) -> list[Op]:
+    ops: list[Op] = []
+    cells: dict[Cell, Tally] = {}
+    for stream, what in batch:
+        ops += step(stream.execution, stream.stream, what.before, what.after, ())
+        for cell, tally in what.cells:
+            cells.setdefault(cell, Tally()).merge(tally)
+    return [*ops, *cell_updates(sorted(cells.items(), key=itemgetter(0)))]
 
 
 def _parts(before: Mark, after: Mark, cells: Cells) -> list[_Step]:

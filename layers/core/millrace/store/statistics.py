@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct, field
@@ -135,6 +135,11 @@ def cell_update(cell: Cell, tally: Tally) -> Update:
     )
 
 
+def cell_updates(cells: Iterable[tuple[Cell, Tally]]) -> list[Update]:
+    """The writes that add tallies, of which one that is empty adds nothing."""
+    return [cell_update(cell, tally) for cell, tally in cells if tally.counters()]
+
+
 class Mark(Struct, frozen=True):
     """``position`` is that of the first event not counted. ``part`` is how many of the sorted cells of the segment
     that begins there are counted, for a segment too large for one transaction."""
@@ -160,7 +165,7 @@ def step(execution: str, stream: str, before: Mark, after: Mark, cells: Sequence
     Refused when the mark is not where ``before`` says."""
     item = Item(mark_key(execution, stream), {"position": after.position, "part": after.part})
     when = ABSENT if before == Mark() else (Check("eq", "position", before.position), Check("eq", "part", before.part))
-    return [Put(item, when), *(cell_update(cell, tally) for cell, tally in cells if tally.counters())]
+    return [Put(item, when), *cell_updates(cells)]
 
 
 def read_cells(
