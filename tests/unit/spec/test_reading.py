@@ -106,6 +106,19 @@ def test_hostile_yaml_is_one_finding(text: str, code: str) -> None:
     assert [code] == [finding["code"] for finding in caught.value.facts["findings"]]
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("a:\n\tb: 1\n", "Indent with spaces: YAML takes no tab there."),
+        ("a:\n  b: 1\n \t c: 2\n", "Indent with spaces: YAML takes no tab there."),
+        ("a: b: c\td\n", "Correct the YAML."),
+        ("a: [1\n", "Correct the YAML."),
+    ],
+)
+def test_a_tab_that_indents_is_named_in_the_fix(text: str, fix: str) -> None:
+    assert [fix] == [one.fix for one in load(text.encode(), media="yaml").findings]
+
+
 ONE_TOO_MANY = f"more than {DOCUMENT_NODES} values"
 
 

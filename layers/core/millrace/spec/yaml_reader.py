@@ -36,7 +36,8 @@ def read_yaml(text: str, *, several: bool) -> tuple[list[Node], tuple[Finding, .
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ": ".join(part for part in (error.context, error.problem) if part)
-        raise unreadable("syntax", f"not valid YAML: {said}", _at(mark), "Correct the YAML.") from None
+        at = _at(mark)
+        raise unreadable("syntax", f"not valid YAML: {said}", at, _syntax_fix(text, at[0])) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         at = (before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -48,6 +49,14 @@ def read_yaml(text: str, *, several: bool) -> tuple[list[Node], tuple[Finding, .
 
 def _at(mark: Any) -> Position:
     return (mark.line + 1, mark.column + 1)
+
+
+def _syntax_fix(text: str, row: int) -> str:
+    """What to do about text that cannot be parsed up to a line; the parser does not say that a tab is what it met."""
+    line = "".join(text.split("\n")[row - 1 : row])
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "Indent with spaces: YAML takes no tab there."
+    return "Correct the YAML."
 
 
 class _Open:
