@@ -104,7 +104,7 @@ def test_an_execution_is_paused_resumed_and_cancelled(server: LocalServer) -> No
     assert f"{identifier} starts nothing new until it is resumed\n" == on(server, "pause", identifier).out
     for action, paused in (("resume", True), ("cancel", False)):
         for _ in range(500):
-            if server.client.call("GET", f"/executions/{identifier}")[1]["paused"] is paused:
+            if server.client.call("GET", f"/executions/{identifier}")[1].get("paused") is paused:
                 break
             time.sleep(0.02)
         said = {"resume": "goes on", "cancel": "is being cancelled"}[action]
