@@ -12,6 +12,7 @@ from millrace.base.errors import OutcomeUnknown
 from millrace.driver.advance import advance
 from millrace.driver.loading import Loaded, begun
 from millrace.driver.world import Done, Poke
+from millrace.ports.documents import Update
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.create_execution import create_execution
 from tests.unit.driver.runs import CALLER, NEVER, SCOPE, Local, Script, call
@@ -66,6 +67,17 @@ def test_a_message_that_came_before_anybody_listened_is_read_at_once() -> None:
     poke.set()
     local.run(run_actor(local.world, SCOPE, execution, poke, fresh=fresh))
     assert ("cancelled", True) == (local.read(execution)["status"], local.read(execution)["durationMs"] < 1_000)
+
+
+@pytest.mark.parametrize(("exclusive", "seconds", "claims"), [(True, 0.01, 0), (True, 3.0, 1), (False, 0.01, 1)])
+def test_only_one_that_lasts_is_claimed_where_nobody_else_can_drive_it(
+    exclusive: bool, seconds: float, claims: int
+) -> None:
+    local = Local(Script(lasting={"a": seconds}), exclusive=exclusive)
+    execution = local.begin([call("a"), call("b", "a")])
+    local.run(advance(local.world, SCOPE, execution, fresh=_fresh(local, execution)))
+    writes = [op for ops in local.io.commits for op in ops if isinstance(op, Update) and "leaseUntil" in op.set]
+    assert ("succeeded", claims) == (local.read(execution)["status"], len(writes))
 
 
 def test_an_execution_that_another_write_may_have_made_is_read() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from millrace.base.errors import Corrupt, StoreUnavailable
 from millrace.driver.attempts import Result
 from millrace.driver.limits import is_over, limit_ms
-from millrace.driver.loading import load_actor, load_state, snapshot_key
+from millrace.driver.loading import Loaded, load_actor, load_state, snapshot_key
 from millrace.driver.session import Session
 from millrace.driver.snapshots import Snapshots
 from millrace.driver.world import Again, Done, Poke
@@ -31,7 +31,9 @@ def hold(local: Local, execution: str) -> Session:
     """A driver that has loaded an execution and done nothing with it. To be made on the loop."""
     actor = load_actor(local.world, SCOPE, execution)
     assert actor is not None
-    return Session(local.world, SCOPE, execution, load_state(local.world, SCOPE, execution, actor), actor, Poke())
+    return Session(
+        local.world, SCOPE, execution, Loaded(actor, load_state(local.world, SCOPE, execution, actor)), Poke()
+    )
 
 
 def running(local: Local) -> str:

@@ -38,7 +38,7 @@ async def advance(
         found = await world.io.call(_load, world, scope, execution)
     if not isinstance(found, Loaded):
         return found
-    session = Session(world, scope, execution, found.state, found.actor, poke)
+    session = Session(world, scope, execution, found, poke)
     try:
         return await _drive(session, deadline)
     except FenceLost as lost:

@@ -19,8 +19,11 @@ from millrace.store.runlog import read_segments
 
 
 class Loaded(Struct):
+    """``fresh`` says that nobody else can have taken it up: it was made just now."""
+
     actor: Actor
     state: State
+    fresh: bool = False
 
 
 def snapshot_key(execution: str, position: int) -> tuple[str, ...]:
@@ -37,7 +40,7 @@ def begun(world: DriverWorld, scope: TenantScope, started: ev.ExecutionStarted) 
     """An execution that was made with ``started`` just now, without reading it. Raises as the plan's source does."""
     state = State(_plan(world, scope, started))
     evolve(state, started)
-    return Loaded(Actor(), state)
+    return Loaded(Actor(), state, fresh=True)
 
 
 def load_state(world: DriverWorld, scope: TenantScope, execution: str, actor: Actor) -> State:

@@ -16,7 +16,7 @@ from millrace.driver.attempts import Attempts, Result
 from millrace.driver.effects import Effects
 from millrace.driver.journal import ExtraRefused, Journal
 from millrace.driver.limits import is_over, limit_ms
-from millrace.driver.loading import load_messages, recorded, take_over
+from millrace.driver.loading import Loaded, load_messages, recorded, take_over
 from millrace.driver.messages import event_of, message_deletes, whole
 from millrace.driver.results import finished_event
 from millrace.driver.snapshots import Snapshots
@@ -27,11 +27,11 @@ from millrace.engine import events as ev
 from millrace.engine.commands import Effect, StartAttempt
 from millrace.engine.evolve import evolve
 from millrace.engine.settle import settle
-from millrace.engine.state import State, next_due
+from millrace.engine.state import next_due
 from millrace.engine.values import Value
 from millrace.ports.documents import Check, Condition, Index, Op, TenantScope, Update
 from millrace.ports.runners import TaskFailed
-from millrace.store.executions import CHECK_GRACE_MS, Actor, actor_key, lease_condition, live_index, read_actor
+from millrace.store.executions import CHECK_GRACE_MS, actor_key, lease_condition, live_index, read_actor
 
 MARGIN_MS = 5_000
 """What is kept back of a deadline for the last commits."""
@@ -42,9 +42,8 @@ GRACE_MS = 1_000
 class Session:
     """``held`` says that attempts were not started because the time left is too short for them."""
 
-    def __init__(
-        self, world: DriverWorld, scope: TenantScope, execution: str, state: State, actor: Actor, poke: Poke
-    ) -> None:
+    def __init__(self, world: DriverWorld, scope: TenantScope, execution: str, loaded: Loaded, poke: Poke) -> None:
+        state, actor = loaded.state, loaded.actor
         self.world = world
         self.scope = scope
         self.execution = execution
@@ -71,7 +70,7 @@ class Session:
         self._starts: list[StartAttempt] = []
         self._commands: dict[str, StartAttempt] = {}
         self._committing: asyncio.Task[None] | None = None
-        self._claimed = False
+        self._claimed = loaded.fresh and world.exclusive  # who looks for it finds it soon, until the first renewal
         self._lease_until = 0
         self._actor_sets: dict[str, int] = {}
         self._to_delete: list[str] = []
