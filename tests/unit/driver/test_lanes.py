@@ -11,17 +11,19 @@ from msgspec.structs import replace
 
 from millrace.base.errors import InvalidRequest, StoreUnavailable
 from millrace.base.ids import idempotency_key, lane_name
+from millrace.driver.messages import event_of
 from millrace.driver.values import ValueCodec
 from millrace.driver.world import Wait
 from millrace.engine import events as ev
 from millrace.engine.commands import NotifyParent, StartLanes, TellFailures, TellLanes
+from millrace.ports.documents import Range, Table
 from millrace.ports.runners import Failure
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.list_executions import list_executions
 from millrace.services.loop_lanes import LoopLanes
 from millrace.services.pause_execution import pause_execution
 from millrace.services.prepare_lanes import prepare_lanes
-from millrace.store.executions import mark_stalled, read_actor, summary_key
+from millrace.store.executions import inbox_partition, mark_stalled, message_of, read_actor, summary_key
 from millrace.store.history import whole_history
 
 from .runs import CALLER, SCOPE, Script, call
@@ -195,6 +197,19 @@ def test_a_lane_that_was_told_to_stop_before_it_was_there_never_begins() -> None
     assert () == service.tell(SCOPE, begun, TellLanes("loop", "close", (2,)))
     service.start(SCOPE, begun, ORDER, [1, 2, 3])
     assert ([], 1) == (spread.events(lane_name(one, 1)), len(spread.events(lane_name(one, 2))))
+
+
+def test_a_lane_that_is_told_to_stop_hears_why() -> None:
+    spread = Spread()
+    one, begun = started(spread)
+    service = LoopLanes(lambda: spread.platform)
+    service.start(SCOPE, begun, ORDER, [1, 2, 3])
+    why = ev.Failure(kind="timeout", code="task-timeout", message="late", details={"after": [1]})
+    assert () == service.tell(SCOPE, begun, TellLanes("loop", "cancel", (1,), why))
+    (row,) = spread.documents.query(SCOPE, Table.HISTORY, inbox_partition(lane_name(one, 1)), within=Range()).rows
+    event = event_of(message_of(row.item), 7, ValueCodec(one))
+    assert isinstance(event, ev.CancelRequested)
+    assert why == event.failure
 
 
 def test_a_lane_that_was_told_to_stop_twice_before_it_was_there_never_begins() -> None:

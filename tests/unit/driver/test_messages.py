@@ -41,6 +41,12 @@ def failed(code: str, said: str, *, kind: str = "workflow", retryable: bool = Fa
             Message("m", "cancel", reason="enough", principal="ann"),
             ev.CancelRequested(at=AT, message="m", reason="enough", principal="ann"),
         ),
+        (
+            Message("m", "cancel", payload={"failure": {"kind": "timeout", "code": "task-timeout", "message": "late"}}),
+            ev.CancelRequested(
+                at=AT, message="m", failure=ev.Failure(kind="timeout", code="task-timeout", message="late")
+            ),
+        ),
         (Message("m", "pause", principal="ann"), ev.PauseRequested(at=AT, message="m", principal="ann")),
         (Message("m", "resume", principal="ann"), ev.ResumeRequested(at=AT, message="m", principal="ann")),
         (Message("m", "close"), ev.CloseRequested(at=AT, message="m")),
@@ -65,7 +71,18 @@ def failed(code: str, said: str, *, kind: str = "workflow", retryable: bool = Fa
             ev.SignalReceived(at=AT, message="m", signal="go", payload=FORM, principal="ann"),
         ),
     ],
-    ids=["cancel", "pause", "resume", "close", "decision", "decision with a form", "slot", "lane", "signal"],
+    ids=[
+        "cancel",
+        "cancel of a lane",
+        "pause",
+        "resume",
+        "close",
+        "decision",
+        "decision with a form",
+        "slot",
+        "lane",
+        "signal",
+    ],
 )
 def test_a_message_is_the_event_of_its_kind_and_carries_its_id(message: Message, event: ev.Event) -> None:
     assert event == event_of(message, AT, ValueCodec("x"))

@@ -105,14 +105,14 @@ class Fleet(Play):
             self.told.append((effect.stance, effect.streams))
             for stream in effect.streams if not self.deaf else ():
                 if stream in self.parts:
-                    self.tell(self.parts[stream], effect.stance)
+                    self.tell(self.parts[stream], effect.stance, effect.failure)
             void = tuple(stream for stream in effect.streams if stream not in self.parts)
             told = ev.LanesTold(at=self.now, path=effect.path, stance=effect.stance)
             self.take(msgspec.structs.replace(told, void=void if effect.stance == "cancel" else ()))
             return True
         return super().act(effect)
 
-    def tell(self, part: Part, stance: str) -> None:
+    def tell(self, part: Part, stance: str, failure: ev.Failure | None = None) -> None:
         part.messages += 1
         message = f"m{part.messages}"
         kinds: Mapping[str, type[ev.Event]] = {
@@ -121,8 +121,9 @@ class Fleet(Play):
             "pause": ev.PauseRequested,
             "run": ev.ResumeRequested,
         }
+        more = {"failure": failure} if stance == "cancel" else {}
         if part.state.finished is None:
-            part.take(kinds[stance](at=self.now, message=message))  # type: ignore[call-arg]
+            part.take(kinds[stance](at=self.now, message=message, **more))  # type: ignore[call-arg]
 
     def everyone(self) -> list[Play]:
         return [self, *self.parts.values()]

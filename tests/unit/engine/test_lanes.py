@@ -304,6 +304,38 @@ def test_the_timeout_of_the_workflow_stops_the_lanes() -> None:
     )
 
 
+STOPS = {
+    "the loop's time": lambda loop: ([{**loop, "timeout": "5s"}], {}, ""),
+    "the time of what is around": lambda loop: ([choose("sw", 1, [(1, [loop])], timeout="5s")], {}, "sw/0/"),
+    "the workflow's time": lambda loop: ([loop], {"timeout": "5s"}, ""),
+    "a cancel": lambda loop: ([loop], {}, ""),
+    "a cancel of handlers": lambda loop: ([work("x")], {"finally": [loop]}, "finally/"),
+}
+
+
+@pytest.mark.parametrize("why", STOPS)
+def test_what_is_ended_in_lanes_says_why_as_in_one_driver(why: str) -> None:
+    told: list[dict[str, tuple[str, str, str, str]]] = []
+    for mode in ("inline", "distributed"):
+        loop = each("loop", [1, 2, 3], work("a"), mode=mode, parallel=2)
+        tasks, more, prefix = STOPS[why](loop)
+        held = [f"{prefix}loop[{at}]/a" for at in (0, 1)]
+        fleet = Fleet(flow(*tasks, **more), answers={path: [NEVER] for path in held}).run()
+        if "cancel" in why:
+            fleet.cancel("enough")
+            fleet.run()
+        assert ("distributed" == mode) is bool(fleet.parts)
+        ended = [event for play in fleet.everyone() for event in play.events if isinstance(event, ev.TaskFinished)]
+        failures = {event.path: (event.status, event.failure) for event in ended if event.failure is not None}
+        told.append({path: (failures[path][0], *_said(failures[path][1])) for path in held})
+    assert told[0] == told[1]
+    assert {"cancelled"} == {status for status, *_ in told[0].values()}
+
+
+def _said(found: ev.Failure) -> tuple[str, str, str]:
+    return found.kind, str(found.code), found.message
+
+
 def test_the_timeout_of_what_stands_around_stops_the_lanes_inside() -> None:
     inner = each("loop", [1, 2], work("a"), mode="distributed")
     done = spread(choose("sw", 1, [(1, [inner])], timeout="5s"), answers={"sw/0/loop[0]/a": [NEVER]})

@@ -21,7 +21,10 @@ from millrace.store.executions import Message, inbox_partition
 def event_of(message: Message, now: int, codec: ValueCodec) -> ev.Event:
     """The event that makes a message part of the log; its id makes a second delivery fold to nothing."""
     if message.kind == "cancel":
-        return ev.CancelRequested(at=now, message=message.id, reason=message.reason, principal=message.principal)
+        why = None if message.payload is None else msgspec.convert(message.payload["failure"], ev.Failure)
+        return ev.CancelRequested(
+            at=now, message=message.id, reason=message.reason, principal=message.principal, failure=why
+        )
     if message.kind == "pause":
         return ev.PauseRequested(at=now, message=message.id, principal=message.principal)
     if message.kind == "resume":

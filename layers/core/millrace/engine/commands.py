@@ -161,11 +161,13 @@ class StartLanes(msgspec.Struct, frozen=True):
 
 
 class TellLanes(msgspec.Struct, frozen=True):
-    """The parts whose logs are ``streams`` have to be told how to go on: run, pause, close or cancel."""
+    """The parts whose logs are ``streams`` have to be told how to go on: run, pause, close, or cancel because of
+    ``failure``."""
 
     path: str
     stance: str
     streams: tuple[int, ...]
+    failure: Failure | None = None
 
 
 class TellFailures(msgspec.Struct, frozen=True):

@@ -295,7 +295,7 @@ def _overdue(state: State, now: int) -> Iterator[Command]:
         left = [inner for inner in inside(state, index) if inner not in state.opened or inner in state.spread]
         if index in state.spread:
             left.append(index)
-        told = [command for inner in left if (command := told_to_stop(state, inner)) is not None]
+        told = [command for inner in left if (command := told_to_stop(state, inner, late.failure)) is not None]
         if stopping(state, left) and not told:
             continue
         yield from told or (

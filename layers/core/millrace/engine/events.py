@@ -308,6 +308,8 @@ class CancelRequested(Event, frozen=True, kw_only=True):
     """Why, in the words of who asked."""
     principal: str = ""
     """Who asked."""
+    failure: Failure | None = None
+    """Of a lane: what ended its loop, and ends the tasks inside."""
 
 
 class ExecutionFinished(Event, frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ def halted(plan: Plan, state: State, started: int, now: int) -> list[Command] | 
         return _abort(state, state.handlers) if state.abort and state.handlers is not None else None
     if state.cancel is not None:
         reason = state.cancel.reason or "cancelled on request"
-        return _stop(state, "cancelled", Failure(kind="cancelled", code="cancelled", message=reason))
+        failure = state.cancel.failure or Failure(kind="cancelled", code="cancelled", message=reason)
+        return _stop(state, "cancelled", failure)
     if plan.timeout_ms is not None and now >= started + plan.timeout_ms and state.open:
         message = f"The workflow's timeout of {plan.timeout_ms} ms passed."
         return _stop(state, "timedOut", Failure(kind="timeout", code="workflow-timeout", message=message))
@@ -45,7 +46,7 @@ def _stop(state: State, status: str, failure: Failure) -> list[Command]:
     """End everything that is not done. Executions that were started are told to stop before it is forgotten that they
     were; nobody waits for their end. Lanes are parts of this one, and their end is awaited."""
     left = [index for index in unfinished(state, state.root) if index or not in_lane(state)]
-    told = [command for index in left if (command := told_to_stop(state, index)) is not None]
+    told = [command for index in left if (command := told_to_stop(state, index, failure)) is not None]
     if told:
         return [*told, *(child_of(state, index) for index in state.children)]
     if stopping(state, left):
@@ -60,8 +61,8 @@ def _stop(state: State, status: str, failure: Failure) -> list[Command]:
 def _abort(state: State, handlers: Frame) -> list[Command]:
     """A cancel that comes when handlers run already ends these."""
     left = unfinished(state, handlers)
-    told = [command for index in left if (command := told_to_stop(state, index)) is not None]
     failure = Failure(kind="cancelled", code="cancelled", message="The handlers were cancelled on request.")
+    told = [command for index in left if (command := told_to_stop(state, index, failure)) is not None]
     if stopping(state, left):
         return told
     return told or [
@@ -69,10 +70,11 @@ def _abort(state: State, handlers: Frame) -> list[Command]:
     ]
 
 
-def told_to_stop(state: State, index: int) -> Command | None:
-    """The command that tells the execution or the lanes of a task to stop, unless that has been done."""
+def told_to_stop(state: State, index: int, failure: Failure | None) -> Command | None:
+    """The command that tells the execution or the lanes of a task to stop, unless that has been done. What runs in a
+    lane ends with ``failure``, as what runs here does."""
     if index in state.spread:
-        return stop_lanes(state, index)
+        return stop_lanes(state, index, failure)
     task = state.tasks[index]
     wait = task.wait
     if task.status != WAITING or wait is None or wait.kind != "child" or wait.cancelled:

@@ -124,17 +124,17 @@ def _stance(state: State, opened: Opened) -> str:
     return PAUSE if held(state) else RUN
 
 
-def _tell(opened: Opened, stance: str) -> TellLanes:
+def _tell(opened: Opened, stance: str, failure: Failure | None = None) -> TellLanes:
     left = tuple(opened.stream + at for at, lane in enumerate(opened.lanes) if lane.status == "running")
-    return TellLanes(path=opened.path, stance=stance, streams=left)
+    return TellLanes(path=opened.path, stance=stance, streams=left, failure=failure)
 
 
-def stop_lanes(state: State, index: int) -> TellLanes | None:
-    """The command that tells the lanes of a loop to stop, unless that has been done."""
+def stop_lanes(state: State, index: int, failure: Failure | None) -> TellLanes | None:
+    """The command that tells the lanes of a loop to stop because of ``failure``, unless that has been done."""
     opened = state.opened.get(index)
     if opened is None or not opened.lanes or opened.over or opened.told == CANCEL:
         return None
-    return _tell(opened, CANCEL)
+    return _tell(opened, CANCEL, failure)
 
 
 def stopping(state: State, indexes: list[int]) -> bool:

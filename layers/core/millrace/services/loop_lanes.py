@@ -64,6 +64,7 @@ class LoopLanes:
             message = Message(
                 id=f"{order.stance}-{platform.ids.new()}",
                 kind=KINDS[order.stance],
+                payload=None if order.failure is None else {"failure": msgspec.to_builtins(order.failure)},
                 reason=f"the loop {order.path} of {started.execution} was stopped",
                 principal=started.principal,
             )
