@@ -62,6 +62,50 @@ def test_a_run_is_followed_to_its_output(data: Path) -> None:
     assert '"greeting": "Hello, Carla Montferrat!"' in ran.out
 
 
+PLANNED = """\
+apiVersion: workflow.io/v1
+kind: Workflow
+metadata: {name: planned}
+spec:
+  tasks:
+    - {id: get, type: http, request: {url: "https://api.example.com/{{input.id}}"}}
+    - {id: post, dependsOn: [get], type: http, request: {method: POST, url: "https://api.example.com/{{tasks.get.output.body.x}}"}}
+    - {id: maybe, condition: "tasks.get.output.status == 201", type: http, request: {url: "https://api.example.com/m"}}
+    - {id: never, condition: "false", wait: {for: 1s}}
+    - {id: nap, wait: {for: 1h}}
+    - {id: paid, event: {type: payment.settled, timeout: 1h}}
+    - {id: bad, type: transform, input: {items: [x]}, transform: [{map: "{{int(item)}}"}]}
+    - {id: choose, switch: {value: "{{input.id}}", cases: [{match: 7, tasks: [{id: seven, wait: {for: 1s}}]}]}}
+    - {id: each, forEach: {items: [1, 2]}, tasks: [{id: sub, workflowRef: planned-sub}]}
+"""
+
+
+def test_a_dry_run_shows_what_each_task_would_do_and_starts_nothing(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "planned.yaml"
+    sub = PLANNED.partition("  tasks:")[0].replace("planned", "planned-sub")
+    path.write_text(f"{sub}  tasks: [{{id: a, wait: {{for: 1s}}}}]\n---\n{PLANNED}")
+    ran = on(data, "run", str(path), "--input", '{"id": 7}', "--dry-run")
+    assert 0 == ran.code, ran.err
+    rows = {line.split()[0]: " ".join(line.split()[2:]) for line in ran.out.splitlines() if "  " in line}
+    assert {
+        "TASK": "STATUS WHAT",
+        "get": "would-run GET https://api.example.com/7",
+        "post": "depends POST https://api.example.com/{{tasks.get.output.body.x}}; after get",
+        "maybe": "depends GET https://api.example.com/m; after get; if tasks.get.output.status == 201",
+        "never": "skipped condition_false",
+        "nap": "would-wait time",
+        "paid": "would-wait event payment.settled",
+        "choose": "would-run case 0",
+        "choose/0/seven": "would-wait time",
+        "each": "would-run 2 iterations",
+        "each[0]/sub": "would-run workflow planned-sub",
+        "each[1]/sub": "would-run workflow planned-sub",
+    } == {name: row for name, row in rows.items() if name != "bad"}
+    assert rows["bad"].startswith("failed ")
+    assert "planned" == on(data, "run", "planned", "--input", '{"id": 7}', "--dry-run", "--json").json["status"]
+    assert [] == on(data, "executions", "list", "--workflow", "planned", "--json").json["items"]
+
+
 def test_a_run_answers_json_for_programs(data: Path) -> None:
     ran = on(data, "run", "hello", "--json")
     assert ("succeeded", "hello") == (ran.json["status"], ran.json["workflow"])

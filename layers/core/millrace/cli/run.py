@@ -14,6 +14,7 @@ from millrace.cli import shapes
 from millrace.cli.codes import Exit
 from millrace.cli.inputs import read_input
 from millrace.cli.output import Output, plain
+from millrace.cli.planned import print_plan
 from millrace.cli.progress import progress
 from millrace.cli.session import connect
 from millrace.cli.settings import settings_of, take_data
@@ -39,6 +40,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", action="append", default=[], metavar="KEY:VALUE", help="label it; may be repeated")
     parser.add_argument("--subject", help="whom its data is about, such as the id of a customer")
     parser.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="follow it to its end")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what it would do; a file is published, and nothing is run"
+    )
     parser.add_argument("--timeout", help="stop following after this long, such as 30s (exit code 5)")
     parser.add_argument("--key", help="idempotency key: the same key starts one execution only")
 
@@ -66,6 +70,7 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             key=arguments.key,
             wait=arguments.wait,
             timeout=timeout,
+            dry=arguments.dry_run,
         )
 
 
@@ -90,14 +95,21 @@ def start_and_follow(
     wait: bool = True,
     timeout: float | None = None,
     stop: threading.Event | None = None,
+    dry: bool = False,
 ) -> Exit:
-    """Start an execution and follow it, until it is over, ``timeout`` seconds have passed or ``stop`` is set;
-    ``expected`` is the content hash that its version must have. What is empty is sent, for the server to refuse: a
-    variable of a script that is not set must not choose anything."""
+    """Start an execution and follow it, until it is over, ``timeout`` seconds have passed or ``stop`` is set; ``dry``
+    shows what it would do instead. ``expected`` is the content hash that its version must have. What is empty is sent,
+    for the server to refuse: a variable of a script that is not set must not choose anything."""
     chosen = {"version": version, "labels": labels, "subjectKey": subject, "expectHash": expected}
     body = {"input": value} | {name: given for name, given in chosen.items() if given is not None}
     headers = {"idempotency-key": key} if key else {}
-    _, execution = client.call("POST", f"/workflows/{segment(name)}/executions", value=body, headers=headers)
+    path = f"/workflows/{segment(name)}/executions"
+    if dry:
+        _, planned = client.call("POST", path, value=body, query={"dryRun": "true"})
+        output.data(planned)
+        print_plan(output, planned)
+        return Exit.OK
+    _, execution = client.call("POST", path, value=body, headers=headers)
     identifier = str(execution["id"])
     output.say(f"{plain(name)}: started {identifier}")
     if not wait:
