@@ -20,9 +20,7 @@ JUDGING = frozenset({
     "millrace.spec.checks", "millrace.spec.dialect.document", "millrace.spec.formatting", "millrace.spec.json_schema",
     "millrace.spec.render", "difflib",
 })  # fmt: skip
-"""What only whoever accepts documents needs."""
-ACCEPTING = frozenset({"tasks", "workflows"})
-"""Functions that accept documents."""
+"""What only whoever accepts documents needs; no function before such a request comes."""
 BUDGETS: dict[str, frozenset[str]] = {
     "import millrace": HEAVY | WEB | MODELS,
     "import millrace.base.errors, millrace.base.ids, millrace.base.limits": HEAVY | WEB | MODELS,
@@ -32,9 +30,7 @@ BUDGETS: dict[str, frozenset[str]] = {
     "import millrace.cli.validate": HEAVY | WEB,
     "import millrace.wiring": HEAVY | WEB | MODELS,
     **{
-        f"import runpy; runpy.run_path('functions/{path.parent.name}/app.py')": (
-            HEAVY if path.parent.name in ACCEPTING else HEAVY | JUDGING
-        )
+        f"import runpy; runpy.run_path('functions/{path.parent.name}/app.py')": HEAVY | JUDGING
         for path in sorted((ROOT / "functions").glob("*/app.py"))
     },
 }

@@ -1,6 +1,6 @@
 """The function behind /api/v1/tasks: publish, read, check and activate.
 
-The import of OpenAPI documents, which few requests need and much code stands behind, is imported by its route.
+What few requests need and much code stands behind (checking documents, OpenAPI) is imported by its route.
 """
 
 from __future__ import annotations
@@ -12,16 +12,12 @@ from millrace.api import models as m
 from millrace.api import openapi_models as om
 from millrace.api import parameters as p
 from millrace.api.operations import DOCUMENT, OPENAPI, gives
-from millrace.api.publications import publication, published
-from millrace.api.validations import validated
 from millrace.base.limits import IMPORTED_TASKS
 from millrace.services.activate_definition import activate_definition
 from millrace.services.delete_definition import delete_definition
 from millrace.services.get_definition import get_definition, get_version
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
-from millrace.services.publish_task import publish_task
-from millrace.services.validate_input import validate_input
 from millrace.wiring import current
 
 app = Resolver("tasks")
@@ -34,8 +30,7 @@ def publish_task_document(
     activate: p.Activate = True, message: p.Message = "", key: p.IdempotencyKey = None, match: p.IfMatch = None
 ) -> Any:
     """Publish a reusable task as a new immutable version."""
-    what = publication(activate=activate, message=message, key=key, if_match=match)
-    return published(publish_task(current(), caller(), what), "tasks")
+    return _publish(activate=activate, message=message, key=key, if_match=match)
 
 
 @app.get(BASE, responses=gives(m.DefinitionList))
@@ -47,6 +42,8 @@ def list_tasks(limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
 @app.post(f"{BASE}/validate", responses=gives(m.Validation, sarif=True), openapi_extensions=DOCUMENT)
 def validate_task(shape: p.ValidationFormat = "json", file: p.FileName = "document") -> Any:
     """Check a document; nothing is stored and nothing is executed."""
+    from millrace.api.validations import validated
+
     return validated(current(), "task", shape, file)
 
 
@@ -95,8 +92,7 @@ def replace_task(
 ) -> Any:
     """Publish a reusable task under the name it already has."""
     del name
-    what = publication(activate=activate, message=message, key=key, if_match=match)
-    return published(publish_task(current(), caller(), what), "tasks")
+    return _publish(activate=activate, message=message, key=key, if_match=match)
 
 
 @app.delete(ONE, responses=gives(m.Deleted))
@@ -130,7 +126,16 @@ def activate_task(name: p.Name, body: p.ActivateBody, match: p.IfMatch = None, k
 @app.post(f"{ONE}/validate-input", responses=gives(m.MissingInputsResult))
 def validate_task_input(name: p.Name, body: p.InputBody) -> Any:
     """Say what an input lacks, without starting anything."""
+    from millrace.services.validate_input import validate_input
+
     return answer(validate_input(current(), caller(), "task", name, body.input, version=body.version))
+
+
+def _publish(**how: Any) -> Any:
+    from millrace.api.publications import publication, published
+    from millrace.services.publish_task import publish_task
+
+    return published(publish_task(current(), caller(), publication(**how)), "tasks")
 
 
 handler = entry(app, current)

@@ -1,6 +1,7 @@
 """The function behind /api/v1/workflows: publish, read, check and activate, and start executions.
 
-What few requests need and much code stands behind (packages, other engines' formats, tests) is imported by its route.
+What few requests need and much code stands behind (checking documents, packages, other engines' formats, tests) is
+imported by its route: most requests start an execution or read.
 """
 
 from __future__ import annotations
@@ -14,17 +15,13 @@ from millrace.api import parameters as p
 from millrace.api import testing_models as tm
 from millrace.api.answers import download, text
 from millrace.api.operations import DOCUMENT, PACKAGE, gives
-from millrace.api.publications import publication, published
 from millrace.api.starts import started
-from millrace.api.validations import validated
 from millrace.services.activate_definition import activate_definition
 from millrace.services.delete_definition import delete_definition
 from millrace.services.get_definition import get_definition, get_version
 from millrace.services.list_definitions import list_definitions
 from millrace.services.list_versions import list_versions
-from millrace.services.publish_workflow import publish_workflow
 from millrace.services.validate_input import validate_input
-from millrace.services.workflow_graph import mermaid, workflow_graph
 from millrace.services.workflow_statistics import workflow_statistics
 from millrace.wiring import current
 from millrace.wiring.rehearsing import rehearse
@@ -39,8 +36,7 @@ def publish_workflow_document(
     activate: p.Activate = True, message: p.Message = "", key: p.IdempotencyKey = None, match: p.IfMatch = None
 ) -> Any:
     """Publish a workflow as a new immutable version."""
-    what = publication(activate=activate, message=message, key=key, if_match=match)
-    return published(publish_workflow(current(), caller(), what), "workflows")
+    return _publish(activate=activate, message=message, key=key, if_match=match)
 
 
 @app.get(BASE, responses=gives(m.DefinitionList))
@@ -52,6 +48,8 @@ def list_workflows(limit: p.Limit = p.PAGE, cursor: p.Cursor = None) -> Any:
 @app.post(f"{BASE}/validate", responses=gives(m.Validation, sarif=True), openapi_extensions=DOCUMENT)
 def validate_workflow(shape: p.ValidationFormat = "json", file: p.FileName = "document") -> Any:
     """Check a document; nothing is stored and nothing is executed."""
+    from millrace.api.validations import validated
+
     return validated(current(), "workflow", shape, file)
 
 
@@ -91,8 +89,7 @@ def replace_workflow(
 ) -> Any:
     """Publish a workflow under the name it already has."""
     del name
-    what = publication(activate=activate, message=message, key=key, if_match=match)
-    return published(publish_workflow(current(), caller(), what), "workflows")
+    return _publish(activate=activate, message=message, key=key, if_match=match)
 
 
 @app.delete(ONE, responses=gives(m.Deleted))
@@ -132,6 +129,8 @@ def validate_workflow_input(name: p.Name, body: p.InputBody) -> Any:
 @app.get(f"{ONE}/graph", responses=gives(m.Graph))
 def get_workflow_graph(name: p.Name, shape: p.GraphFormat = "json", version: p.VersionQuery = None) -> Any:
     """Read the graph of a workflow: tasks, why one waits for another, and layers."""
+    from millrace.services.workflow_graph import mermaid, workflow_graph
+
     graph = workflow_graph(current(), caller(), name, version=version)
     return text(mermaid(graph)) if shape == "mermaid" else answer(graph)
 
@@ -182,6 +181,13 @@ def start_workflow(
     """Start an execution, and wait for its end if asked; or show what it would do."""
     start = body or m.StartRequest()
     return started(current(), caller(), name, start, wait=wait, key=key, traceparent=trace, dry=dry)
+
+
+def _publish(**how: Any) -> Any:
+    from millrace.api.publications import publication, published
+    from millrace.services.publish_workflow import publish_workflow
+
+    return published(publish_workflow(current(), caller(), publication(**how)), "workflows")
 
 
 handler = entry(app, current)
