@@ -59,3 +59,19 @@ def test_a_hyphenated_name_is_judged_by_the_shape_it_is_read_from(expression: st
     codes = {"ambiguous-hyphen", "unknown-input", "unknown-output"}
     found = [one for one in judge(LOOP.replace("EXPRESSION", expression)) if one.code in codes]
     assert expected == sorted(f"{one.severity} {one.code}: {one.fix}" for one in found)
+
+
+@pytest.mark.parametrize(
+    ("step", "fix"),
+    [
+        ("map: '{{item.total-fee}}'", "total - fee"),
+        ("filter: item.total-fee > 1", "total - fee"),
+        ("map: '{{item.total - input.order.lines[0].total-fee}}'", "total - fee"),
+    ],
+)
+def test_a_step_of_a_transform_is_told_the_same(step: str, fix: str) -> None:
+    lines = "{id: t, type: transform, input: {items: '{{input.order.lines}}'}, transform: [{STEP}]}"
+    text = LOOP.replace("  output:", f"    - {lines.replace('STEP', step)}\n  output:").replace("EXPRESSION", "1")
+    assert [("ambiguous-hyphen", f"For a subtraction write {fix}.")] == [
+        (one.code, one.fix) for one in judge(text) if one.severity == "error"
+    ]

@@ -94,9 +94,9 @@ def _in_step(report: Report, path: Path, read: ReadPath, environment: Environmen
     verdict = environment.follow(read)
     if verdict.shape is None and read.root in _UNKNOWN:
         guarded = any(guard in text for _, text in texts(report.source.at(path)) for guard in GUARDS)
-        message, fix, names = nowhere(report, read, verdict)
+        code, message, fix, names = nowhere(report, read, verdict, _UNKNOWN[read.root])
         severity: Severity = "warning" if guarded else "error"
-        report.add(_UNKNOWN[read.root], message, path, fix=fix, names=names, severity=severity)
+        report.add(code, message, path, fix=fix, names=names, severity=severity)
 
 
 def _read(
@@ -124,24 +124,22 @@ def _read(
     if verdict.shape is not None:
         return
     severity: Severity = "warning" if verdict.index in read.tolerated else "error"
-    if difference := meant_as_difference(path, verdict):
-        message, fix = difference
-        report.add_at(site, read.offset, "ambiguous-hyphen", message, fix=fix, severity=severity)
-        return
-    message, fix, names = nowhere(report, path, verdict)
-    code = _UNKNOWN.get(path.root, "unknown-reference" if path.root != "output" else "unknown-output")
+    unknown = _UNKNOWN.get(path.root, "unknown-reference" if path.root != "output" else "unknown-output")
+    code, message, fix, names = nowhere(report, path, verdict, unknown)
     report.add_at(site, read.offset, code, message, fix=fix, names=names, severity=severity)
 
 
-def nowhere(report: Report, path: ReadPath, verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
-    """Message, fix and nearest names for a path that leads nowhere."""
+def nowhere(report: Report, path: ReadPath, verdict: Verdict, code: str) -> tuple[str, str, str, tuple[str, ...]]:
+    """Code, message, fix and nearest names for a path that leads nowhere: ``code``, unless a hyphen is what did it."""
+    if difference := meant_as_difference(path, verdict):
+        return "ambiguous-hyphen", *difference, ()
     segment = path.segments[verdict.index]
     name = "a computed position" if isinstance(segment, Wild) else str(segment)
     names = report.nearest(name, verdict.known)
     fix = f"Write {names[0]}." if names else _declared(verdict.known)
     if verdict.reason:
-        return f"{path}: there is no {name}, since {verdict.reason}", fix, names
-    return f"{path}: {name} is not declared.{asking(names)}", fix, names
+        return code, f"{path}: there is no {name}, since {verdict.reason}", fix, names
+    return code, f"{path}: {name} is not declared.{asking(names)}", fix, names
 
 
 def _declared(known: tuple[str, ...]) -> str:

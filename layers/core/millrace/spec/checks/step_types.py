@@ -140,9 +140,9 @@ def _lost(report: Report, taken: Any, path: Path, task: int, op: str, seen: Item
     for read in reads:
         verdict = seen.lost(read.path)
         if verdict is not None:
-            message, fix, names = nowhere(report, read.path, verdict)
+            code, message, fix, names = nowhere(report, read.path, verdict, "unknown-field")
             severity: Severity = "error" if op in _FATAL and verdict.index not in read.tolerated else "warning"
-            report.add_at(site, read.offset, "unknown-field", message, fix=fix, names=names, severity=severity)
+            report.add_at(site, read.offset, code, message, fix=fix, names=names, severity=severity)
             found = True
     return found
 
