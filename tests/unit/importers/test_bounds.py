@@ -15,12 +15,12 @@ from millrace.services.importers.sources import SourceName
 KESTRA = "io.kestra.plugin.core"
 LAMBDA = {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f", "End": True}
 HTTP = {"name": "n", "taskReferenceName": "n", "type": "HTTP"}
-NODE = {"name": "A", "type": "n8n-nodes-base.httpRequest", "parameters": {"url": "https://a.example"}}
+NODE: dict[str, Any] = {"name": "A", "type": "n8n-nodes-base.httpRequest", "parameters": {"url": "https://a.example"}}
 SLOW: dict[SourceName, Any] = {
     "asl": {"StartAt": "A", "States": {"A": {**LAMBDA, "TimeoutSeconds": 3600}}},
     "conductor": {"name": "x", "tasks": [{**HTTP, "inputParameters": {"http_request": {
         "uri": "https://a.example", "readTimeOut": 3_600_000}}}]},
-    "n8n": {"nodes": [{**NODE, "parameters": {**NODE["parameters"], "options": {"timeout": 3_600_000}}}],  # type: ignore[dict-item]
+    "n8n": {"nodes": [{**NODE, "parameters": {**NODE["parameters"], "options": {"timeout": 3_600_000}}}],
             "connections": {}},
 }  # fmt: skip
 
@@ -56,7 +56,8 @@ def test_a_limit_of_an_attempt_is_taken_as_far_as_it_goes(limit: float | None, t
     ],
 )
 def test_a_loop_takes_as_many_at_once_as_ours_may(most: Any, taken: int | None, said: str | None) -> None:
-    draft, loop = Draft(), {}  # type: ignore[var-annotated]
+    draft = Draft()
+    loop: dict[str, Any] = {}
     limit_parallel(draft, loop, most, (), "limit")
     assert taken == loop.get("maxParallel")
     assert ([] if said is None else [("changed", said)]) == [(note.level, note.message) for note in draft.notes]
