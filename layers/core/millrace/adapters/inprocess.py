@@ -58,7 +58,7 @@ class InProcessOrchestrator:
         del short  # one kind of actor
         fresh = None
         if self._world is not None:
-            with contextlib.suppress(Exception):  # the driver meets it too, and gives the execution its sign
+            with contextlib.suppress(Exception):  # the driver meets it too, and marks the execution as stalled
                 fresh = begun(self._world, scope, started)
         self._loop.call_soon_threadsafe(self._begin, scope, started.execution, fresh)
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, Final
 
+from millrace.cli.actions import misused, take_action
 from millrace.cli.codes import Exit
 from millrace.cli.output import Output, plain
 from millrace.cli.session import connect
@@ -17,18 +18,16 @@ COLUMNS: Final = ("NAME", "STATE", "SINCE", "FAILURES")
 
 def add(parser: argparse.ArgumentParser) -> None:
     take_data(parser)
-    parser.add_argument(
-        "action", nargs="?", default="list", choices=["list", "show", "open", "close", "reset"], help="default: list"
-    )
+    take_action(parser, ["show", "open", "close", "reset"])
     parser.add_argument("name", nargs="?", help="such as host~api.example.com~443; needed by all but list")
     parser.add_argument("--reason", default="", help="open, close, reset: stays with the breaker")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
     if (arguments.action == "list") != (arguments.name is None):
-        wanted = "takes no name" if arguments.action == "list" else "needs the name of a breaker"
-        output.problem(f"breakers {arguments.action} {wanted}", hint="See `millrace breakers --help`.")
-        return Exit.USAGE
+        return misused(
+            arguments, output, "takes no name" if arguments.action == "list" else "needs the name of a breaker"
+        )
     with connect(settings_of(arguments)) as client:
         if arguments.action == "list":
             return _list(client, output)
@@ -45,14 +44,9 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
 
 def _list(client: Client, output: Output) -> Exit:
     rows: list[list[str]] = []
-    query = {"limit": "100"}
-    while True:
-        _, page = client.call("GET", "/breakers", query=query)
+    for page in client.pages("/breakers"):
         output.data(page)
         rows += [_row(breaker) for breaker in page["items"]]
-        if page["cursor"] is None:
-            break
-        query["cursor"] = page["cursor"]
     if rows:
         output.table(COLUMNS, rows)
     else:

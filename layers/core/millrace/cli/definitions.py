@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from millrace.cli.actions import misused, take_action
 from millrace.cli.codes import Exit
 from millrace.cli.output import Output, plain
 from millrace.cli.session import connect
@@ -18,13 +19,7 @@ VERSION_COLUMNS: Final = ("VERSION", "REVISION", "ACTIVE", "CREATED", "BY", "MES
 
 def add(parser: argparse.ArgumentParser) -> None:
     take_data(parser)
-    parser.add_argument(
-        "action",
-        nargs="?",
-        default="list",
-        choices=["list", "show", "versions", "activate", "delete"],
-        help="default: list",
-    )
+    take_action(parser, ["show", "versions", "activate", "delete"])
     parser.add_argument("name", nargs="?", help="needed by all but list")
     parser.add_argument(
         "--version", dest="selected", metavar="VERSION", help="show, activate: a label, a range, rN or latest"
@@ -35,16 +30,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
     action, name, verb = arguments.action, arguments.name, arguments.verb
     if (action == "list") != (name is None):
-        wanted = "takes no name" if action == "list" else "needs a name"
-        output.problem(f"{verb} {action} {wanted}", hint=f"See `millrace {verb} --help`.", code="usage")
-        return Exit.USAGE
+        return misused(arguments, output, "takes no name" if action == "list" else "needs a name")
     if action == "activate" and not arguments.selected:
-        output.problem(
-            f"{verb} activate needs --version",
-            hint=f"`millrace {verb} versions {name}` lists them.",
-            code="usage",
-        )
-        return Exit.USAGE
+        return misused(arguments, output, "needs --version")
     with connect(settings_of(arguments)) as client:
         if action == "list":
             return _list(client, verb, output)
@@ -61,15 +49,10 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
         return _show(client, path, output, arguments.selected)
 
 
-def _pages(client: Client, path: str, output: Output) -> Iterator[dict[str, Any]]:
-    query = {"limit": "100"}
-    while True:
-        _, page = client.call("GET", path, query=query)
+def _items(client: Client, path: str, output: Output) -> Iterator[dict[str, Any]]:
+    for page in client.pages(path):
         output.data(page)
         yield from page["items"]
-        if page["cursor"] is None:
-            return
-        query["cursor"] = page["cursor"]
 
 
 def _list(client: Client, verb: str, output: Output) -> Exit:
@@ -82,7 +65,7 @@ def _list(client: Client, verb: str, output: Output) -> Exit:
             head["updatedBy"],
             head["description"],
         ]
-        for head in _pages(client, f"/{verb}", output)
+        for head in _items(client, f"/{verb}", output)
     ]
     if rows:
         output.table(COLUMNS, rows)
@@ -101,7 +84,7 @@ def _versions(client: Client, path: str, output: Output) -> Exit:
             version["createdBy"],
             version["message"],
         ]
-        for version in _pages(client, f"{path}/versions", output)
+        for version in _items(client, f"{path}/versions", output)
     ]
     output.table(VERSION_COLUMNS, rows)
     return Exit.OK

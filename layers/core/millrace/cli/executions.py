@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from millrace.base.errors import InvalidRequest
 from millrace.cli import shapes
+from millrace.cli.actions import misused, take_action
 from millrace.cli.codes import Exit
 from millrace.cli.inputs import read_input
 from millrace.cli.output import Output, plain
@@ -30,27 +31,19 @@ _FILTERS: Final = {
 }
 """Query parameter of the list → where the argument for it is."""
 _VERDICTS: Final = {"approve": "approved", "reject": "rejected"}
-_MESSAGES: Final = {
+_SAID: Final = {
     "cancel": "is being cancelled",
     "pause": "starts nothing new until it is resumed",
     "resume": "goes on",
-    "signal": "",
-    **_VERDICTS,
 }
-"""What an execution can be told, and what is said of it then."""
+"""What an execution can be told as a whole, and what is said of it then."""
 SHOWN: Final = 10
 """Approvals named at most."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     take_data(parser)
-    parser.add_argument(
-        "action",
-        nargs="?",
-        default="list",
-        choices=["list", "show", "events", *_MESSAGES, "to-test"],
-        help="default: list",
-    )
+    take_action(parser, ["show", "events", *_SAID, *_VERDICTS, "signal", "to-test"])
     parser.add_argument("id", nargs="?", help="of the execution; needed by all but list")
     parser.add_argument(
         "what",
@@ -80,10 +73,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> Exit:
     if wanted := _lacks(arguments):
-        output.problem(
-            f"executions {arguments.action} {wanted}", hint="See `millrace executions --help`.", code="usage"
-        )
-        return Exit.USAGE
+        return misused(arguments, output, wanted)
     given = {
         name: read_input(text, f"--{name}")
         for name in ("form", "payload")
@@ -97,7 +87,7 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             return _events(client, path, output)
         if arguments.action == "to-test":
             return _to_test(client, path, arguments.name, output)
-        if arguments.action in _MESSAGES:
+        if arguments.action in {"signal", *_SAID, *_VERDICTS}:
             return _tell(client, path, arguments, given, output)
         _, execution = client.call("GET", path, query={"tasks": "all"} if output.as_json else {})
         output.data(execution)
@@ -178,7 +168,7 @@ def _tell(client: Client, path: str, arguments: argparse.Namespace, given: Mappi
     else:
         value |= {"reason": arguments.reason or "cancelled from the command line"} if action == "cancel" else {}
         _, answer = client.call("POST", f"{path}/{action}", value=value)
-        said = "was cancelled already" if answer["status"] == "cancelled" else _MESSAGES[action]
+        said = "was cancelled already" if answer["status"] == "cancelled" else _SAID[action]
         said = f"{plain(answer['id'])} {said}"
     output.data(answer)
     output.say(said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -88,6 +88,16 @@ class Client:
         body = None if value is None else json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
         sent = {"content-type": "application/json", **(headers or {})}
         return _judged(self.send(method, target, body=body, headers=sent))
+
+    def pages(self, path: str) -> Iterator[Any]:
+        """Every page of a list, as JSON bodies with ``items``. Raises Refused."""
+        query = {"limit": "100"}
+        while True:
+            _, page = self.call("GET", path, query=query)
+            yield page
+            if page["cursor"] is None:
+                return
+            query["cursor"] = page["cursor"]
 
     def publish(
         self, kind: str, document: bytes, *, media: str, query: Mapping[str, str] | None = None
