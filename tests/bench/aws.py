@@ -3,7 +3,7 @@ against one state and one invocation per task.
 
 Prices are AWS's list prices for us-east-1 in US dollars: Standard transitions $25 a million, Express $1 a million
 requests and $0.00001667 a GB-second, Lambda $0.20 a million requests and $0.0000133334 a GB-second (arm64), DynamoDB
-on demand $0.625 a million write units and $0.125 a million read units. Durations are those of the run, at 512 MB.
+on demand $0.625 a million write units and $0.125 a million read units. Durations are those of the run, at 1,024 MB.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from millrace.adapters.dynamodb.schema import index_names
+from millrace.base.limits import SLEEP_IN_DRIVER_MS
 from millrace.ports.documents import Index
 from tests.corpus import examples
 from tests.infra.worlds import cloud, demo_service, finish, publish, result, start
@@ -19,7 +20,7 @@ from tests.infra.worlds import cloud, demo_service, finish, publish, result, sta
 TRANSITION, EXPRESS, REQUEST = 25e-6, 1e-6, 0.2e-6
 WRITE, READ = 0.625e-6, 0.125e-6
 EXPRESS_GB_S, LAMBDA_GB_S = 0.00001667, 0.0000133334
-EXPRESS_GB, LAMBDA_GB = 64 / 1024, 0.5
+EXPRESS_GB, LAMBDA_GB = 64 / 1024, 1.0
 STATES_BESIDE_TASKS = 2
 
 
@@ -62,7 +63,7 @@ def _bytes(value: Any) -> bytes:
 
 def rows() -> list[dict[str, Any]]:
     out = []
-    with demo_service() as demo, cloud(demo) as aws:
+    with demo_service() as demo, cloud(demo, linger_ms=SLEEP_IN_DRIVER_MS) as aws:
         consumed = aws.platform.documents.consumed  # type: ignore[attr-defined]
         written = Writes()
         written.listen(aws.platform.documents.caller.connection().client.meta.events)  # type: ignore[attr-defined]

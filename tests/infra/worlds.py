@@ -258,7 +258,7 @@ def quickened(machine: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def cloud(demo: str, *, sleep_ms: int = SLEEP_MS) -> Iterator[Cloud]:
+def cloud(demo: str, *, sleep_ms: int = SLEEP_MS, linger_ms: int = 0) -> Iterator[Cloud]:
     """Everything on moto."""
     import boto3
     from botocore.awsrequest import AWSResponse
@@ -301,7 +301,7 @@ def cloud(demo: str, *, sleep_ms: int = SLEEP_MS) -> Iterator[Cloud]:
             )
             platform = replace(open_aws(settings), random=Unvaried(), env=demo_environment(demo))
             made = open_driving(platform, settings)
-            made = replace(made, world=replace(made.world, sleep_ms=sleep_ms, poll_ms=200))
+            made = replace(made, world=replace(made.world, sleep_ms=sleep_ms, poll_ms=200, linger_ms=linger_ms))
             here = Cloud(platform, settings, made, client, standard, short, fan_out, handler=load_handler("driver"))
             _one_at_a_time(platform, here.turns)
 

@@ -509,6 +509,23 @@ def test_an_inbox_is_read_a_hundred_messages_at_a_time() -> None:
     assert ([f"m{number:03d}" for number in range(101)], [100, 100]) == ([one.id for one in messages], documents.limits)
 
 
+@pytest.mark.parametrize("owner", ["driver-1", "other"])
+def test_an_end_that_a_message_puts_off_comes_in_the_same_turn_while_the_lease_is_held(owner: str) -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+
+    def send(ops: Any) -> None:
+        if any(isinstance(op, Update) and op.set.get("done") for op in ops):
+            local.io.before_commit = lambda _ops: None
+            signal_execution(local.platform, CALLER, execution, "late", payload=None, message_id="m1")
+            held = {"owner": owner, "leaseUntil": local.clock.now() + 9_000}
+            local.documents.write(SCOPE, [Update(actor_key(execution), set=held)])
+
+    local.io.before_commit = send
+    outcome = local.drive(execution)
+    assert Done("succeeded") == outcome if owner == "driver-1" else isinstance(outcome, Again)
+
+
 def test_a_message_that_comes_in_as_the_run_ends_is_history_before_the_end_and_after_all_that_had_happened() -> None:
     plain, local = Local(), Local()
     undisturbed, execution = (one.begin([call("a")]) for one in (plain, local))

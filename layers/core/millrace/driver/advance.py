@@ -10,10 +10,15 @@ segment with its AttemptStarted is acknowledged. Results that arrive while a com
 from __future__ import annotations
 
 from millrace.base.errors import FenceLost
+from millrace.driver.journal import Unheard
 from millrace.driver.loading import Loaded, load_actor, load_state
 from millrace.driver.session import MARGIN_MS, Session
 from millrace.driver.world import Advanced, Again, Done, DriverWorld, Poke, Wait
+from millrace.engine.state import next_due
 from millrace.ports.documents import TenantScope
+
+ENDS = 3
+"""How often one turn tries to end an execution: the inbox takes no more after the first time, so two are enough."""
 
 
 async def advance(
@@ -33,20 +38,24 @@ async def advance(
     """
     poke = poke or Poke()
     found: Loaded | Done | Again | None = fresh
-    if found is None:
-        poke.is_set = False  # what it announced is read now
-        found = await world.io.call(_load, world, scope, execution)
-    if not isinstance(found, Loaded):
-        return found
-    session = Session(world, scope, execution, found, poke)
-    try:
-        return await _drive(session, deadline)
-    except FenceLost as lost:
-        return Again(why=str(lost))
-    finally:
-        await session.close()
-        if deadline is not None:  # where there is one, the process may stand still afterwards
-            await world.guards.settle(world)
+    for _ in range(ENDS):
+        if found is None:
+            poke.is_set = False  # what it announced is read now
+            found = await world.io.call(_load, world, scope, execution)
+        if not isinstance(found, Loaded):
+            return found
+        session = Session(world, scope, execution, found, poke)
+        try:
+            return await _drive(session, deadline)
+        except Unheard as put_off:  # the lease is still held here, so that another driver would have to wait for it
+            found, why = None, str(put_off)
+        except FenceLost as lost:
+            return Again(why=str(lost))
+        finally:
+            await session.close()
+            if deadline is not None:  # where there is one, the process may stand still afterwards
+                await world.guards.settle(world)
+    return Again(why=why)
 
 
 def _load(world: DriverWorld, scope: TenantScope, execution: str) -> Loaded | Done | Again:
@@ -80,9 +89,12 @@ async def _drive(session: Session, deadline: int | None) -> Advanced:
 def _idle(session: Session, deadline: int | None) -> Advanced | None:
     """What to answer when nothing runs and nothing is to be written; None to sleep here for a moment."""
     now = session.world.clock.now()
-    due = session.next_due()
+    due = next_due(session.state)
     if session.held:
         return Again(why="deadline")
+    last = None if deadline is None else deadline - MARGIN_MS
+    if session.poke.is_set or session.patience.lasts(session.state, now, last):
+        return None
     if due is None:
         return Wait(None, session.seen_seq, session.position)
     if due - now > session.world.sleep_ms:

@@ -28,6 +28,10 @@ class ExtraRefused(FenceLost):
     """The log is still ours to write, but an operation beside the segment was refused."""
 
 
+class Unheard(FenceLost):
+    """An execution may not end yet, since a message came in after the last look at the inbox."""
+
+
 class Journal:
     """``position`` is the number of events that are durable; ``size`` how many bytes this journal has written."""
 

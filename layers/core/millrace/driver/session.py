@@ -14,10 +14,11 @@ from millrace.base.ids import Millis, root_of
 from millrace.driver.alarm import Alarm
 from millrace.driver.attempts import Attempts, Result
 from millrace.driver.effects import Effects
-from millrace.driver.journal import ExtraRefused, Journal
+from millrace.driver.journal import ExtraRefused, Journal, Unheard
 from millrace.driver.limits import is_over, limit_ms
 from millrace.driver.loading import Loaded, load_messages, recorded, take_over
 from millrace.driver.messages import event_of, message_deletes, whole
+from millrace.driver.patience import Patience
 from millrace.driver.results import finished_event
 from millrace.driver.snapshots import Snapshots
 from millrace.driver.terminal import terminal_ops
@@ -40,7 +41,8 @@ GRACE_MS = 1_000
 
 
 class Session:
-    """``held`` says that attempts were not started because the time left is too short for them."""
+    """``held`` says that attempts were not started because the time left is too short for them; ``poke`` that the inbox
+    is known to have something new."""
 
     def __init__(self, world: DriverWorld, scope: TenantScope, execution: str, loaded: Loaded, poke: Poke) -> None:
         state, actor = loaded.state, loaded.actor
@@ -58,7 +60,8 @@ class Session:
         self._writing: dict[tuple[str, ...], bytes] = {}
         self._wake = asyncio.Event()
         self._alarm = Alarm(self._wake.set)
-        self._poke = poke
+        self.patience = Patience(world)
+        self.poke = poke
         poke.listener = self._wake.set
         if poke.is_set:  # before anybody listened
             self._wake.set()
@@ -99,6 +102,8 @@ class Session:
             for event in self._effects.take():
                 if self.state.finished is None:  # another may have told what it would have, and nothing follows the end
                     self._fold(event)
+                if self.state.wanted and type(event) is ev.SlotReleased:
+                    self.poke.set()  # this execution may have been given what it gave up
             now = self._decided_at = self.world.clock.now()
             allow = None if deadline is None else partial(self._fits, now=now, deadline=deadline)
             settled = settle(self.plan, self.state, now, encode=self._codec.encode, allow=allow)
@@ -165,6 +170,7 @@ class Session:
         effects = self._effects.new(self._wanted)
         if self._committing is not None or not (self._pending or self._to_delete or effects):
             return
+        self.patience.end()
         events, self._pending = self._pending, []
         starts, self._starts = self._starts, []
         blobs, self._codec.blobs = self._codec.blobs, {}
@@ -206,9 +212,10 @@ class Session:
         try:
             await self._journal.append(events, blobs=blobs, extra=extra)
         except ExtraRefused as refused:
-            if _is_terminal(events):
-                await self._close_inbox(events[:-1])
-            raise FenceLost(refused.message) from refused
+            if not _is_terminal(events):
+                raise FenceLost(refused.message) from refused
+            await self._close_inbox(events[:-1])
+            raise Unheard(refused.message) from refused
 
     async def _claim(self, extra: list[Op]) -> None:
         """Hold the lease before anything is done outside, so that the reconciler looks here if this driver dies."""
@@ -299,17 +306,14 @@ class Session:
         """How many events are durable."""
         return self._journal.position
 
-    def next_due(self) -> int | None:
-        return next_due(self.state)
-
     async def wait(self, deadline: int | None) -> None:
         """Until something happens: a result, an acknowledgement, a timer, a message, a renewal of the lease."""
         await self._sleep(deadline)
         self._reap()
         self._wake.clear()
         now = self.world.clock.now()
-        if self._poke.is_set or now - self._polled_at >= self.world.poll_ms:
-            self._poke.is_set = False
+        if self.poke.is_set or now >= self.patience.next_look(self._polled_at):
+            self.poke.is_set = False
             await self._look_around(now)
         if self._committing is None and not self._pending and self.state.finished is None:
             self._snapshots.consider(self.state, self._journal)  # everything folded is durable
@@ -323,8 +327,8 @@ class Session:
     async def _sleep(self, deadline: int | None) -> None:
         """Not at all where something has happened since the last time: whatever does, says so."""
         now = self.world.clock.now()
-        until = self._polled_at + self.world.poll_ms
-        due = self.next_due()
+        until = self.patience.next_look(self._polled_at)
+        due = next_due(self.state)
         if due is not None and due > self._decided_at and not self.held:
             until = min(until, due)  # what was due before waits for something that is under way
         if deadline is not None:

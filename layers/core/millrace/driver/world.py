@@ -101,7 +101,8 @@ class DriverWorld(Struct, frozen=True):
     """``exclusive`` says that the store belongs to this process alone (its folder is locked), so that leases of
     other owners are void. ``owner`` names this driver in leases and segments; ``lease_ms`` and ``poll_ms`` are how
     long a lease lasts and how often the inbox is looked at while attempts run; a wait of up to ``sleep_ms`` is slept
-    here, a longer one parks; a snapshot is written after ``snapshot_events`` events or ``snapshot_bytes`` bytes.
+    here, a longer one parks; what others end by themselves is waited for here for ``linger_ms`` before it parks, where
+    parking costs more than that; a snapshot is written after ``snapshot_events`` events or ``snapshot_bytes`` bytes.
     ``room`` bounds the attempts under way in all executions of this world; the time of an attempt begins when it has
     room. None, as on Lambda, where the driver's own time is bounded too, means no bound. ``guards``
     are the circuit breakers and retry budgets as this process knows them; ``retry_budget`` is how many tokens a full
@@ -119,6 +120,7 @@ class DriverWorld(Struct, frozen=True):
     lease_ms: int = 30_000
     poll_ms: int = 2_000
     sleep_ms: int = SLEEP_IN_DRIVER_MS
+    linger_ms: int = 0
     snapshot_events: int = SNAPSHOT_EVENTS
     snapshot_bytes: int = SNAPSHOT_BYTES
     room: asyncio.Semaphore | None = None

@@ -323,3 +323,13 @@ def next_due(state: State) -> int | None:
     if state.plan.timeout_ms is not None and state.outcome is None:
         times.append(state.started.at + state.plan.timeout_ms)
     return min(times, default=None)
+
+
+def relies_on_others(state: State) -> bool:
+    """Whether something that goes on elsewhere will tell of its end without anybody's help: an execution that a task
+    waits for, lanes or the loop that this lane belongs to, or whoever holds a place that is wanted here."""
+    if state.finished is not None or state.started is None or state.paused:
+        return False
+    if state.wanted or state.spread or state.started.lane is not None:
+        return True
+    return any(task.status == WAITING and task.wait is not None and task.wait.child for task in state.tasks)

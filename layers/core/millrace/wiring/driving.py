@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from millrace.base.limits import ATTEMPT_TIMEOUT_MS
+from millrace.base.limits import ATTEMPT_TIMEOUT_MS, SLEEP_IN_DRIVER_MS
 from millrace.driver.loop import DriverLoop
 from millrace.driver.pool import PoolIO
 from millrace.driver.world import DriverWorld
@@ -86,6 +86,7 @@ def open_driving(platform: Platform, settings: Settings) -> Driving:
         plans=PlanSource(platform.documents),
         runners={runner.type: runner for runner in runners},
         owner="lambda",
+        linger_ms=SLEEP_IN_DRIVER_MS,
         retry_budget=settings.retry_budget,
         children=ChildExecutions(lambda: platform),
         slots=SlotLeases(lambda: platform),
