@@ -91,6 +91,10 @@ class Record:
     violations: list[str] = field(default_factory=list)
 
 
+LINGERS_MS = (0, 0, 1_500, 10_000, 0)
+"""How long drivers wait for others before they park, by seed."""
+
+
 class World:
     def __init__(self, seed: int, options: Options, faults: Faults | None = None) -> None:
         self.seed = seed
@@ -156,6 +160,7 @@ class World:
             exclusive=self.options.exclusive,
             snapshot_events=self.options.snapshot_events,
             lease_ms=self.options.lease_ms,
+            linger_ms=0 if self.options.exclusive else LINGERS_MS[self.seed % len(LINGERS_MS)],
             children=ChildExecutions(lambda: self.platform(process)),
             slots=SlotLeases(lambda: self.platform(process)),
             lanes=LoopLanes(lambda: self.platform(process)),
