@@ -1,21 +1,27 @@
-"""What one execution of each example costs on AWS, counted on the emulation of Step Functions, Lambda and DynamoDB,
-against one state and one invocation per task.
+"""What one execution of each example costs on AWS, with all that it starts and its lanes, counted on the emulation of
+Step Functions, Lambda and DynamoDB, against one state per task and one invocation per attempt.
 
 Prices are AWS's list prices for us-east-1 in US dollars: Standard transitions $25 a million, Express $1 a million
 requests and $0.00001667 a GB-second, Lambda $0.20 a million requests and $0.0000133334 a GB-second (arm64), DynamoDB
-on demand $0.625 a million write units and $0.125 a million read units. Durations are those of the run, at 1,024 MB.
+on demand $0.625 a million write units and $0.125 a million read units. Functions have 1,024 MB: ours
+are paid for as long as the driver was called, the others for as long as the attempts took.
 """
 
 from __future__ import annotations
 
 import math
+import time
+from collections import Counter
 from typing import Any
 
 from millrace.adapters.dynamodb.schema import index_names
+from millrace.base.ids import root_of
 from millrace.base.limits import SLEEP_IN_DRIVER_MS
+from millrace.engine import events as ev
 from millrace.ports.documents import Index
 from tests.corpus import examples
-from tests.infra.worlds import cloud, demo_service, finish, publish, result, start
+from tests.infra.histories import read_history
+from tests.infra.worlds import CALLER, Cloud, cloud, demo_service, finish, publish, start
 
 TRANSITION, EXPRESS, REQUEST = 25e-6, 1e-6, 0.2e-6
 WRITE, READ = 0.625e-6, 0.125e-6
@@ -61,6 +67,50 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
+class Family:
+    """An execution with all that it starts, and its lanes: what the driver was called for between two moments."""
+
+    def __init__(self, aws: Cloud) -> None:
+        self._aws = aws
+        self._before = Counter(aws.invocations)
+        self.seconds = 0.0
+        self._handler, aws.handler = aws.handler, self._timed
+
+    def _timed(self, event: Any, context: Any) -> Any:
+        begun = time.perf_counter()
+        try:
+            return self._handler(event, context)
+        finally:
+            self.seconds += time.perf_counter() - begun
+
+    def end(self) -> None:
+        self._aws.handler = self._handler
+        self._called = self._aws.invocations - self._before
+
+    @property
+    def invocations(self) -> int:
+        return sum(self._called.values())
+
+    @property
+    def members(self) -> set[str]:
+        return {execution for execution, _ in self._called}
+
+    @property
+    def executions(self) -> list[str]:
+        return sorted(one for one in self.members if root_of(one) == one)
+
+    @property
+    def transitions(self) -> int:
+        """Those of Standard machines; each lane is one of the map's too."""
+        lanes = len(self.members) - len(self.executions)
+        found = [self._aws.transitions(execution) for execution in self.executions]
+        return sum(one["standard"] + one.get("fan-out", 0) for one in found) + lanes
+
+    def events(self) -> list[ev.Event]:
+        platform, scope = self._aws.platform, CALLER.scope
+        return [event for execution in self.executions for event in read_history(platform, scope, execution)]
+
+
 def rows() -> list[dict[str, Any]]:
     out = []
     with demo_service() as demo, cloud(demo, linger_ms=SLEEP_IN_DRIVER_MS) as aws:
@@ -70,43 +120,34 @@ def rows() -> list[dict[str, Any]]:
         for case in examples():
             publish(aws.platform, case)
             writes, reads = written.units, consumed.read_units
-            execution = start(aws.platform, case)
-            ran = finish(aws.platform, case, execution)
+            family = Family(aws)
+            finish(aws.platform, case, start(aws.platform, case))
             aws.settle()
-            transitions = aws.transitions(execution)
-            invocations = sum(count for (which, _), count in aws.invocations.items() if which == execution)
-            body = result(ran)
-            out.append(
-                _row(
-                    case.name,
-                    tasks=len(body["tasks"]),
-                    standard=transitions["standard"],
-                    invocations=invocations,
-                    writes=float(written.units - writes),
-                    reads=float(consumed.read_units - reads),
-                    seconds=body["durationMs"] / 1000,
-                )
-            )
+            family.end()
+            out.append(_row(case.name, family, float(written.units - writes), float(consumed.read_units - reads)))
     return out
 
 
-def _row(
-    name: str, *, tasks: int, standard: int, invocations: int, writes: float, reads: float, seconds: float
-) -> dict[str, Any]:
+def _row(name: str, family: Family, writes: float, reads: float) -> dict[str, Any]:
+    events, transitions = family.events(), family.transitions
+    tasks = sum(isinstance(event, ev.TaskFinished) for event in events)
+    attempts = [event for event in events if isinstance(event, ev.AttemptFinished)]
+    worked = sum(event.at - event.started_at for event in attempts) / 1000
     ours = (
-        standard * TRANSITION
-        + EXPRESS
-        + seconds * EXPRESS_GB * EXPRESS_GB_S
-        + invocations * REQUEST
-        + seconds * LAMBDA_GB * LAMBDA_GB_S
+        transitions * TRANSITION
+        + len(family.members) * EXPRESS
+        + family.seconds * EXPRESS_GB * EXPRESS_GB_S
+        + family.invocations * REQUEST
+        + family.seconds * LAMBDA_GB * LAMBDA_GB_S
     )
-    per_task = (tasks + STATES_BESIDE_TASKS) * TRANSITION + tasks * REQUEST + seconds * LAMBDA_GB * LAMBDA_GB_S
+    states = tasks + STATES_BESIDE_TASKS * len(family.executions)
+    per_task = states * TRANSITION + len(attempts) * REQUEST + worked * LAMBDA_GB * LAMBDA_GB_S
     return {
         "name": f"AWS: {name}",
         "tasks": tasks,
-        "standard transitions": standard,
-        "express requests": 1,
-        "invocations": invocations,
+        "standard transitions": transitions,
+        "express requests": len(family.members),
+        "invocations": family.invocations,
         "write units": writes,
         "read units": reads,
         "usd per million": ours * 1e6,

@@ -44,7 +44,7 @@ def judge_start(world: World, performed: Performed) -> None:
                 acknowledged = True
     if not acknowledged:
         record.violations.append(f"I1 {name} performed without AttemptStarted in the log")
-    elif owner != performed.process.name:
+    elif owner.partition("/")[0] != performed.process.name:
         record.violations.append(f"I1 {name} performed by {performed.process.name}, recorded by {owner}")
     for other in record.performed:
         if (other.execution, other.path) != (performed.execution, performed.path):

@@ -37,6 +37,7 @@ from .faults import Faults, Process, SimClock, SimIds
 from .graphs import output_of
 from .invariants import SCOPE, judge_start
 from .loop import VirtualLoop
+from .machines import Machines
 
 CALLER = Caller(tenant="acme", principal="simulated")
 
@@ -113,6 +114,8 @@ class World:
         self.actors: dict[tuple[str, str], Poke] = {}
         self.guards: dict[str, Guards] = {}
         self.watch = None if options.service is None else Watch(self, options.service)
+        self.machines: Machines | None = None
+        self.restarted = 0
         self._count = 0
 
     # processes
@@ -137,10 +140,11 @@ class World:
     async def _recover(self, process: Process, *, all_live: bool) -> None:
         for _ in range(50):
             try:
-                await process.call(reconcile, self.platform(process), all_live=all_live)
+                found = await process.call(reconcile, self.platform(process), all_live=all_live)
             except MillraceError:
                 await asyncio.sleep(0.5)
             else:
+                self.restarted += found.restarted + found.woken
                 return
 
     def living(self) -> list[Process]:
@@ -172,7 +176,7 @@ class World:
             documents=process.documents,  # type: ignore[arg-type]
             blobs=process.blobs,
             secrets=MemorySecrets(),
-            orchestrator=SimOrchestrator(self),
+            orchestrator=self.machines or SimOrchestrator(self),
             clock=self.clock,
             ids=self.ids,
             random=SeededRandom(self.seed),

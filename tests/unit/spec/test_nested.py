@@ -59,7 +59,25 @@ def reads(name: str, path: str) -> str:
             (switch("s", ("match: 1", CALL), ("match: 2", reads("b", "tasks.c.output.status"))),),
             [("unknown-task", 'there is no task "c".')],
         ),
-        ((loop("a", CALL), reads("b", "tasks.c.output.status")), [("unknown-task", 'there is no task "c".')]),
+        (
+            (loop("a", CALL), reads("b", "tasks.c.output.status")),
+            [("unknown-task", 'the task "c" stands inside "a", and is not seen from here')],
+        ),
+        (
+            (loop("a", loop("d", CALL, each="items: [], as: x, index: y"), reads("b", "tasks.c.output.status")),),
+            [("unknown-task", 'the task "c" stands inside "d", and is not seen from here')],
+        ),
+        (
+            (loop("a", CALL), f"id: b, {HTTP}, dependsOn: [c]"),
+            [("unknown-task", 'the task "c" stands inside "a", and is not seen from here')],
+        ),
+        (
+            (
+                loop("a", CALL),
+                "id: t, type: transform, transform: [{filter: 'tasks.c.status == \"failed\"'}], input: {items: [1]}",
+            ),
+            [("unknown-task", 'the task "c" stands inside "a", and is not seen from here')],
+        ),
         (
             (loop("a", reads("fetch", "input.x"), reads("b", "tasks.fetsh.output.status")),),
             [("unknown-task", 'there is no task "fetsh". Did you mean "fetch"?')],

@@ -6,7 +6,7 @@ the handlers at the end. Ids are unique within a body, and an inner body sees th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -126,6 +126,26 @@ class Tree(Struct, frozen=True):
             above += "[*]"
         parts = [above, body.name] if body.single else [above, body.name, placed.task.id]
         return "/".join(part for part in parts if part)
+
+    def holders(self) -> Callable[[str, int | None], str]:
+        """Answers, for the id of a task that stands in another one, and the task that names it (None: the workflow
+        itself), what of it can be named there; nothing for other ids. Of equal ids the first counts."""
+        hidden: dict[str, int] = {}
+        for placed in self.tasks:
+            body = self.bodies[placed.body]
+            if body.owner is not None and not body.single:
+                hidden.setdefault(placed.task.id, placed.index)
+        return lambda name, reader: self._seen_around(hidden[name], reader) if name in hidden else ""
+
+    def _seen_around(self, index: int, reader: int | None) -> str:
+        """The id of the task around the task ``index`` that ``reader`` can name; empty where it stands in that too."""
+        seen = {body.index for body in self.around(0 if reader is None else self.tasks[reader].body)}
+        at: int | None = index
+        while at is not None and self.tasks[at].body not in seen:
+            at = self.bodies[self.tasks[at].body].owner
+        if at is None or (reader is not None and self.holder(reader, self.tasks[at].body) == at):
+            return ""
+        return self.tasks[at].task.id
 
 
 def tree_of(workflow: Workflow) -> Tree:

@@ -76,10 +76,12 @@ def check_sites(report: Report, sites: Sites, around: Surroundings, own: Mapping
         at = report.source.key_position(path)
         report.add("template-key", f"the key {path[-1]} is taken as it is, braces included", path, fix=fix, at=at)
     for at_task, path, read_path in sites.step_reads:
-        _in_step(report, path, read_path, *around(at_task))
+        _in_step(report, at_task, path, read_path, *around(at_task))
 
 
-def _in_step(report: Report, path: Path, read: ReadPath, environment: Environment, ids: Collection[str]) -> None:
+def _in_step(
+    report: Report, at_task: int | None, path: Path, read: ReadPath, environment: Environment, ids: Collection[str]
+) -> None:
     """What a step of a transform reads from outside. Compiled steps do not say which read is guarded, so a path that
     leads nowhere is an error only where no step guards anything."""
     if read.root == "secrets":
@@ -89,7 +91,7 @@ def _in_step(report: Report, path: Path, read: ReadPath, environment: Environmen
         return
     if read.root == "tasks" and read.segments and read.segments[0] not in ids:
         at = report.source.position(path)
-        _unknown_task(report, path, str(read.segments[0]), ids, at, _dotted(read, ids))
+        _unknown_task(report, path, str(read.segments[0]), ids, at_task, at, _dotted(read, ids))
         return
     verdict = environment.follow(read)
     if verdict.shape is None and read.root in _UNKNOWN:
@@ -118,7 +120,7 @@ def _read(
         dotted = _dotted(path, ids)
         if head not in ids or (dotted and path.segments[1] not in TASK_FIELDS):
             at = place(report.source, site.path, site.text, read.offset)
-            _unknown_task(report, site.path, head, ids, at, dotted)
+            _unknown_task(report, site.path, head, ids, site.task, at, dotted)
             return
     verdict = environment.follow(path, own_output)
     if verdict.shape is not None:
@@ -150,16 +152,20 @@ def _declared(known: tuple[str, ...]) -> str:
 
 
 def _unknown_task(
-    report: Report, path: tuple[str | int, ...], name: str, ids: Collection[str], at: tuple[int, int], dotted: str
+    report: Report,
+    path: Path,
+    name: str,
+    ids: Collection[str],
+    reader: int | None,
+    at: tuple[int, int],
+    dotted: str,
 ) -> None:
     if dotted:
         message = f"{dotted} is a task, and after a dot only {name} is read as its id"
         fix = f'Write tasks["{dotted}"].'
         report.add("unknown-task", message, path, fix=fix, names=(f'tasks["{dotted}"]',), at=at)
         return
-    names = report.nearest(name, ids)
-    fix = f"Write {names[0]}." if names else "Add the task, or read another one."
-    report.add("unknown-task", f'there is no task "{name}".{asking(names)}', path, fix=fix, names=names, at=at)
+    report.no_task(name, ids, path, reader=reader, otherwise="Add the task, or read another one.", at=at)
 
 
 def _dotted(path: ReadPath, ids: Collection[str]) -> str:

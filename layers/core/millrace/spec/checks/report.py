@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from millrace.spec.findings import CODES, Finding, Path, Severity
 from millrace.spec.placing import place
 from millrace.spec.sites import Site
 from millrace.spec.source import Position, Source
-from millrace.spec.suggest import nearest
+from millrace.spec.suggest import asking, nearest
 
 _MOST_SUGGESTIONS: Final = 100
 
 
 class Report:
-    """Findings about one document."""
+    """Findings about one document. ``holder`` answers, for a task's id and the index of who names it (None: the
+    workflow itself), in which task it is hidden, or nothing."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.holder: Callable[[str, int | None], str] = _nothing
         self.findings: list[Finding] = []
         self._suggestions = _MOST_SUGGESTIONS
+
+    def no_task(
+        self,
+        name: str,
+        known: Collection[str],
+        path: Path,
+        *,
+        reader: int | None,
+        otherwise: str,
+        at: Position | None = None,
+    ) -> None:
+        """A task that ``reader`` cannot name: it does not exist, or stands inside another one. ``otherwise`` is what to
+        do where no ``known`` name is like it."""
+        names = self.nearest(name, known)
+        fix = f"Write {names[0]}." if names else otherwise
+        message = f'there is no task "{name}".{asking(names)}'
+        if holder := self.holder(name, reader):
+            message = f'the task "{name}" stands inside "{holder}", and is not seen from here'
+            names, fix = (holder,), f"Name {holder}: its output holds what came of {name}."
+        self.add("unknown-task", message, path, fix=fix, names=names, at=at)
 
     def nearest(self, word: str, known: Collection[str]) -> tuple[str, ...]:
         """Names like ``word``; none any more once a document has asked often, since each search is linear."""
@@ -57,3 +79,7 @@ class Report:
         """A finding about one character of an expression."""
         at = place(self.source, site.path, site.text, offset)
         self.add(code, message, site.path, fix=fix, names=names, at=at, severity=severity)
+
+
+def _nothing(_name: str, _reader: int | None) -> str:
+    return ""

@@ -13,7 +13,6 @@ from millrace.spec.findings import Path
 from millrace.spec.models import FALLBACK, FINALLY, ON_FAILURE
 from millrace.spec.outcomes import Outcomes
 from millrace.spec.sites import Sites
-from millrace.spec.suggest import asking
 from millrace.spec.tree import Body, Tree
 
 RESERVED: Final = frozenset({ON_FAILURE, FINALLY})
@@ -131,9 +130,7 @@ def _unknown_need(report: Report, tree: Tree, index: int, at: int) -> None:
         )
         return
     ids = tree.bodies[placed.body].ids
-    names = report.nearest(name, ids)
-    fix = f"Write {names[0]}." if names else "Add the task, or take the dependency out."
-    report.add("unknown-task", f'there is no task "{name}".{asking(names)}', path, fix=fix, names=names)
+    report.no_task(name, ids, path, reader=index, otherwise="Add the task, or take the dependency out.")
 
 
 def check_reachable(report: Report, tree: Tree, outcomes: Sequence[Outcomes]) -> None:

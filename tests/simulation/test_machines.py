@@ -1,0 +1,83 @@
+"""The same worlds with the actors that AWS runs: nothing is broken by faults, and nobody waits in vain without one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from millrace.driver import advance
+
+from . import lanes, nested, places, pools, seeds
+from .faults import Faults
+from .invariants import judge_end
+from .lanes import judge_lanes
+from .machines import Machines
+from .nested_invariants import judge_nested
+from .places_invariants import judge_places
+from .playing import sound
+from .seeds import succeeded
+from .world import World
+
+COUNT = 150
+
+
+def judge_shared(world: Any) -> list[str]:
+    return [*judge_nested(world), *judge_places(world)]
+
+
+FAMILIES: dict[str, tuple[ModuleType, Callable[[Any], list[str]]]] = {
+    "tasks": (seeds, judge_end),
+    "nested": (nested, judge_nested),
+    "lanes": (lanes, judge_lanes),
+    "places": (places, judge_shared),
+    "pools": (pools, judge_shared),
+}
+
+
+def player(family: str, *, calm: bool) -> Callable[[int], tuple[World, list[str]]]:
+    """Plays a seed of a family on state machines. Where it is calm nothing fails, is lost or comes twice: then every
+    turn has something to do, and the reconciler nothing."""
+    module, judge = FAMILIES[family]
+
+    def play(seed: int) -> tuple[World, list[str]]:
+        world: World = module.build(seed)
+        options = world.options
+        options.exclusive = False
+        world.machines = Machines(world)
+        if calm:
+            world.faults = Faults(random.Random(seed + 2))
+            world.store.index_lag = lambda: 0
+            options.double_start = options.lost_wake = 0.0
+            options.clock_jumps, options.lease_ms = 0, 30_000
+        world.run()
+        found = judge(world)
+        if calm:
+            found += world.machines.pauses
+            found += [f"the reconciler had to help {world.restarted} times"] if world.restarted else []
+        return world, found
+
+    return play
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_invariants_hold_whatever_fails_between_the_turns_of_a_machine(family: str) -> None:
+    done = sum(succeeded(world) for world in sound(player(family, calm=False), 0, COUNT))
+    assert done >= COUNT // 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_where_nothing_fails_no_turn_is_in_vain_and_nobody_needs_the_reconciler(family: str) -> None:
+    done = sum(succeeded(world) for world in sound(player(family, calm=True), 0, COUNT))
+    assert done >= COUNT // 2
+
+
+@pytest.mark.parametrize("family", ["nested", "lanes", "places"])
+def test_an_end_left_to_another_turn_would_be_seen(family: str) -> None:
+    play = player(family, calm=True)
+    with mock.patch.object(advance, "ENDS", 1):
+        assert any(play(seed)[1] for seed in range(COUNT))
