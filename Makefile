@@ -68,6 +68,10 @@ bench: $(VENV)/.local ## Measure, as ratios to floors measured in the same run
 simulate: $(VENV)/.dev ## Run the fault simulator (SEEDS=100000)
 	$(BIN)/python -m tests.simulation $(SEEDS)
 
+.PHONY: explore
+explore: $(VENV)/.dev ## Run the property tests with examples that were never drawn before
+	MILLRACE_EXPLORE=1 $(BIN)/python -m pytest -q -n 2 -m hypothesis tests
+
 .PHONY: mutate
 mutate: $(VENV)/.dev ## Change the code at random places and count what the tests miss
 	$(BIN)/python tools/mutate.py

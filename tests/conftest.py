@@ -1,13 +1,19 @@
-"""Which tests are run with coverage tracing: those of single modules, but for those that play many cases."""
+"""Which tests are run with coverage tracing: those of single modules, but for those that play many cases; and how
+property tests draw their examples: the same ones each time, or with `MILLRACE_EXPLORE` (`make explore`) others."""
 
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).parent
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile("explore", derandomize=False, deadline=None)
+settings.load_profile("explore" if os.environ.get("MILLRACE_EXPLORE") else "fixed")
 TRACED = (HERE / "unit", HERE / "conformance" / "expr")
 
 

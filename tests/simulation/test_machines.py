@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 
 from millrace.driver import advance
+from millrace.services import advance_execution
 
 from . import lanes, nested, places, pools, seeds
 from .faults import Faults
@@ -74,6 +75,12 @@ def test_the_invariants_hold_whatever_fails_between_the_turns_of_a_machine(famil
 def test_where_nothing_fails_no_turn_is_in_vain_and_nobody_needs_the_reconciler(family: str) -> None:
     done = sum(succeeded(world) for world in sound(player(family, calm=True), 0, COUNT))
     assert done >= COUNT // 2
+
+
+@pytest.mark.parametrize("family", ["tasks", "nested", "lanes"])
+def test_an_actor_that_goes_on_as_a_fresh_execution_loses_no_time(family: str) -> None:
+    with mock.patch.object(advance_execution, "TURNS", 2):
+        assert COUNT // 2 == len(list(sound(player(family, calm=True), 0, COUNT // 2)))
 
 
 @pytest.mark.parametrize("family", ["nested", "lanes", "places"])
