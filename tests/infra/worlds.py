@@ -413,10 +413,15 @@ def _rests(platform: Platform, scope: TenantScope, execution: str) -> bool:
     return awaited <= len(started) and all(_rests(platform, scope, child) for child in started.values())
 
 
-def has_come_to(platform: Platform, scope: TenantScope, execution: str, task: str) -> bool:
-    """Whether a task waits, or has its next attempt scheduled."""
+def has_come_to(platform: Platform, scope: TenantScope, execution: str, task: str = "") -> bool:
+    """Whether a task (some task where none is named) waits or has its next attempt scheduled, and so has all that the
+    execution waits for."""
     waits = (ev.RetryScheduled, ev.WaitStarted)
-    return any(isinstance(event, waits) and event.path == task for event in read_history(platform, scope, execution))
+    history = read_history(platform, scope, execution)
+    begun = [event for event in history if isinstance(event, waits) and task in ("", event.path)]
+    awaited = {event.child for event in begun if isinstance(event, ev.WaitStarted) and event.kind == "child"}
+    started = set(children(history).values())
+    return bool(begun) and awaited <= started and all(has_come_to(platform, scope, child) for child in awaited)
 
 
 def until(holds: Callable[[], bool], otherwise: str) -> None:
