@@ -35,7 +35,7 @@ spec:
   type: transform
   transform: [{limit: 1}]
 """
-USES = GOOD.replace(
+USES = GOOD.replace("name: good", "name: uses").replace(
     "type: transform\n      input: {items: [1, 2]}\n      transform: [{limit: 1}]",
     "taskRef: first@^1\n      input: {items: [1]}",
 )
@@ -52,6 +52,43 @@ def folder(tmp_path: Path) -> Path:
 def test_a_good_document_has_no_findings(folder: Path) -> None:
     ran = millrace("validate", str(folder / "good.yaml"))
     assert (0, f"{folder}/good.yaml: no findings\n") == (ran.code, ran.out)
+
+
+OTHER = GOOD.replace("limit: 1", "limit: 2")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        pytest.param(GOOD, OTHER, '"good" stands at a.yaml:1 already, as another document', id="no version"),
+        pytest.param(GOOD, GOOD, "", id="the same document"),
+        pytest.param(GOOD, TASK.replace("first", "good"), "", id="another kind"),
+        pytest.param(
+            GOOD.replace("spec:", "spec:\n  version: 1.0.0"),
+            OTHER.replace("spec:", "spec:\n  version: 1.0.0"),
+            'version 1.0.0 of "good" stands at a.yaml:1 already, as another document',
+            id="one version",
+        ),
+        pytest.param(
+            GOOD.replace("spec:", "spec:\n  version: 1.0.0"),
+            OTHER.replace("spec:", "spec:\n  version: 1.1.0"),
+            "",
+            id="two versions",
+        ),
+    ],
+)
+@pytest.mark.parametrize("apart", [True, False], ids=["two files", "one file"])
+def test_a_name_that_stands_for_two_documents_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, second: str, said: str, apart: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = {"a.yaml": first, "b.yaml": second} if apart else {"a.yaml": f"{first}---\n{second}"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    ran = millrace("validate", "--json", *texts)
+    found = [one for file in ran.json for one in file["findings"] if one["code"] == "duplicate-name"]
+    assert ([said] if said else []) == [one["message"] for one in found]
+    assert 0 == ran.code
 
 
 def test_workflows_that_start_each_other_are_found_among_the_files(tmp_path: Path) -> None:

@@ -107,10 +107,10 @@ def test_an_execution_is_paused_resumed_and_cancelled(server: LocalServer) -> No
             if server.client.call("GET", f"/executions/{identifier}")[1].get("paused") is paused:
                 break
             time.sleep(0.02)
-        said = {"resume": "goes on", "cancel": "is being cancelled"}[action]
-        assert f"{identifier} {said}\n" == on(server, action, identifier).out
+        said = {"resume": ["goes on"], "cancel": ["is being cancelled", "is cancelled"]}[action]
+        assert on(server, action, identifier).out in [f"{identifier} {one}\n" for one in said]
     until(server, identifier, "cancelled")
-    assert f"{identifier} was cancelled already\n" == on(server, "cancel", identifier).out
+    assert f"{identifier} is cancelled\n" == on(server, "cancel", identifier).out
 
 
 @pytest.mark.parametrize(

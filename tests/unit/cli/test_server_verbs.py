@@ -210,7 +210,7 @@ def test_following_ends_at_the_timeout_and_a_cancel_ends_the_execution(data: Pat
         assert time.monotonic() < deadline
     assert "cancelled" in on(data, "executions", "show", identifier).out
     again = on(data, "executions", "cancel", identifier)
-    assert (0, f"{identifier} was cancelled already\n") == (again.code, again.out)
+    assert (0, f"{identifier} is cancelled\n") == (again.code, again.out)
 
 
 def test_an_execution_that_has_ended_is_not_said_to_be_cancelled(data: Path) -> None:

@@ -168,7 +168,7 @@ def _tell(client: Client, path: str, arguments: argparse.Namespace, given: Mappi
     else:
         value |= {"reason": arguments.reason or "cancelled from the command line"} if action == "cancel" else {}
         _, answer = client.call("POST", f"{path}/{action}", value=value)
-        said = "was cancelled already" if answer["status"] == "cancelled" else _SAID[action]
+        said = "is cancelled" if answer["status"] == "cancelled" else _SAID[action]
         said = f"{plain(answer['id'])} {said}"
     output.data(answer)
     output.say(said)

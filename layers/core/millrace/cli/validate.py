@@ -19,6 +19,7 @@ from millrace.services.task_references import meant_among
 from millrace.services.transform_check import check_transform
 from millrace.services.workflows_ahead import workflows_among
 from millrace.spec import (
+    CODES,
     Finding,
     Loaded,
     Workflow,
@@ -94,9 +95,37 @@ def judge(found: Sequence[Document]) -> list[tuple[Document, list[Finding]]]:
     read = [(one, loaded(one)) for one in found if one.kind != TESTS]
     tasks = [task for _, each in read if isinstance(task := each.document, WorkflowTask)]
     workflows = [flow for _, each in read if isinstance(flow := each.document, Workflow)]
-    judged = {id(one): findings_of(each, tasks, workflows) for one, each in read}
+    again = _again(read)
+    judged = {id(one): in_order([*findings_of(each, tasks, workflows), *again.get(id(one), ())]) for one, each in read}
     judged |= {id(one): tested(one, read).findings for one in found if one.kind == TESTS}
     return [(one, [moved(finding, one.before) for finding in judged[id(one)]]) for one in found]
+
+
+def _again(read: Sequence[tuple[Document, Loaded]]) -> dict[int, list[Finding]]:
+    """Warnings about documents that say what another one before them is, by the id of the document."""
+    first: dict[tuple[object, ...], tuple[Document, Loaded]] = {}
+    found: dict[int, list[Finding]] = {}
+    for one, each in read:
+        if each.document is None:
+            continue
+        meta, version = each.document.metadata, each.document.spec.version
+        before, theirs = first.setdefault((each.document.kind, meta.namespace, meta.name, version), (one, each))
+        if theirs.value == each.value:
+            continue
+        what = f'"{meta.name}"' if version is None else f'version {version} of "{meta.name}"'
+        place = f"{before.file}:{before.before + 1}"
+        path = ("metadata", "name")
+        found[id(one)] = [
+            Finding(
+                "duplicate-name",
+                CODES["duplicate-name"][0],
+                f"{what} stands at {place} already, as another document",
+                path,
+                *each.source.position(path),
+                "Give one of them another name or version.",
+            )
+        ]
+    return found
 
 
 def findings_of(

@@ -86,6 +86,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "dialect-unmapped": ("error", "Something of the other dialect that has no counterpart here."),
     "duplicate-id": ("error", "Two tasks with one id."),
     "duplicate-key": ("error", "A key given twice in one mapping."),
+    "duplicate-name": ("warning", "Two documents of one name and version, of which one would replace the other."),
     "endless-recursion": ("error", "A workflow that starts itself and nothing that ends it."),
     "dynamic-task": ("error", "A task whose id is computed: the order could not be known."),
     "empty-document": ("error", "A document without content."),
