@@ -10,6 +10,7 @@ from millrace.api import parameters as p
 from millrace.api import testing_models as tm
 from millrace.api.messages import message_id
 from millrace.api.operations import gives
+from millrace.base.limits import VALUES_SHOWN_BYTES
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.decide_approval import decide_approval
 from millrace.services.execution_events import execution_events
@@ -49,9 +50,10 @@ def list_all_executions(
 
 
 @app.get(ONE, responses=gives(m.Execution))
-def read_execution(execution: p.ExecutionPath, tasks: p.TasksShown = "some") -> Any:
+def read_execution(execution: p.ExecutionPath, tasks: p.TasksShown = "some", values: p.ValuesShown = "some") -> Any:
     """Read an execution: status, output, and its tasks; of long loops the latest, unless all are asked for."""
-    return answer(get_execution(current(), caller(), execution, whole=tasks == "all"))
+    room = None if values == "all" else VALUES_SHOWN_BYTES
+    return answer(get_execution(current(), caller(), execution, whole=tasks == "all", room=room))
 
 
 @app.get(f"{ONE}/events", responses=gives(m.ExecutionEvents))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.api import Resolver, answer, caller, entry, request
 from millrace.api import parameters as p
@@ -123,6 +124,23 @@ def test_a_wrong_request_gets_a_problem_that_says_what_to_do(handler: Handler, u
     assert expected == status(result)
     assert "application/problem+json" == header(result, "Content-Type")
     assert {"type", "title", "status", "detail", "code", "hint", "instance", "requestId"} <= set(problem)
+
+
+@pytest.mark.parametrize(("spare", "expected"), [(0, 200), (-1, 413), (-900, 413)])
+def test_an_answer_longer_than_a_function_may_give_is_413_and_not_a_failure_of_the_gateway(
+    spare: int, expected: int
+) -> None:
+    app = Resolver("test")
+
+    @app.get("/api/v1/workflows")
+    def long() -> Any:
+        return answer('"' * 300 + "é" * 300)
+
+    limit = len(json.dumps(send(entry(app, platform), "GET", "/api/v1/workflows"))) + spare
+    limited = replace(platform(), answer_bytes=limit)
+    result = send(entry(app, lambda: limited), "GET", "/api/v1/workflows")
+    assert expected == status(result)
+    assert expected == 200 or ("too-large", limit) == (body_of(result)["code"], body_of(result)["limit"])
 
 
 def test_an_unexpected_exception_is_a_500_that_says_nothing_of_itself(handler: Handler) -> None:

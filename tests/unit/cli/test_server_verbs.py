@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from millrace.base.errors import Unavailable
+from millrace.base.limits import VALUES_SHOWN_BYTES
 from millrace.cli.session import connect
 from millrace.local.client import Client
 from millrace.local.root import find_root
@@ -52,6 +53,28 @@ def waits(tmp_path: Path) -> Path:
 
 def on(data: Path, *arguments: str) -> Ran:
     return millrace(arguments[0], "--data", str(data), *arguments[1:])
+
+
+LARGE = """\
+apiVersion: workflow.io/v1
+kind: Workflow
+metadata: {name: grows}
+spec:
+  input: {type: object, properties: {text: {type: string}}}
+  tasks:
+    - {id: twice, type: transform, input: {items: "{{[input.text, input.text]}}"}, transform: [{limit: 2}]}
+  output: "{{tasks.twice.output}}"
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["people", "json"])
+def test_an_output_too_large_for_one_answer_is_printed_whole(data: Path, tmp_path: Path, flags: list[str]) -> None:
+    path, given = tmp_path / "grows.yaml", tmp_path / "input.json"
+    path.write_text(LARGE)
+    text = "x" * VALUES_SHOWN_BYTES
+    given.write_text(json.dumps({"text": text}))
+    ran = on(data, "run", str(path), "--input", f"@{given}", *flags)
+    assert (0, 7 if flags else 2) == (ran.code, ran.out.count(text))
 
 
 def test_a_run_is_followed_to_its_output(data: Path) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from millrace.api.current import request
 from millrace.base.canonical import dumps
+from millrace.base.errors import TooLarge
+
+_LONGEST_ESCAPE: Final = 12
+"""Bytes of JSON in ASCII for one character: two surrogates."""
 
 
 def answer(
@@ -45,6 +51,20 @@ def download(data: bytes, media_type: str, file_name: str) -> Response[Any]:
     found: Response[Any] = Response(status_code=200, content_type=media_type, body=body, headers=headers)
     found.base64_encoded = binary
     return found
+
+
+def check_size(result: Mapping[str, Any], limit: int) -> None:
+    """Raises TooLarge for a result that is longer than ``limit`` bytes as the JSON that the runtime of a function makes
+    of it. Lambda answers 502 in its place."""
+    if len(result.get("body") or "") * _LONGEST_ESCAPE <= limit:
+        return
+    size = len(json.dumps(result))
+    if size > limit:
+        raise TooLarge(
+            f"the answer has {size} bytes, and a function gives at most {limit}",
+            hint="Ask for less at once: without tasks=all and values=all, or with a smaller limit.",
+            facts={"limit": limit, "size": size},
+        )
 
 
 def quoted(etag: str) -> str:

@@ -16,6 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from msgspec.structs import replace
 
 from millrace.api.access import PACKAGES, PUBLIC, authorise
+from millrace.api.answers import check_size
 from millrace.api.bodies import check_package_type, media_of, parsed, raw_body
 from millrace.api.current import Request, serving
 from millrace.api.envelope import checked_headers, checked_path, checked_query
@@ -111,7 +112,10 @@ def _serve(app: Resolver, platform: Callable[[], Platform], request: Request) ->
         request.media = media_of(content_type)
     if route.dependant.body_params:
         request.body = parsed(request.raw, request.media)
-    return _finish(app.call(route), request)
+    result = _finish(app.call(route), request)
+    if here.answer_bytes is not None:
+        check_size(result, here.answer_bytes)
+    return result
 
 
 def _caller(event: Mapping[str, Any], region: str) -> Caller:

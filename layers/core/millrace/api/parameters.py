@@ -28,6 +28,10 @@ TasksShown = Annotated[
     Literal["some", "all"],
     Query(description="all for every task; otherwise long loops show what is not over, and the latest 500 others."),
 ]
+ValuesShown = Annotated[
+    Literal["some", "all"],
+    Query(description="all for every value; otherwise those that together have at most 1 MiB."),
+]
 Wait = Annotated[str | None, Query(description="How long to wait, such as 10s; at most 20s.", max_length=32)]
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", description="The same key again gives the same answer, once done.")

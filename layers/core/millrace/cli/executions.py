@@ -11,6 +11,7 @@ from millrace.base.errors import InvalidRequest
 from millrace.cli import shapes
 from millrace.cli.actions import misused, take_action
 from millrace.cli.codes import Exit
+from millrace.cli.completed import completed
 from millrace.cli.inputs import read_input
 from millrace.cli.output import Output, plain
 from millrace.cli.session import connect
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace, output: Output) -> Exit:
             return _to_test(client, path, arguments.name, output)
         if arguments.action in {"signal", *_SAID, *_VERDICTS}:
             return _tell(client, path, arguments, given, output)
-        _, execution = client.call("GET", path, query={"tasks": "all"} if output.as_json else {})
+        execution = completed(client, client.call("GET", path)[1], output)
         output.data(execution)
         shapes.print_execution(output, execution)
         return Exit.OK

@@ -12,6 +12,7 @@ from millrace.base.errors import InvalidRequest, MillraceError
 from millrace.base.scalars import parse_duration
 from millrace.cli import shapes
 from millrace.cli.codes import Exit
+from millrace.cli.completed import completed
 from millrace.cli.inputs import read_input
 from millrace.cli.output import Output, plain
 from millrace.cli.planned import print_plan
@@ -116,8 +117,7 @@ def start_and_follow(
         output.data(execution)
         return Exit.OK
     execution = _follow(client, identifier, output, timeout, stop or threading.Event())
-    if output.as_json and "tasksLeftOut" in execution:
-        execution = client.call("GET", f"/executions/{segment(identifier)}", query={"tasks": "all"})[1]
+    execution = completed(client, execution, output)
     output.data(execution)
     if not shapes.is_over(execution):
         output.warn(f"{identifier} still runs; see `millrace executions show {identifier}`")

@@ -31,7 +31,7 @@ def decide_approval(
     Raises NotFound for a task that is no approval of this execution, Conflict when it waits for nobody now, Forbidden
     for a caller who is none of its approvers, InvalidInput for a form that does not fit its schema.
     """
-    task = get_execution(platform, caller, execution, whole=True)["tasks"].get(path)
+    task = get_execution(platform, caller, execution, whole=True, room=0)["tasks"].get(path)
     if task is None:
         raise NotFound(
             f"The execution {execution} has no approval {path!r} yet.",

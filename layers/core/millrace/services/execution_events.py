@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from millrace.base.canonical import dumps
+from millrace.base.limits import EVENTS_SHOWN_BYTES
 from millrace.engine.events import ExecutionFinished
 from millrace.services.caller import Caller
 from millrace.services.get_execution import known_actor
@@ -20,9 +22,9 @@ LOOK_S = 0.1
 def execution_events(
     platform: Platform, caller: Caller, execution: str, *, after: str, limit: int, wait_ms: int
 ) -> dict[str, Any]:
-    """``items`` that follow ``after`` (-1 for all), at most ``limit``; ``next`` is the ``after`` of the following call,
-    ``complete`` says that nothing will follow. Waits up to ``wait_ms`` when there is nothing yet. Raises NotFound, and
-    InvalidRequest for an ``after`` that is no place in a history."""
+    """``items`` that follow ``after`` (-1 for all), at most ``limit`` and, but for the first, 1 MiB; ``next`` is the
+    ``after`` of the following call, ``complete`` says that nothing will follow. Waits up to ``wait_ms`` when there is
+    nothing yet. Raises NotFound, and InvalidRequest for an ``after`` that is no place in a history."""
     place = place_of(after)
     end = time.monotonic() + wait_ms / 1000
     while True:
@@ -32,15 +34,21 @@ def execution_events(
         if found or done or left <= 0:
             break
         time.sleep(min(LOOK_S, left))
-    items = []
-    for entry in found:
+    items: list[dict[str, Any]] = []
+    room = EVENTS_SHOWN_BYTES
+    for count, entry in enumerate(found):
         body = msgspec.to_builtins(entry.event, str_keys=True, enc_hook=bytes, builtin_types=(bytes,))
         body["position"] = entry.position
         body["stream"] = entry.segment.stream
         body["owner"] = entry.segment.owner
         body["schema"] = entry.segment.v
         body["time"] = rfc3339(entry.event.at)
-        items.append(_readable(body))
+        readable = _readable(body)
+        room -= len(dumps(readable))
+        if items and room < 0:
+            found = found[:count]
+            break
+        items.append(readable)
     complete = isinstance(found[-1].event, ExecutionFinished) if found else done
     return {"items": items, "next": (found[-1].place if found else place).text(), "complete": complete}
 

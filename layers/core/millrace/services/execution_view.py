@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from millrace.base.errors import Corrupt
@@ -11,19 +11,21 @@ from millrace.base.ids import root_of
 from millrace.base.limits import TASKS_SHOWN
 from millrace.engine import events as ev
 from millrace.engine.values import Value
+from millrace.services.shown_values import Content, show_values
 from millrace.services.times import rfc3339
 
-Content = Callable[[Value], Any]
 
-
-def view(events: Iterable[ev.Event], content: Content, *, whole: bool = True) -> dict[str, Any]:
+def view(
+    events: Iterable[ev.Event], content: Content, *, whole: bool = True, room: int | None = None
+) -> dict[str, Any]:
     """An execution as JSON: ``status``, ``output`` or ``failedTask``, ``errorMessage`` and ``partialOutput``, and
     ``tasks`` by path. Unless ``whole``, of the tasks inside loops those that are not over and the latest others, up to
-    a limit; ``tasksLeftOut`` counts the rest. Raises Corrupt for a log without its start."""
+    a limit; ``tasksLeftOut`` counts the rest. Values are read up to ``room`` bytes in all (None: every one);
+    ``valuesLeftOut`` counts the rest. Raises Corrupt for a log without its start."""
     viewer = _Viewer(content, TASKS_SHOWN if not whole else None)
     for event in events:
         viewer.take(event)
-    return viewer.result()
+    return viewer.result(room)
 
 
 class _Viewer:
@@ -49,7 +51,7 @@ class _Viewer:
                 task.setdefault("startedAt", rfc3339(event.at))
                 task.setdefault("_started", event.at)
                 if event.input is not None:
-                    task["input"] = self._content(event.input)
+                    task["input"] = event.input
                 if event.queued_why:
                     task["queued"] = {"since": rfc3339(event.queued_at), "why": event.queued_why}
             case ev.AttemptFinished():
@@ -108,7 +110,7 @@ class _Viewer:
             "trigger": event.trigger,
             "labels": event.labels,
             "mode": event.mode,
-            "input": self._content(event.input),
+            "input": event.input,
         }
         if event.subject_key:
             body["subjectKey"] = event.subject_key
@@ -152,7 +154,7 @@ class _Viewer:
             assert event.tasks is not None  # what was generated
             task["generated"] = len(self._content(event.tasks))
         if event.input is not None:
-            task["input"] = self._content(event.input)
+            task["input"] = event.input
 
     def _wait_started(self, event: ev.WaitStarted) -> None:
         task = self._task(event.path)
@@ -172,7 +174,7 @@ class _Viewer:
         if event.attempt:
             task["attempts"] = event.attempt
         if event.input is not None:
-            task["input"] = self._content(event.input)
+            task["input"] = event.input
 
     def _decision(self, event: ev.DecisionReceived) -> None:
         waiting = self._task(event.path).get("waiting")
@@ -191,12 +193,12 @@ class _Viewer:
         if event.status != "cancelled":  # what is settled in one step began when it ended
             task.setdefault("startedAt", rfc3339(event.at))
         if event.input is not None:
-            task["input"] = self._content(event.input)
+            task["input"] = event.input
         if event.output is not None:
             self._outputs[event.path] = event.output
         if event.status == "succeeded":
             value = self._outputs.get(event.path)
-            task["output"] = None if value is None else self._content(value)
+            task["output"] = value
         if event.failure is not None:
             task["error"] = _failure(event.failure)
         if event.skip is not None:
@@ -228,21 +230,29 @@ class _Viewer:
         body["finishedAt"] = rfc3339(event.at)
         body["durationMs"] = event.at - self._began
         if event.output is not None:
-            body["output"] = self._content(event.output)
+            body["output"] = event.output
         if event.status != "succeeded":
             body["failedTask"] = event.failed_task or None
             body["errorMessage"] = event.failure.message if event.failure else event.status
             body["error"] = _failure(event.failure) if event.failure else None
-            body["partialOutput"] = {
-                path: task["output"] for path, task in self._tasks.items() if task["status"] == "succeeded"
-            }
+            body["partialOutput"] = {}
 
-    def result(self) -> dict[str, Any]:
+    def result(self, room: int | None) -> dict[str, Any]:
         if self._body is None:
             raise Corrupt("The log does not begin with its start event.")
         for task in self._tasks.values():
             task.pop("_started", None)
+        partial = self._body.get("partialOutput")
+        left_out = show_values(self._body, self._tasks.values(), self._content, room=room, twice=partial is not None)
+        if partial is not None:
+            done = {path: task for path, task in self._tasks.items() if task["status"] == "succeeded"}
+            partial |= {path: task["output"] for path, task in done.items() if "output" in task}
         self._body["tasks"] = self._tasks
+        if left_out:
+            self._body["valuesLeftOut"] = {
+                "count": left_out,
+                "hint": "Ask with ?values=all for every value; the events name where each is stored.",
+            }
         if self._left_out:
             self._body["tasksLeftOut"] = {
                 "count": self._left_out,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from millrace.base.errors import NotFound
+from millrace.base.limits import VALUES_SHOWN_BYTES
 from millrace.driver.values import load_value
 from millrace.engine.values import Value
 from millrace.services.caller import Caller
@@ -15,12 +16,14 @@ from millrace.store.executions import Actor, read_actor
 from millrace.store.history import whole_history
 
 
-def get_execution(platform: Platform, caller: Caller, execution: str, *, whole: bool = False) -> dict[str, Any]:
-    """The execution as JSON; ``whole``, with every task of its loops. Raises NotFound for an id that is not this
-    tenant's, Corrupt for an unreadable log."""
+def get_execution(
+    platform: Platform, caller: Caller, execution: str, *, whole: bool = False, room: int | None = VALUES_SHOWN_BYTES
+) -> dict[str, Any]:
+    """The execution as JSON; ``whole``, with every task of its loops; with values up to ``room`` bytes, None for all.
+    Raises NotFound for an id that is not this tenant's, Corrupt for an unreadable log."""
     actor = known_actor(platform, caller, execution)
     events = whole_history(platform.documents, caller.scope, execution)
-    body = view(events, lambda value: _content(platform, caller, value), whole=whole)
+    body = view(events, lambda value: _content(platform, caller, value), whole=whole, room=room)
     if actor.stalled and body["status"] == "running":
         body["status"] = "stalled"
         body["errorMessage"] = actor.stalled

@@ -24,7 +24,7 @@ class Platform(Struct, frozen=True):
     """Repositories are made from ``documents`` and ``blobs`` where they are used; they hold no state.
 
     ``env`` is what workflows read as ``env.*``, copied into an execution when it starts: never the environment of the
-    process."""
+    process. ``answer_bytes`` is what a function's response may have, None where nothing limits it."""
 
     documents: Documents
     blobs: Blobs
@@ -37,3 +37,4 @@ class Platform(Struct, frozen=True):
     log_level: LogLevel = "WARNING"
     env: Mapping[str, str] = field(default_factory=dict)
     wait_end: WaitEnd | None = None
+    answer_bytes: int | None = None

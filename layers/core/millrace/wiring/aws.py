@@ -15,6 +15,7 @@ from millrace.adapters.secrets import ManagedSecrets
 from millrace.adapters.stepfunctions import StepFunctionsOrchestrator
 from millrace.adapters.system import SystemClock, SystemRandom, WorldIds
 from millrace.base.errors import InvalidRequest
+from millrace.base.limits import LAMBDA_PAYLOAD_BYTES
 from millrace.ports.documents import Table
 from millrace.services.platform import Platform
 from millrace.wiring.settings import Settings
@@ -68,6 +69,7 @@ def open_aws(settings: Settings) -> Platform:
         region=settings.region,
         log_level=settings.log_level,
         env=settings.env,
+        answer_bytes=LAMBDA_PAYLOAD_BYTES,
     )
 
 
