@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from millrace.base.ids import lane_name
 from millrace.driver.advance import advance
 from millrace.driver.world import Done, Wait
 from millrace.engine import events as ev
+from millrace.ports.runners import Failure
 from millrace.services.cancel_execution import cancel_execution
 from millrace.services.pause_execution import pause_execution
 from millrace.services.signal_execution import signal_execution
@@ -79,6 +81,16 @@ def test_a_sub_workflow_is_waited_for_as_long_as_that_pays_and_no_longer(linger_
 def test_only_what_ends_without_anybodys_help_is_waited_for(tasks: list[dict[str, Any]], long: bool) -> None:
     local = local_with(tasks)
     assert (LINGER_MS if long else 0) == waited(local, local.start("flow")) // 1_000 * 1_000
+
+
+def test_a_lane_waits_for_nobody_before_it_tries_again() -> None:
+    retry = {"maxAttempts": 2, "interval": "60s", "jitter": "none"}
+    loop = {"items": "{{[1, 2]}}", "mode": "distributed"}
+    failing = Script({f"loop[{n}]/a": [Failure("http", "503", "", retryable=True), "ok"] for n in range(2)})
+    local = local_with([{"id": "loop", "forEach": loop, "tasks": [call("a", retry=retry)]}], failing)
+    execution = local.start("flow")
+    assert LINGER_MS <= waited(local, execution)
+    assert waited(local, lane_name(execution, 1)) < 1_000
 
 
 def test_a_paused_execution_waits_for_nobody() -> None:

@@ -327,9 +327,9 @@ def next_due(state: State) -> int | None:
 
 def relies_on_others(state: State) -> bool:
     """Whether something that goes on elsewhere will tell of its end without anybody's help: an execution that a task
-    waits for, lanes or the loop that this lane belongs to, or whoever holds a place that is wanted here."""
-    if state.finished is not None or state.started is None or state.paused:
+    waits for, lanes, or whoever holds a place that is wanted here."""
+    if state.finished is not None or state.paused:
         return False
-    if state.wanted or state.spread or state.started.lane is not None:
+    if state.wanted or state.spread:
         return True
     return any(task.status == WAITING and task.wait is not None and task.wait.child for task in state.tasks)
