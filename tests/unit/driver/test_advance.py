@@ -526,6 +526,25 @@ def test_an_end_that_a_message_puts_off_comes_in_the_same_turn_while_the_lease_i
     assert Done("succeeded") == outcome if owner == "driver-1" else isinstance(outcome, Again)
 
 
+def test_an_end_that_is_put_off_again_and_again_is_left_to_another_turn() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    ends = 0
+
+    def send(ops: Any) -> None:
+        nonlocal ends
+        if any(isinstance(op, Update) and op.set.get("done") for op in ops):
+            ends += 1
+            local.documents.write(SCOPE, [Update(actor_key(execution), add={"inboxSeq": 1})])
+
+    local.io.before_commit = send
+    outcome = local.drive(execution)
+    assert isinstance(outcome, Again)
+    assert (3, True) == (ends, "beside the log" in outcome.why)
+    local.io.before_commit = lambda _ops: None
+    assert Done("succeeded") == local.drive(execution)
+
+
 def test_a_message_that_comes_in_as_the_run_ends_is_history_before_the_end_and_after_all_that_had_happened() -> None:
     plain, local = Local(), Local()
     undisturbed, execution = (one.begin([call("a")]) for one in (plain, local))
