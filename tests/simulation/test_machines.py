@@ -24,7 +24,7 @@ from .playing import sound
 from .seeds import succeeded
 from .world import World
 
-COUNT = 150
+COUNT = 100
 
 
 def judge_shared(world: Any) -> list[str]:
