@@ -14,6 +14,7 @@ from millrace.driver import advance
 from millrace.services import advance_execution
 
 from . import lanes, nested, places, pools, seeds
+from . import world as simulated
 from .faults import Faults
 from .invariants import judge_end
 from .lanes import judge_lanes
@@ -40,16 +41,16 @@ FAMILIES: dict[str, tuple[ModuleType, Callable[[Any], list[str]]]] = {
 }
 
 
-def player(family: str, *, calm: bool) -> Callable[[int], tuple[World, list[str]]]:
-    """Plays a seed of a family on state machines. Where it is calm nothing fails, is lost or comes twice: then every
-    turn has something to do, and the reconciler nothing."""
+def player(family: str, *, calm: bool, local: bool = False) -> Callable[[int], tuple[World, list[str]]]:
+    """Plays a seed of a family on state machines, or in one ``local`` process. Where it is calm nothing fails, is lost
+    or comes twice: then every turn has something to do, and the reconciler nothing."""
     module, judge = FAMILIES[family]
 
     def play(seed: int) -> tuple[World, list[str]]:
         world: World = module.build(seed)
         options = world.options
-        options.exclusive = False
-        world.machines = Machines(world)
+        options.exclusive = local
+        world.machines = None if local else Machines(world)
         if calm:
             world.faults = Faults(random.Random(seed + 2))
             world.store.index_lag = lambda: 0
@@ -58,7 +59,7 @@ def player(family: str, *, calm: bool) -> Callable[[int], tuple[World, list[str]
         world.run()
         found = judge(world)
         if calm:
-            found += world.machines.pauses
+            found += [] if world.machines is None else world.machines.pauses
             found += [f"the reconciler had to help {world.restarted} times"] if world.restarted else []
         return world, found
 
@@ -75,6 +76,13 @@ def test_the_invariants_hold_whatever_fails_between_the_turns_of_a_machine(famil
 def test_where_nothing_fails_no_turn_is_in_vain_and_nobody_needs_the_reconciler(family: str) -> None:
     done = sum(succeeded(world) for world in sound(player(family, calm=True), 0, COUNT))
     assert done >= COUNT // 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_in_one_process_nobody_needs_the_reconciler_either(family: str) -> None:
+    with mock.patch.object(simulated, "LATE_S", (0.0,)):  # a driver that is not late to begin
+        done = sum(succeeded(world) for world in sound(player(family, calm=True, local=True), 0, COUNT // 2))
+    assert done >= COUNT // 4
 
 
 @pytest.mark.parametrize("family", ["tasks", "nested", "lanes"])
