@@ -130,7 +130,7 @@ def test_a_failure_is_told_in_one_line(sent: Sent) -> None:
 
 
 def test_the_reconciler_looks_around(sent: Sent) -> None:
-    assert {"looked_at": 0, "woken": 0, "restarted": 0} == sent("reconciler-schedule")
+    assert {"looked_at": 0, "woken": 0, "restarted": 0, "failed": 0} == sent("reconciler-schedule")
 
 
 def test_the_stream_is_counted(sent: Sent) -> None:

@@ -14,6 +14,7 @@ import pytest
 from millrace.base import errors
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS
 from millrace.services.advance_execution import TURNS
+from millrace.services.stall_execution import LASTING
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINES = {path.name: json.loads(path.read_text()) for path in (ROOT / "statemachines").glob("*.asl.json")}
@@ -90,6 +91,18 @@ def test_errors_that_no_retry_heals_are_not_retried() -> None:
     named = STANDARD["States"]["Advance"]["Retry"][0]
     assert 0 == named["MaxAttempts"]
     assert [] == [name for name in named["ErrorEquals"] if not issubclass(getattr(errors, name), errors.MillraceError)]
+
+
+def test_a_function_that_is_throttled_is_called_again_for_a_quarter_of_an_hour_before_anybody_gives_up() -> None:
+    states = {**STANDARD["States"], "Prepare": FAN_OUT["States"]["Prepare"]}
+    for name in ("Advance", "Park", "MarkStalled", "Prepare"):
+        (retry,) = (one for one in states[name]["Retry"] if "Lambda.TooManyRequestsException" in one["ErrorEquals"])
+        pauses = [min(retry["IntervalSeconds"] * 2**n, retry["MaxDelaySeconds"]) for n in range(retry["MaxAttempts"])]
+        assert 15 * 60 <= sum(pauses) / 2  # full jitter halves them
+
+
+def test_what_no_retry_heals_is_what_is_looked_at_again_after_an_hour() -> None:
+    assert LASTING == set(STANDARD["States"]["Advance"]["Retry"][0]["ErrorEquals"])
 
 
 def test_a_fresh_execution_takes_over_far_below_the_history_limit() -> None:

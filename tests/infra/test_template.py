@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from millrace.api.problems import MEDIA_TYPE, TYPE_PREFIX
 from millrace.local.template import load_document, read_template
 from millrace.wiring.settings import SETTINGS
 
@@ -227,8 +229,10 @@ def test_the_machine_for_lanes_starts_follows_and_stops_its_own_map_and_reads_it
     statements = {one["Sid"]: one for policy in MACHINES["FanOutMachine"]["Policies"] for one in policy["Statement"]}
     own = f"{stack}:stateMachine:${{AWS::StackName}}-fan-out"
     assert ("states:StartExecution", f"arn:{own}") == reached(statements["MapRun"])
-    children = f"arn:{stack}:execution:${{AWS::StackName}}-fan-out/*"
-    assert (["states:DescribeExecution", "states:StopExecution"], children) == reached(statements["Children"])
+    assert ["states:DescribeExecution", "states:StopExecution"] == statements["Children"]["Action"]
+    # A child's ARN is execution:<machine>/<label>:<id>; AWS documents the permission as execution:<machine>:*.
+    children = [f"arn:{stack}:execution:${{AWS::StackName}}-fan-out{ending}" for ending in ("/*", ":*")]
+    assert children == [one["Fn::Sub"] for one in statements["Children"]["Resource"]]
     assert ("s3:GetObject", "${Storage.Outputs.BlobBucketArn}/*/execution/*/lanes/*") == reached(
         statements["ReadLanes"]
     )
@@ -246,3 +250,64 @@ def test_every_alarm_says_what_it_means_and_stays_quiet_without_data() -> None:
     alarms = load_document((ROOT / "infra" / "observability.yaml").read_text())["Resources"].values()
     assert ["notBreaching"] * len(alarms) == [alarm["Properties"]["TreatMissingData"] for alarm in alarms]
     assert [] == [alarm for alarm in alarms if not alarm["Properties"]["AlarmDescription"]]
+
+
+def test_an_account_that_is_new_to_api_gateway_lets_the_stage_log() -> None:
+    # The stage comes after its log group, and that after the account's setting, since each names the one before.
+    (tag,) = RESOURCES["ApiLogGroup"]["Properties"]["Tags"]
+    assert ["SetsGatewayLogs", {"Ref": "GatewayAccount"}] == tag["Value"]["Fn::If"][:2]
+    stage = RESOURCES["Api"]["Properties"]["AccessLogSetting"]
+    assert {"Fn::GetAtt": ["ApiLogGroup", "Arn"]} == stage["DestinationArn"]
+    account, role = RESOURCES["GatewayAccount"], RESOURCES["GatewayLogsRole"]
+    assert {"Fn::GetAtt": ["GatewayLogsRole", "Arn"]} == account["Properties"]["CloudWatchRoleArn"]
+    (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert {"Service": "apigateway.amazonaws.com"} == trust["Principal"]
+    (policy,) = role["Properties"]["ManagedPolicyArns"]
+    assert policy["Fn::Sub"].endswith("/AmazonAPIGatewayPushToCloudWatchLogs")
+
+
+def test_what_is_set_for_the_account_outlives_the_stack_and_can_be_left_alone() -> None:
+    ours = [RESOURCES["GatewayAccount"], RESOURCES["GatewayLogsRole"]]
+    assert ["Retain"] * 2 == [one["DeletionPolicy"] for one in ours]
+    assert ["SetsGatewayLogs"] * 2 == [one["Condition"] for one in ours]
+    assert {"Fn::Equals": [{"Ref": "GatewayLogs"}, "stack"]} == DOCUMENT["Conditions"]["SetsGatewayLogs"]
+
+
+@pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED"])
+def test_what_the_gateway_answers_by_itself_is_a_problem_body(kind: str) -> None:
+    answer = RESOURCES["Api"]["Properties"]["GatewayResponses"][kind]
+    assert f"'{MEDIA_TYPE}'" == answer["ResponseParameters"]["Headers"]["Content-Type"]
+    told = '"Endpoint request timed out"'  # as the gateway puts it in: a text with its quotes
+    (template,) = answer["ResponseTemplates"].values()
+    body = json.loads(template.replace("$context.error.messageString", told).replace("$context.requestId", "r-1"))
+    assert ("Endpoint request timed out", "r-1") == (body["detail"], body["requestId"])
+    assert f"{TYPE_PREFIX}{body['code']}" == body["type"]
+    assert body["title"]
+    assert body["hint"]
+
+
+def test_a_look_of_the_reconciler_that_fails_is_not_made_up_for_later() -> None:
+    expected = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert expected == FUNCTIONS["ReconcilerFunction"]["EventInvokeConfig"]
+    assert 60 > FUNCTIONS["ReconcilerFunction"]["Timeout"]
+
+
+def test_somebody_is_told_when_the_reconciler_fails() -> None:
+    alarm = load_document((ROOT / "infra" / "observability.yaml").read_text())["Resources"]["FailingReconciler"]
+    assert ("AWS/Lambda", "Errors") == (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
+    (dimension,) = alarm["Properties"]["Dimensions"]
+    assert {"Ref": "ReconcilerFunctionName"} == dimension["Value"]
+    told = RESOURCES["Observability"]["Properties"]["Parameters"]["ReconcilerFunctionName"]
+    assert {"Ref": "ReconcilerFunction"} == told
+
+
+def test_two_stacks_of_one_account_do_not_take_each_others_names() -> None:
+    named = [machine["Name"]["Fn::Sub"] for machine in MACHINES.values()]
+    groups = [r["Properties"] for r in RESOURCES.values() if r["Type"] == "AWS::Logs::LogGroup"]
+    named += [group["LogGroupName"]["Fn::Sub"] for group in groups if "LogGroupName" in group]
+    assert [] == [name for name in named if "${AWS::StackName}" not in name]
+    events = [event for p in FUNCTIONS.values() for event in p.get("Events", {}).values()]
+    assert [True] == [event["Properties"]["OmitName"] for event in events if event["Type"] == "ScheduleV2"]
+    fixed = {"FunctionName", "TableName", "BucketName", "QueueName", "RoleName", "LayerName"}
+    storage = load_document((ROOT / "infra" / "storage.yaml").read_text())["Resources"]
+    assert [] == [name for name, r in (RESOURCES | storage).items() if fixed & set(r["Properties"])]

@@ -233,7 +233,7 @@ def test_a_month_is_that_of_utc(at: int, expected: str) -> None:
 
 def test_an_actor_is_read_with_every_field() -> None:
     documents = made()
-    full = Actor(2, "d", 3, 4, 5, "p", "t", 6, 7, True, True, "s", True)
+    full = Actor(2, "d", 3, 4, 5, "p", "t", 6, 7, True, True, "s", True, 8)
     names = [
         "generation",
         "owner",
@@ -248,6 +248,7 @@ def test_an_actor_is_read_with_every_field() -> None:
         "closing",
         "stalled",
         "void",
+        "restarts",
     ]
     values = [getattr(full, field) for field in Actor.__struct_fields__]
     documents.write(SCOPE, [Update(actor_key("01x"), set=dict(zip(names, values, strict=True)))])

@@ -43,7 +43,7 @@ def park(
     update = Update(
         actor_key(execution),
         set={"token": token, "parkId": token, "wakeAt": wake_at or 0, "seenSeq": seen_seq},
-        remove=("owner", "leaseUntil"),
+        remove=("owner", "leaseUntil", "restarts"),
         indexes={Index.LIVE: live_index(execution, check_at)},
         when=(
             *lease_condition(owner, now, exclusive=not owner),

@@ -260,8 +260,8 @@ class Session:
             sets |= {"owner": self.world.owner, "leaseUntil": self._lease_until}
             indexes = {Index.LIVE: live_index(self.execution, self._lease_until + CHECK_GRACE_MS)}
             self._claimed = True
-        stalled = ("stalled",) if self._actor.stalled else ()
-        return [Update(actor_key(self.execution), set=dict(sets), remove=stalled, indexes=dict(indexes), when=when)]
+        gone = (*(["stalled"] if self._actor.stalled else []), *(["restarts"] if self._actor.restarts else []))
+        return [Update(actor_key(self.execution), set=dict(sets), remove=gone, indexes=dict(indexes), when=when)]
 
     def _lease_condition(self, now: int) -> tuple[Condition, ...]:
         return lease_condition(self.world.owner, now, exclusive=self.world.exclusive)

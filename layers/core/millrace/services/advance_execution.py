@@ -19,9 +19,10 @@ from millrace.store.executions import actor_key, read_actor
 
 Next = Literal["done", "advance", "pause", "park", "continue"]
 
-TURNS: Final = 100
-"""Turns after which the actor goes on as a fresh state-machine execution. One turn makes at most 90 history events
-(all retries of Advance and of Park included), so the limit of 25,000 is never near; a test counts them."""
+TURNS: Final = 50
+"""Turns after which the actor goes on as a fresh state-machine execution. One turn makes at most 236 history events
+(all retries of Advance and of Park included, those of functions that are throttled for long too), so the limit of
+25,000 is never near; a test counts them."""
 LONGEST_PARK_S: Final = 30 * 24 * 3600
 """Longest single wait of the state machine; a longer timer parks again."""
 PAUSE_S: Final = 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from millrace.services.advance_execution import Order
 from millrace.services.platform import Platform
 from millrace.store.executions import mark_stalled
 
 CAUSE_CHARS = 1000
+LASTING: Final = frozenset({"Corrupt", "BlobMissing", "BlobCorrupt", "InvalidRequest", "TooLarge"})
+"""Errors that no retry heals, by the names that the state machines give up at once for."""
 
 
 def stall_execution(platform: Platform, order: Order, *, failure: Any) -> str:
@@ -18,7 +20,8 @@ def stall_execution(platform: Platform, order: Order, *, failure: Any) -> str:
     Harmless for one that has ended. Raises StoreUnavailable.
     """
     cause = cause_of(failure)
-    mark_stalled(platform.documents, order.scope, order.execution, cause, platform.clock.now())
+    passing = cause.partition(":")[0] not in LASTING
+    mark_stalled(platform.documents, order.scope, order.execution, cause, platform.clock.now(), passing=passing)
     return cause
 
 

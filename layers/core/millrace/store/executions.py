@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -67,7 +67,8 @@ def live_index(execution: str, check_at: int) -> IndexKey:
 class Actor(Struct, frozen=True):
     """``lease_until`` and ``wake_at`` are ms; ``snapshot`` is the log position of the latest snapshot, 0 for none;
     ``closing`` says that the inbox takes no more, because the execution is about to end; ``void`` that it was told to
-    stop before it had begun, and never begins."""
+    stop before it had begun, and never begins; ``restarts`` counts how often the reconciler has restarted it since a
+    driver last had hold of it."""
 
     generation: int = 1
     owner: str = ""
@@ -82,6 +83,7 @@ class Actor(Struct, frozen=True):
     closing: bool = False
     stalled: str = ""
     void: bool = False
+    restarts: int = 0
 
 
 def read_actor(documents: Documents, scope: TenantScope, execution: str) -> Actor | None:
@@ -105,6 +107,7 @@ def actor_of(item: Item) -> Actor:
         closing=attrs.get("closing", False),
         stalled=attrs.get("stalled", ""),
         void=attrs.get("void", False),
+        restarts=attrs.get("restarts", 0),
     )
 
 
@@ -256,16 +259,20 @@ def message_of(item: Item) -> Message:
 
 
 STALLED_CHECK_MS: Final = 3_600_000
-"""How often the reconciler tries a stalled execution again."""
+"""How often the reconciler tries an execution again that only somebody's help can mend."""
+PASSING_CHECK_MS: Final = 300_000
+"""How often it tries one again where what holds it up passes by itself, as when the store or the functions are away."""
 
 
-def mark_stalled(documents: Documents, scope: TenantScope, execution: str, cause: str, now: int) -> None:
+def mark_stalled(
+    documents: Documents, scope: TenantScope, execution: str, cause: str, now: int, *, passing: bool = False
+) -> None:
     """Give an execution that cannot go on its sign: on the actor item, and in lists. Harmless when it has ended."""
     actor = Update(
         actor_key(execution),
         set={"stalled": cause[:1000]},
         remove=("owner", "leaseUntil"),
-        indexes={Index.LIVE: live_index(execution, now + STALLED_CHECK_MS)},
+        indexes={Index.LIVE: live_index(execution, now + (PASSING_CHECK_MS if passing else STALLED_CHECK_MS))},
         when=(Check("exists"), Check("missing", "done")),
     )
     with contextlib.suppress(ConditionRefused):
@@ -286,9 +293,11 @@ def mark_stalled(documents: Documents, scope: TenantScope, execution: str, cause
         documents.write(scope, [summary])
 
 
-def live_executions(documents: Documents, *, until: int) -> Iterator[tuple[TenantScope, str, Actor]]:
+def live_executions(
+    documents: Documents, *, until: int, shards: Iterable[int] = range(LIVE_SHARDS)
+) -> Iterator[tuple[TenantScope, str, Actor]]:
     """Every unfinished execution that is to be looked at by ``until`` (ms), of every tenant."""
-    for number in range(LIVE_SHARDS):
+    for number in shards:
         cursor = None
         while True:
             page = documents.query_index(
