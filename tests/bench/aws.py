@@ -10,11 +10,12 @@ are paid for as long as the driver was called, the others for as long as the att
 from __future__ import annotations
 
 import math
+import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
-from millrace.adapters.dynamodb.schema import index_names
+from millrace.adapters.dynamodb.schema import PARTITION, SORT, index_names
 from millrace.base.ids import root_of
 from millrace.base.limits import SLEEP_IN_DRIVER_MS
 from millrace.engine import events as ev
@@ -31,36 +32,56 @@ STATES_BESIDE_TASKS = 2
 
 
 UNIT_BYTES = 1024
+INDEXES = tuple(index_names(index)[0] for index in Index)
 CHANGED_BYTES = 700
 """What an updated item is taken to hold: the actor and the summary are of about this size."""
 
 
 class Writes:
     """Write units as DynamoDB charges them, from the requests themselves, since the emulation reports none for
-    transactions: one a kilobyte begun, twice that in a transaction, and once more for each index the item is in."""
+    transactions: one a kilobyte begun, twice that in a transaction; and, in a transaction or not, one for each index
+    that the item enters, leaves or stays in, two where its key there changes. All indexes hold whole items."""
 
     def __init__(self) -> None:
         self.units = 0
+        self._indexes: dict[str, set[str]] = defaultdict(set)
 
     def listen(self, events: Any) -> None:
         events.register("provide-client-params.dynamodb.*", self._see)
 
     def _see(self, params: Any, model: Any, **_: Any) -> None:
         if model.name == "TransactWriteItems":
-            self.units += sum(2 * self._of(op) for op in params["TransactItems"])
+            self.units += sum(self._of(op, 2) for op in params["TransactItems"])
         elif model.name in ("PutItem", "UpdateItem", "DeleteItem"):
-            self.units += self._of({model.name.removesuffix("Item"): params})
+            self.units += self._of({model.name.removesuffix("Item"): params}, 1)
 
-    @staticmethod
-    def _of(op: dict[str, Any]) -> int:
-        if "Put" in op:
-            item = op["Put"]["Item"]
-            size = sum(len(name) + sum(len(_bytes(value)) for value in held.values()) for name, held in item.items())
-            indexes = sum(index_names(index)[0] in item for index in Index)
-            return math.ceil(size / UNIT_BYTES) * (1 + indexes)
-        text = str(op)
-        indexes = sum(index_names(index)[0] in text for index in Index)
-        return math.ceil(CHANGED_BYTES / UNIT_BYTES) * (1 + indexes)
+    def _of(self, op: dict[str, Any], factor: int) -> int:
+        ((kind, given),) = op.items()
+        held = given.get("Item") or given["Key"]
+        before = self._indexes[str((given["TableName"], held[PARTITION], held[SORT]))]
+        if kind == "Put":
+            size = sum(len(name) + sum(len(_bytes(value)) for value in wire.values()) for name, wire in held.items())
+            now = {name for name in INDEXES if name in held}
+            moved = len(now | before)
+        else:
+            size = CHANGED_BYTES
+            set_, removed = _changed(given) if kind == "Update" else (set(), before if kind == "Delete" else set())
+            now = (before | set_) - removed
+            moved = 0 if kind == "ConditionCheck" else len(now | before) + len(set_ & before)
+        before.clear()
+        before |= now
+        return math.ceil(size / UNIT_BYTES) * (factor + moved)
+
+
+def _changed(update: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The indexes whose key an update sets, and those it takes the item out of."""
+    marks = {name: mark for mark, name in update.get("ExpressionAttributeNames", {}).items()}
+    text, _, removed = update["UpdateExpression"].partition("REMOVE ")
+    removed = removed.partition("ADD ")[0]
+    named = {name: re.compile(rf"{marks[name]}\b") for name in INDEXES if name in marks}
+    return {name for name, mark in named.items() if mark.search(text)}, {
+        name for name, mark in named.items() if mark.search(removed)
+    }
 
 
 def _bytes(value: Any) -> bytes:
