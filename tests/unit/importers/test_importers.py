@@ -166,6 +166,7 @@ def test_a_flow_runs_its_tasks_in_order_and_by_condition(world: tuple[Platform, 
     assert {"get": "succeeded", "gold": "succeeded", "bad": "skipped", "last": "succeeded"} == statuses(ended)
 
 
+VARIABLE = {"taskReferenceName": "v", "type": "SET_VARIABLE", "inputParameters": {"x": 1}}
 DEFINITION = {
     "name": "conductor run",
     "tasks": [
@@ -190,6 +191,14 @@ def test_a_definition_of_conductor_forks_joins_and_switches(world: tuple[Platfor
     ended = run(world, "conductor", definition, {"user": user})
     assert ("succeeded", 200) == (ended["status"], ended["output"]["code"])
     assert {"g", "d"} - {taken} == {name for name, status in statuses(ended).items() if status == "skipped"}
+
+
+def test_a_switch_of_conductor_on_what_is_not_there_takes_its_default(world: tuple[Platform, str]) -> None:
+    kinds = {"decisionCases": {"a": [VARIABLE | {"taskReferenceName": "a"}]}, "defaultCase": [VARIABLE]}
+    switch = {"taskReferenceName": "s", "type": "SWITCH", "expression": "k", **kinds}
+    switch["inputParameters"] = {"k": "${workflow.input.kind}"}
+    ended = run(world, "conductor", {"name": "sw", "inputParameters": ["kind"], "tasks": [switch]}, {})
+    assert {"a": "skipped", "v": "succeeded"} == statuses(ended)
 
 
 CANVAS = {

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.unit.spec.builders import GET, HTTP, TASK_HEAD, flow, judge
+from millrace.base.errors import TransformError
+from millrace.spec import check_workflow
+from tests.unit.spec.builders import GET, HTTP, TASK_HEAD, flow, judge, workflow_of
 
 INPUT = (
     "  input: {properties: {rows: {type: array, items: {properties: {n: {type: integer}}}}, name: {type: string}, "
@@ -200,6 +202,66 @@ def test_only_so_many_mistakes_are_reported_at_once() -> None:
 def test_an_expression_in_a_step_that_does_not_compile_is_found() -> None:
     text = flow("id: a, type: transform, input: {items: []}, transform: [{filter: 'item.x =='}]")
     assert ["bad-transform"] == [code for code, _ in errors(text)]
+
+
+def steps(*written: str) -> list[tuple[int, str]]:
+    """What is wrong with a transform of these steps, each in a line of its own: line and what stands there."""
+    text = flow("id: a, type: transform, input: {items: []}, transform: [\n" + ",\n".join(written) + "]")
+    lines = text.splitlines()
+    found = [one for one in judge(text) if one.code == "bad-transform"]
+    return [(one.line - 6, lines[one.line - 1][one.column - 1 :][:6]) for one in found]
+
+
+def test_every_step_that_does_not_compile_is_found_where_its_expression_is_wrong() -> None:
+    written = ["{filter: 'item.x >'}", "{map: {k: 'a {{item.y +}}'}}", "{limit: 1}", "{sort: {by: 'a ++'}}"]
+    assert [(1, "'}"), (2, "}}'}}"), (4, "+'}}]}")] == [(at, there[:6].rstrip(",")) for at, there in steps(*written)]
+
+
+def test_steps_behind_a_broken_one_are_judged_as_if_it_were_right() -> None:
+    written = [
+        "{groupBy: 'a +'}",
+        "{aggregate: {n: {op: summ}}}",
+        "{filter: 'n > 1'}",
+        "{filtre: x}",
+        "{select: [a, b c]}",
+    ]
+    assert [1, 2, 4, 5] == [line for line, _ in steps(*written)]
+    assert [2] == [line for line, _ in steps("{aggregate: {n: count}}", "{limit: 1}", "{limit: 2}")]
+
+
+def test_only_so_many_steps_of_one_transform_are_reported() -> None:
+    assert list(range(1, 11)) == [line for line, _ in steps(*["{filter: 'item.x >'}"] * 12)]
+
+
+def test_a_refusal_that_names_no_step_is_reported_once_for_all_of_them() -> None:
+    def refuse(_steps: object, _scope: object) -> None:
+        raise TransformError("there are none today", hint="come back")
+
+    document, source = workflow_of(flow("id: a, type: transform, input: {items: []}, transform: [{limit: 1}]"))
+    found = check_workflow(document, source, tasks={}, check_transform=refuse)
+    told = [(one.message, one.path) for one in found if one.code == "bad-transform"]
+    assert [("there are none today", ("spec", "tasks", 0, "transform"))] == told
+
+
+@pytest.mark.parametrize("given", ["{items: '{{1 +}}'}", "'{{1 +}}'"])
+def test_items_that_cannot_be_read_are_not_said_to_be_a_text_as_well(given: str) -> None:
+    text = flow(
+        f"id: a, type: transform, input: {given}, transform: [{{limit: 1}}]", more="  output: '{{tasks.a.output}}'\n"
+    )
+    assert ["bad-expression"] == [code for code, _ in errors(text)]
+
+
+@pytest.mark.parametrize(
+    ("handlers", "name"),
+    [
+        ("  finally: [{id: end, wait: {for: 1s}}]\n", "finally"),
+        ("  onFailure: {tasks: [{id: end, wait: {for: 1s}}]}\n", "onFailure"),
+    ],
+    ids=["finally", "onFailure"],
+)
+def test_a_task_of_a_handler_that_is_named_elsewhere_is_not_said_to_be_missing(handlers: str, name: str) -> None:
+    text = flow(f"id: a, {HTTP}, timeout: 1s", more=handlers + "  output: '{{tasks.end.output}}'\n")
+    assert [("unknown-task", f'the task "end" is one of {name}, and is not seen from here')] == errors(text)
 
 
 def test_a_mistake_in_a_block_scalar_is_found_in_its_line() -> None:

@@ -20,6 +20,10 @@ from millrace.spec.tree import Tree, tree_of
 
 GUARDS: Final = ("?.", "??", "has(")
 """How an expression says that what it reads may be missing."""
+_MOST_BROKEN: Final = 10
+"""Steps of one transform that are reported; each costs another look at all of them."""
+_STAND_INS: Final[dict[str, dict[str, Any]]] = {"aggregate": {"aggregate": {"n": "count"}}, "groupBy": {"groupBy": "n"}}
+"""Steps that leave behind what a broken one of their kind would have; other kinds leave items, as a filter does."""
 Use = Literal["condition", "edge", "input", "block", "match", "output", "fallback", "state", "concurrency"]
 TransformCheck = Callable[[Sequence[dict[str, Any]], Scope], Any]
 """Compiles the steps of a transform in a scope: raises TransformError or ExpressionError; the result may have
@@ -161,13 +165,30 @@ class _Collector:
         elif self._check is None:
             self._guess(holder.block_json, path, task, step_scope(scope))
         else:
-            try:
-                plan = self._check(holder.block_json, scope)
-            except UserError as error:
-                self._faults.append(Fault(_step_path(path, error), task, error))
-            else:
-                self._reads += [(task, path, read) for read in getattr(plan, "paths", ())]
+            plan, broken = self._compiled(self._check, list(holder.block_json), path, task, scope)
+            self._reads += [(task, path, read) for read in getattr(plan, "paths", ())]
+            if not broken:
                 self._plans.append((task, path, plan))
+
+    def _compiled(
+        self, check: TransformCheck, steps: list[dict[str, Any]], path: Path, task: int, scope: Scope
+    ) -> tuple[Any, frozenset[int]]:
+        """The steps as compiled, None where they cannot be, and which are at fault: another step stands in for each, so
+        that those behind it are judged too."""
+        broken: frozenset[int] = frozenset()
+        while len(broken) < _MOST_BROKEN:
+            try:
+                return check(steps, scope), broken
+            except UserError as error:
+                at = error.facts.get("step")
+                if at in broken:  # what was said of it already leaves nothing for it to work on
+                    break
+                self._faults.append(Fault(_step_path(path, error), task, error))
+                if not isinstance(at, int):
+                    break
+                broken |= {at}
+                steps[at] = _STAND_INS.get(next(iter(steps[at]), ""), {"filter": "true"})
+        return None, broken | {-1}
 
     def _guess(self, steps: Any, path: Path, task: int, scope: Scope) -> None:
         """What steps read, without knowing which of their texts are expressions: any that compiles may be one."""

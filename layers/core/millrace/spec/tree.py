@@ -137,6 +137,15 @@ class Tree(Struct, frozen=True):
                 hidden.setdefault(placed.task.id, placed.index)
         return lambda name, reader: self._seen_around(hidden[name], reader) if name in hidden else ""
 
+    def handlers(self) -> dict[str, str]:
+        """The ids of tasks that run at the end, with the name of what they are part of."""
+        names = (ON_FAILURE, FINALLY)
+        return {
+            one.task.id: self.bodies[one.body].name
+            for one in self.tasks
+            if self.bodies[one.body].owner is None and self.bodies[one.body].name in names
+        }
+
     def _seen_around(self, index: int, reader: int | None) -> str:
         """The id of the task around the task ``index`` that ``reader`` can name; empty where it stands in that too."""
         seen = {body.index for body in self.around(0 if reader is None else self.tasks[reader].body)}

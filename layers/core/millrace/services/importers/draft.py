@@ -36,6 +36,12 @@ class Draft:
         """Something that works, but not to the letter."""
         self.notes.append(Note(path, "changed", message))
 
+    def unpinned(self, path: Path, version: Any) -> None:
+        """Another workflow that is started in a ``version`` of its source, if it names one."""
+        if version is not None:
+            said = f"version {version!s:.40}" if isinstance(version, str | int) else "a version"
+            self.changed(path, f"{said} was asked for: the active one is started, unless a range stands behind an @")
+
     def id(self, name: Any) -> str:
         """A task id for a name of the source. Raises TooManyTasks."""
         if len(self._taken) >= MOST_TASKS:

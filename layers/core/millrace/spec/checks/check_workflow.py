@@ -70,7 +70,7 @@ def check_workflow(
                 message = f"the example does not fit the input schema. {checked.suggested_prompt}"
                 report.add("type-mismatch", message, path, fix="Correct the example.", severity="warning")
     tree = tree_of(workflow)
-    report.holder = tree.holders()
+    report.holder, report.handlers = tree.holders(), tree.handlers()
     check_ids(report, tree)
     sites = workflow_sites(workflow, check_transform, tree)
     graphs = graphs_of(workflow, tree, sites)

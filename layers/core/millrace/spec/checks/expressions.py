@@ -42,7 +42,12 @@ def _fault(report: Report, fault: Fault) -> None:
     error, facts = fault.error, fault.error.facts
     if not isinstance(error, ExpressionError) or "step" in facts:
         fix = error.hint or "Correct the step; docs/reference/transforms.md describes each."
-        report.add("bad-transform", error.message, fault.path, fix=fix)
+        source = facts.get("source")
+        spots = texts(report.source.at(fault.path)) if isinstance(error, ExpressionError) else iter(())
+        inside = next((spot for spot, text in spots if text == source), None)
+        path = fault.path if inside is None else (*fault.path, *inside)
+        at = None if inside is None else place(report.source, path, str(source), int(facts.get("offset", 0)))
+        report.add("bad-transform", error.message, path, fix=fix, at=at)
         return
     reason = str(facts.get("reason", ""))
     code = _REASONS.get(reason, "bad-expression")

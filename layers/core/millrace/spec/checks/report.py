@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from millrace.spec.findings import CODES, Finding, Path, Severity
@@ -16,11 +16,12 @@ _MOST_SUGGESTIONS: Final = 100
 
 class Report:
     """Findings about one document. ``holder`` answers, for a task's id and the index of who names it (None: the
-    workflow itself), in which task it is hidden, or nothing."""
+    workflow itself), in which task it is hidden, or nothing; ``handlers`` of which handler a task is."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.holder: Callable[[str, int | None], str] = _nothing
+        self.handlers: Mapping[str, str] = {}
         self.findings: list[Finding] = []
         self._suggestions = _MOST_SUGGESTIONS
 
@@ -42,6 +43,9 @@ class Report:
         if holder := self.holder(name, reader):
             message = f'the task "{name}" stands inside "{holder}", and is not seen from here'
             names, fix = (holder,), f"Name {holder}: its output holds what came of {name}."
+        elif handler := self.handlers.get(name):
+            message = f'the task "{name}" is one of {handler}, and is not seen from here'
+            names, fix = (), "Name a task of the workflow itself."
         self.add("unknown-task", message, path, fix=fix, names=names, at=at)
 
     def nearest(self, word: str, known: Collection[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from millrace.spec.checks.calls import Callee, check_call, words
@@ -27,6 +27,8 @@ from millrace.spec.tree import Placed, Tree
 
 _ARRAY: Final = frozenset({"array"})
 _LISTS: Final[dict[str | None, Path]] = {"forEach": ("forEach", "items"), "generate": ("from",)}
+_ITEMS: Final[tuple[Path, ...]] = ((), ("items",))
+"""Where below its input the items of a transform may be given."""
 _WAITED: Final[dict[Path, frozenset[str]]] = {
     ("wait", "for"): frozenset({"string", "integer"}),
     ("wait", "until"): frozenset({"string"}),
@@ -78,15 +80,14 @@ def check_tasks(
                 lists[site.task] = site
         elif site.use == "input":
             inputs[(site.task, site.inside)] = site
+    broken = {fault.path for fault in sites.faults}
     for placed in tree.tasks:
         task, path, index = placed.task, placed.path, placed.index
         environment = environments.of(index)
         check_block(report, task, path)
         referred = None if task.task_ref is None else tasks.get(task.task_ref)
         if task.type == "transform" or (referred is not None and _bare_transform(referred)):
-            places: tuple[Path, ...] = ((), ("items",))
-            given = {at: one for at in places if (one := inputs.get((index, at))) is not None and one.whole}
-            check_items(report, placed, {at: given.get(at) for at in places}, environment)
+            _given_items(report, placed, inputs, broken, environment)
         if isinstance(task.block, ForEach):
             _items(report, lists.get(index), environment, "items", "forEach goes through an array")
             _literal(report, task.block.for_each.items, (*path, "forEach", "items"))
@@ -103,6 +104,21 @@ def check_tasks(
             callee = _known_workflow(report, placed, task.block.workflow_ref, workflows)
             if callee is not None:
                 check_call(report, placed, Callee.of(callee), inputs, environment)
+
+
+def _given_items(
+    report: Report,
+    placed: Placed,
+    inputs: Mapping[tuple[int, Path], Site],
+    broken: Collection[Path],
+    environment: Environment,
+) -> None:
+    """What a transform is given, unless an expression there cannot be read: that has been said."""
+    if any((*placed.place("input"), *at) in broken for at in _ITEMS):
+        return
+    found = {at: inputs.get((placed.index, at)) for at in _ITEMS}
+    whole = {at: site if site is not None and site.whole else None for at, site in found.items()}
+    check_items(report, placed, whole, environment)
 
 
 def _known_ref(report: Report, reference: str, path: Path, tasks: Mapping[str, WorkflowTask]) -> WorkflowTask | None:

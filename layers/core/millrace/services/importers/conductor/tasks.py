@@ -36,6 +36,7 @@ TABLE: Final = {
     "optional": "`continueOnError`",
     "SWITCH in JavaScript": "the expression, where it only compares; any other is left out (unmapped)",
 }
+_PATH: Final = re.compile(r"[A-Za-z_][\w.\[\]'-]*")
 _LOGIC: Final = {"FIXED": "constant", "LINEAR_BACKOFF": "linear", "EXPONENTIAL_BACKOFF": "exponential"}
 _UNITS: Final = re.compile(r"(\d+)\s*(days?|hours?|minutes?|mins?|seconds?|secs?|[dhms])\b")
 _DEEPEST: Final = 16
@@ -130,6 +131,7 @@ class Sequences:
         if not isinstance(name, str) or "${" in name or "{{" in name:
             self._draft.unmapped(path, "the workflow to start is not known before it runs")
             made["workflowRef"] = "workflow"
+        self._draft.unpinned(path, given.get("version"))
         value = mapping(given.get("input")) if detached else inputs
         if value:
             made["input"] = value
@@ -215,6 +217,8 @@ class Sequences:
     def _cases(self, task: dict[str, Any], value: str | None, frontier: Frontier, path: Path) -> Frontier:
         if value is None:
             self._draft.unmapped(path, "what is decided on cannot be said: no case but the default runs")
+        elif _PATH.fullmatch(value):
+            value = f"{value} ?? ''"  # what is not there is null in Conductor, and takes the default
         ends: list[Frontier] = []
         cases = mapping(task.get("decisionCases"))
         for case, tasks in cases.items():

@@ -186,6 +186,7 @@ class Body:
 
     def _subflow(self, name: str, task: dict[str, Any], path: Path) -> Task:
         made: Task = {"id": self._draft.id(name), "workflowRef": slug(text(task.get("flowId"), "flow"), "flow")}
+        self._draft.unpinned(path, task.get("revision"))
         given = self._reader.templates.value(mapping(task.get("inputs")), (*path, "inputs"))
         if given:
             made["input"] = given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from millrace.services.importers.spelling import slug
 
 _UNITS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 _DEEPEST: Final = 16
+_WHOLE: Final = re.compile(r"\{\{(?:(?!\}\}).)*\}\}", re.DOTALL)
+"""A text that is one expression."""
 
 
 class Nodes:
@@ -40,6 +43,10 @@ class Nodes:
             "query": self._pairs(given.get("queryParameters", given.get("queryParametersUi")), where),
             **self._body(given, where),
         }
+        if isinstance(parts.get("body"), str) and not _WHOLE.fullmatch(parts["body"]):
+            parts["bodyText"] = parts.pop("body")
+            if all(key.lower() != "content-type" for key in parts["headers"]):
+                parts["headers"]["content-type"] = "application/json"
         auth = self._auth(given, node, where)
         method = value(given.get("method", given.get("requestMethod")), where)
         made = request(self._draft, path, method, value(given.get("url"), (*where, "url")), auth=auth, **parts)
@@ -70,10 +77,11 @@ class Nodes:
             self._draft.unmapped((*path, "contentType"), f"a body of type {str(kind)[:40]} is left out")
             return {}
         written = given.get("jsonBody", given.get("bodyParametersJson"))
-        return {"body": pairs or None if written is None else self.written(written, (*path, "jsonBody"))}
+        return {"body": pairs or None if written is None else self.written(written, (*path, "jsonBody"), sent=True)}
 
-    def written(self, source: Any, path: Path) -> Any:
-        """JSON that is written as a text, whose values may be expressions."""
+    def written(self, source: Any, path: Path, *, sent: bool = False) -> Any:
+        """JSON that is written as a text, whose values may be expressions; ``sent``, as the body of a request, where it
+        may stay one."""
         if not isinstance(source, str):
             return self._parameters.value(source, path)
         plain = source.removeprefix("=").strip()
@@ -83,8 +91,11 @@ class Nodes:
             value = None
         if value is None:
             made = self._parameters.value(source, path)
-            if isinstance(made, str) and not (made.startswith("{{") and made.endswith("}}")):
-                self._draft.unmapped(path, "JSON put together as a text: write it as a mapping")
+            if isinstance(made, str) and not _WHOLE.fullmatch(made):
+                if sent:
+                    self._draft.changed(path, "JSON put together as a text is sent as it is: quotes in values break it")
+                else:
+                    self._draft.unmapped(path, "JSON put together as a text: write it as a mapping")
             return made
         return self._parameters.value(_computed(value, 0), path)
 
