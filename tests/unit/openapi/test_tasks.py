@@ -248,6 +248,57 @@ def test_credentials_are_secrets_named_after_their_scheme(
 EVIL = "{{secrets.other}}"
 
 
+def client(url: Any, *, kind: str = "clientCredentials", scheme: str = "oauth2") -> dict[str, Any]:
+    """A document whose one operation asks for two scopes."""
+    scopes = {"read": "reads", "write:all": "writes"}
+    flows = {kind: {"tokenUrl": url, "scopes": scopes}}
+    return one_operation(
+        doc={"components": {"securitySchemes": {"My Login": {"type": scheme, "flows": flows}}}},
+        security=[{"My Login": list(scopes)}],
+    )
+
+
+@pytest.mark.parametrize("url", ["https://auth.example.com/oauth/token", "https://auth.example.com:8443/token/"])
+def test_client_credentials_of_oauth_ask_for_a_token_with_the_scopes_of_the_operation(url: str) -> None:
+    task = only(client(url))
+    who, key = {"secretRef": "my-login-client-id"}, {"secretRef": "my-login-client-secret"}
+    auth = {"oauth2": {"tokenUrl": url, "clientId": who, "clientSecret": key, "scope": "read write:all"}}
+    assert auth == task.document["spec"]["request"]["auth"]
+    assert {"my-login-client-id", "my-login-client-secret"} == set(task.secrets)
+    assert [] == errors(task)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        client("/token"),
+        client("https://auth.example.com/token?tenant=1"),
+        client("ftp://auth.example.com/token"),
+        client(5),
+        client("https://auth.example.com/token", kind="authorizationCode"),
+        client("https://auth.example.com/token", scheme="openIdConnect"),
+    ],
+    ids=["relative", "query", "scheme", "number", "flow", "kind"],
+)
+def test_other_tokens_of_oauth_are_not_mapped(value: Any) -> None:
+    task = only(value)
+    assert "auth" not in task.document["spec"]["request"]
+    assert [] == errors(task)
+
+
+def test_braces_in_the_address_of_tokens_are_text() -> None:
+    auth = spec_of(client(f"https://auth.example.com/{EVIL}"))["request"]["auth"]
+    assert "https://auth.example.com/%7B%7Bsecrets.other%7D%7D" == auth["oauth2"]["tokenUrl"]
+
+
+def test_a_scope_is_never_taken_for_an_expression() -> None:
+    value = client("https://auth.example.com/token")
+    value["paths"]["/things"]["get"]["security"] = [{"My Login": [EVIL]}]
+    assert "auth" not in spec_of(value)["request"]
+    value["paths"]["/things"]["get"]["security"] = [{"My Login": []}]
+    assert "scope" not in spec_of(value)["request"]["auth"]["oauth2"]
+
+
 def test_braces_of_a_document_never_become_expressions() -> None:
     schemes = {place: {"type": "apiKey", "in": place, "name": EVIL} for place in ("header", "query", "cookie")}
     places = {"query": EVIL, "cookie": EVIL, "path": "p"}

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct, field
 
+from millrace.base.errors import InvalidRequest
 from millrace.services.openapi.encoding import literal
 from millrace.services.openapi.naming import fitted, slug
 from millrace.services.openapi.notes import Notes, below
 from millrace.services.openapi.references import Document, mapping, sequence
+from millrace.services.openapi.servers import checked
 
 _KEY: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z\[\]-]{1,128}")  # without braces, which would begin an expression
+
+_SCOPE: Final = re.compile(r"[!#-\[\]-z|~]+")  # RFC 6749, 3.3, without braces
 
 
 class Credentials(Struct):
@@ -31,7 +36,7 @@ def read_security(document: Document, notes: Notes, operation: dict[str, Any], w
     requirements = sequence(operation.get("security") if own else document.value.get("security"))
     here = below(where, "security") if own else "/security"
     for index, requirement in enumerate(requirements):
-        made = _meet(document, notes, list(mapping(requirement)), below(here, index))
+        made = _meet(document, notes, mapping(requirement), below(here, index))
         if made is not None:
             if len(requirements) > 1:
                 notes.add("security-choice", here, f"of {len(requirements)} ways to authenticate, {index + 1} is used")
@@ -41,11 +46,12 @@ def read_security(document: Document, notes: Notes, operation: dict[str, Any], w
     return Credentials()
 
 
-def _meet(document: Document, notes: Notes, names: list[str], where: str) -> Credentials | None:
+def _meet(document: Document, notes: Notes, requirement: dict[str, Any], where: str) -> Credentials | None:
     made = Credentials()
-    for name in names:
+    for name, scopes in requirement.items():
         scheme = _scheme(document, name)
-        if not _add(made, scheme, name, fitted(slug(name) or "secret", name)):
+        secret = fitted(slug(name) or "secret", name)
+        if not (_add(made, scheme, name, secret) or _add_client(made, scheme, name, secret, sequence(scopes))):
             kind = str(scheme.get("type", "unknown"))[:40]
             notes.add("security-scheme", below(where, name), f"a scheme of type {kind} is not mapped")
             return None
@@ -58,6 +64,27 @@ def _scheme(document: Document, name: str) -> dict[str, Any]:
         return mapping(document.resolve(schemes.get(name)))
     except LookupError:
         return {}
+
+
+def _add_client(made: Credentials, scheme: dict[str, Any], name: str, secret: str, scopes: Sequence[Any]) -> bool:
+    """Whether client credentials of OAuth 2.0 were added: the one of its flows that needs nobody to agree."""
+    flow = mapping(mapping(scheme.get("flows")).get("clientCredentials"))
+    url = flow.get("tokenUrl")
+    fit = all(isinstance(scope, str) and _SCOPE.fullmatch(scope) for scope in scopes)
+    if scheme.get("type") != "oauth2" or made.auth is not None or not isinstance(url, str) or not fit:
+        return False
+    try:
+        endpoint = checked(url) + ("/" if url.endswith("/") else "")
+    except InvalidRequest:
+        return False
+    client, key = fitted(f"{secret}-client-id", name), fitted(f"{secret}-client-secret", name)
+    made.auth = {
+        "oauth2": {"tokenUrl": endpoint, "clientId": {"secretRef": client}, "clientSecret": {"secretRef": key}}
+    }
+    if scopes:
+        made.auth["oauth2"]["scope"] = " ".join(scopes)
+    made.secrets |= {client: name, key: name}
+    return True
 
 
 def _add(made: Credentials, scheme: dict[str, Any], name: str, secret: str) -> bool:
