@@ -30,7 +30,7 @@ def test_a_yaml_document_is_published_once_and_again_means_the_same_version() ->
     assert (201, 200) == (status(first), status(again))
     assert {"name": "hello", "version": "1.0.0", "revision": 1, "active": True}.items() <= body_of(first).items()
     assert body_of(first)["contentHash"] == body_of(again)["contentHash"]
-    assert f"{W}/hello/versions/r1" == header(first, "Location")
+    assert f"/v1{W}/hello/versions/r1" == header(first, "Location")
     assert '"1"' == header(first, "ETag") == header(again, "ETag")
 
 

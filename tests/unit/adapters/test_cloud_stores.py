@@ -151,6 +151,12 @@ def test_a_secret_in_another_form_is_refused_without_showing_it(vault: Vault, te
     assert caught.value.__suppress_context__
 
 
+def test_a_secret_of_bytes_is_refused_too(vault: Vault) -> None:
+    vault.client.create_secret(Name="millrace/t/a", SecretBinary=b'{"value": "v", "hosts": []}')
+    with pytest.raises(Corrupt, match="not in our form"):
+        vault.secrets.get(SCOPE, "a")
+
+
 @pytest.mark.parametrize("code", ["", "AccessDeniedException", "ThrottlingException", "InternalServiceError"])
 def test_a_failing_vault_is_unavailable_and_never_a_missing_secret(vault: Vault, code: str) -> None:
     failing(vault.client, "GetSecretValue", "CreateSecret", "DeleteSecret", "ListSecrets", "DescribeSecret", code=code)

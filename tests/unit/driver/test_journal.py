@@ -14,7 +14,7 @@ from millrace.base.limits import TRANSACTION_BYTES, TRANSACTION_OPS
 from millrace.driver.advance import advance
 from millrace.driver.journal import RETRY_DELAYS_S, ExtraRefused, Journal, grouped
 from millrace.driver.loop import DriverLoop
-from millrace.driver.park import park
+from millrace.driver.park import park, park_id
 from millrace.driver.world import Again, Done, Wait
 from millrace.engine import events as ev
 from millrace.engine.values import inline_value
@@ -237,12 +237,25 @@ def test_no_park_is_stored_when_a_message_came_in_or_the_run_has_ended() -> None
     documents = local.documents
     assert park(documents, SCOPE, execution, **VIEW, token="t", wake_at=5, seen_seq=0, now=1)
     actor = read_actor(documents, SCOPE, execution)
-    assert ("t", "t", 5, 0) == (actor.token, actor.park_id, actor.wake_at, actor.seen_seq)  # type: ignore[union-attr]
+    assert ("t", park_id("t"), 5, 0) == (  # type: ignore[union-attr]
+        actor.token, actor.park_id, actor.wake_at, actor.seen_seq
+    )  # fmt: skip
     documents.write(SCOPE, [Update(actor_key(execution), add={"inboxSeq": 1})])
     assert not park(documents, SCOPE, execution, **VIEW, token="u", wake_at=5, seen_seq=0, now=1)
     documents.write(SCOPE, [Update(actor_key(execution), set={"done": True})])
     assert not park(documents, SCOPE, execution, **VIEW, token="u", wake_at=5, seen_seq=1, now=1)
     assert not park(documents, SCOPE, "nowhere", **VIEW, token="u", wake_at=5, seen_seq=0, now=1)
+
+
+def test_a_long_token_is_held_once() -> None:
+    local = Local()
+    execution = local.begin([call("a")])
+    sizes = []
+    for token in ("t", "t" * 1000):
+        assert park(local.documents, SCOPE, execution, **VIEW, token=token, wake_at=5, seen_seq=0, now=1)
+        sizes.append(len(str(local.documents.get(SCOPE, actor_key(execution)))))
+    assert 999 == sizes[1] - sizes[0]
+    assert park_id("t") != park_id("u")
 
 
 def test_who_knows_less_than_the_log_holds_does_not_park() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from millrace import wiring
 from millrace.base.errors import InvalidRequest
 from millrace.wiring.aws import Later, open_aws
+from millrace.wiring.driving import open_driving
 from millrace.wiring.settings import Settings
 
 ENVIRONMENT = {
@@ -20,6 +22,13 @@ ENVIRONMENT = {
     "MILLRACE_TABLE_STATISTICS": "s",
     "MILLRACE_BUCKET": "b",
     "MILLRACE_STATE_MACHINE": "arn:aws:states:eu-central-1:000000000000:stateMachine:m",
+}
+FILLED: Final[dict[str, Any]] = {
+    "region": "eu-central-1",
+    "table_definitions": "d",
+    "table_history": "h",
+    "table_statistics": "s",
+    "bucket": "b",
 }
 
 
@@ -74,3 +83,14 @@ def test_clients_use_the_region_and_the_endpoint(monkeypatch: pytest.MonkeyPatch
 
     client = client_of("s3", Settings(region="eu-central-1", endpoint="http://127.0.0.1:1"))
     assert ("http://127.0.0.1:1", "eu-central-1") == (client.meta.endpoint_url, client.meta.region_name)
+
+
+def test_functions_that_are_silent_for_long_keep_their_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    settings = Settings(**FILLED)
+    driving = open_driving(open_aws(settings), settings)
+    runner: Any = driving.world.runners["lambda"]
+    config = runner._functions._client.meta.config
+    assert (True, 840, 1) == (config.tcp_keepalive, config.read_timeout, config.retries["total_max_attempts"])
+    driving.close()

@@ -42,7 +42,7 @@ def test_an_event_has_the_keys_of_the_proxy_integration() -> None:
 
 def test_the_context_says_where_and_who() -> None:
     context = event()["requestContext"]
-    assert ("/live/api/v1/things/a%20b", "live", "r1", 5) == (
+    assert ("/api/v1/things/a%20b", "live", "r1", 5) == (
         context["path"], context["stage"], context["requestId"], context["requestTimeEpoch"],
     )  # fmt: skip
     assert {"sourceIp": "127.0.0.1", "userAgent": "test"} == context["identity"]

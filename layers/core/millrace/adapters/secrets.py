@@ -49,7 +49,7 @@ class ManagedSecrets:
         if kept is not None and now < until:
             return kept
         try:
-            text = self._client.get_secret_value(SecretId=full)["SecretString"]
+            text = self._client.get_secret_value(SecretId=full).get("SecretString", "")  # none in one of bytes
         except client_errors() as error:
             self._forget(full)
             if _code(error) in (_MISSING, _LEAVING):

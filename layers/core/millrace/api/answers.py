@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from millrace.base.errors import TooLarge
 
 _LONGEST_ESCAPE: Final = 12
 """Bytes of JSON in ASCII for one character: two surrogates."""
+
+_STAGE: Final = re.compile(r"/[A-Za-z0-9_-]{1,128}")
 
 
 def answer(
@@ -33,8 +36,20 @@ def answer(
         if status == 200 and request().method == "GET" and names(request().headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=out, body="")
     if location:
-        out["Location"] = location
+        out["Location"] = before_path(request().event) + location
     return Response(status_code=status, content_type=content_type, body=dumps(value).decode(), headers=out)
+
+
+def before_path(event: Mapping[str, Any]) -> str:
+    """What a client writes before our paths: the stage, where it comes by the gateway's own address (``/live``), and
+    nothing where it comes by a domain's name or locally."""
+    context = event.get("requestContext")
+    whole = context.get("path") if isinstance(context, Mapping) else None
+    path = event.get("path")
+    if not isinstance(whole, str) or not isinstance(path, str) or not whole.endswith(path):
+        return ""
+    before = whole.removesuffix(path)
+    return before if _STAGE.fullmatch(before) else ""
 
 
 def text(value: str) -> Response[Any]:

@@ -11,6 +11,8 @@ reconciler would look at the wrong time.
 
 from __future__ import annotations
 
+import hashlib
+
 from millrace.base.errors import ConditionRefused, OutcomeUnknown
 from millrace.ports.documents import ABSENT, Check, Documents, Index, Op, Require, TenantScope, Update
 from millrace.store.executions import CHECK_GRACE_MS, actor_key, lease_condition, live_index, read_actor
@@ -18,6 +20,12 @@ from millrace.store.runlog import segment_key
 
 NEVER_MS = 400 * 24 * 3600 * 1000
 """An execution that waits for nothing but messages is still looked at by the reconciler, once in this time."""
+
+
+def park_id(token: str) -> str:
+    """A short name of a wait. Its token is about a kilobyte long on AWS, which is what a unit of writing pays for: the
+    item that every message and every lease changes holds it once."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
 def park(
@@ -42,7 +50,7 @@ def park(
     ops: list[Op] = [] if position < 0 else [Require(segment_key(execution, position), when=ABSENT)]
     update = Update(
         actor_key(execution),
-        set={"token": token, "parkId": token, "wakeAt": wake_at or 0, "seenSeq": seen_seq},
+        set={"token": token, "parkId": park_id(token), "wakeAt": wake_at or 0, "seenSeq": seen_seq},
         remove=("owner", "leaseUntil", "restarts"),
         indexes={Index.LIVE: live_index(execution, check_at)},
         when=(

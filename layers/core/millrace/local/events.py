@@ -63,7 +63,7 @@ def proxy_event(request: Request, match: Match, *, stage: str, request_id: str, 
             "resourceId": "local",
             "resourcePath": match.route.resource,
             "httpMethod": request.method,
-            "path": f"/{stage}{request.path}",
+            "path": request.path,  # as behind a domain's name: no stage stands before it
             "stage": stage,
             "protocol": "HTTP/1.1",
             "domainName": "localhost",

@@ -82,9 +82,17 @@ def tables_of(settings: Settings) -> dict[Table, str]:
     }
 
 
-def client_of(service: Service, settings: Settings, *, read_s: int = _READ_S, tries: int = 3, pool: int = 10) -> Any:
+def client_of(
+    service: Service,
+    settings: Settings,
+    *,
+    read_s: int = _READ_S,
+    tries: int = 3,
+    pool: int = 10,
+    alive: bool = False,
+) -> Any:
     """A client that is made when it is first asked for something. ``read_s`` bounds the wait for an answer, ``tries``
-    how often a call is made in all, ``pool`` the connections kept."""
+    how often a call is made in all, ``pool`` the connections kept; ``alive`` has them say so while nothing comes."""
 
     def make() -> Any:
         import boto3
@@ -94,6 +102,7 @@ def client_of(service: Service, settings: Settings, *, read_s: int = _READ_S, tr
             connect_timeout=_CONNECT_S,
             read_timeout=read_s,
             max_pool_connections=pool,
+            tcp_keepalive=alive,
             retries={"mode": "standard", "total_max_attempts": tries},
         )
         return boto3.client(service, region_name=settings.region, endpoint_url=settings.endpoint or None, config=config)

@@ -72,7 +72,8 @@ def open_driving(platform: Platform, settings: Settings) -> Driving:
 
     gate = Gate(Policy(allow=parse_allow_hosts(",".join(settings.allow_hosts))))
     # Tried once: whether a function is called again is the task's own policy, and every call may have an effect.
-    client = client_of("lambda", settings, read_s=ATTEMPT_TIMEOUT_MS // 1000, tries=1, pool=WORKERS)
+    # A function may be silent for minutes, longer than networks keep connections on which nothing is said.
+    client = client_of("lambda", settings, read_s=ATTEMPT_TIMEOUT_MS // 1000, tries=1, pool=WORKERS, alive=True)
     runners: list[Runner] = [
         HttpRunner(Transport(gate), secrets=platform.secrets, clock=platform.clock),
         LambdaRunner(CloudFunctions(client)),
