@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from millrace.base.errors import InvalidRequest
-from millrace.services.advance_execution import advance_execution, order_of
+from millrace.services.advance_execution import advance_execution, begun_at, order_of
 from millrace.services.park_execution import park_execution
 from millrace.services.prepare_lanes import prepare_lanes
 from millrace.services.stall_execution import stall_execution
@@ -14,11 +14,14 @@ from millrace.wiring.driving import driving
 
 
 def advance(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Drive; the answer is the state machine's next input. ``budgetMs`` is the caller's own limit."""
+    """Drive; the answer is the state machine's next input. ``budgetMs`` is the caller's own limit, ``begun`` the time
+    at which the state-machine execution began."""
     here = driving()
     deadline = here.deadline(context.get_remaining_time_in_millis(), event.get("budgetMs"))
     world = here.owned(context.aws_request_id)
-    return here.loop.run(advance_execution(world, order_of(event.get("order")), deadline=deadline)).to_json()
+    order, begun = order_of(event.get("order")), begun_at(event.get("begun"))
+    with here.awake():
+        return here.loop.run(advance_execution(world, order, deadline=deadline, begun=begun)).to_json()
 
 
 def park(event: dict[str, Any], _: Any) -> dict[str, Any]:

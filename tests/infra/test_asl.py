@@ -13,7 +13,7 @@ import pytest
 
 from millrace.base import errors
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS
-from millrace.services.advance_execution import TURNS
+from millrace.services.advance_execution import LONGEST_PARK_S, OLDEST_MS, TURNS
 from millrace.services.stall_execution import LASTING
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +91,11 @@ def test_errors_that_no_retry_heals_are_not_retried() -> None:
     named = STANDARD["States"]["Advance"]["Retry"][0]
     assert 0 == named["MaxAttempts"]
     assert [] == [name for name in named["ErrorEquals"] if not issubclass(getattr(errors, name), errors.MillraceError)]
+
+
+def test_an_actor_goes_on_as_a_fresh_one_before_step_functions_ends_it_after_a_year() -> None:
+    assert "$$.Execution.StartTime" == STANDARD["States"]["Advance"]["Parameters"]["Payload"]["begun.$"]
+    assert 365 * 24 * 3_600_000 > OLDEST_MS + LONGEST_PARK_S * 1000 + 24 * 3_600_000
 
 
 def test_a_function_that_is_throttled_is_called_again_for_a_quarter_of_an_hour_before_anybody_gives_up() -> None:

@@ -14,6 +14,7 @@ from millrace.base.errors import BlobCorrupt, StoreUnavailable
 from millrace.ports.documents import Update
 from millrace.services import advance_execution as turns
 from millrace.services.send_message import send_message
+from millrace.services.times import rfc3339
 from millrace.store.executions import Message, actor_key, read_actor
 from tests.corpus import Case, small
 from tests.infra.worlds import CALLER, Cloud, Ran, cloud, demo_service, finish, publish, result, start, until
@@ -25,7 +26,7 @@ SCOPE = CALLER.scope
 @pytest.fixture(scope="module")
 def world() -> Iterator[Cloud]:
     with demo_service() as demo, cloud(demo) as made:
-        for name in ("chain", "signalled", "cancelled"):
+        for name in ("chain", "signalled", "cancelled", "waits-time"):
             publish(made.platform, CASES[name])
         yield made
 
@@ -98,6 +99,28 @@ def test_an_actor_that_has_had_its_turns_goes_on_as_a_fresh_one(world: Cloud) ->
     assert ("succeeded", 2) == (status, actor.generation)
     assert {f"{execution}-2"} == {run["name"] for run in runs if run["name"].startswith(execution)}
     assert [1, 2] == sorted({order["generation"] for order in aged})
+
+
+def test_an_actor_that_is_nearly_a_year_old_goes_on_as_a_fresh_one(world: Cloud) -> None:
+    told: list[str] = []
+
+    def age(event: dict[str, Any]) -> Exception | None:
+        if "budgetMs" in event:  # the short machine, which never lasts, is to leave its turn to the other
+            return StoreUnavailable("away")
+        if event["action"] == "advance":
+            told.append(event["begun"])
+            if event["order"]["generation"] == 1:
+                event["begun"] = rfc3339(world.platform.clock.now() - turns.OLDEST_MS)
+        return None
+
+    world.fault = age
+    execution, status = ran(world, CASES["waits-time"])
+    actor = read_actor(world.platform.documents, SCOPE, execution)
+    assert actor is not None
+    assert ("succeeded", 2) == (status, actor.generation)
+    now = world.platform.clock.now()
+    assert [] == [text for text in told if not now - 120_000 < (turns.begun_at(text) or 0) <= now]
+    assert told
 
 
 def test_an_actor_that_was_replaced_leaves_the_execution_to_its_successor(world: Cloud) -> None:

@@ -48,6 +48,14 @@ def test_a_table_is_encrypted_restorable_expiring_and_outlives_its_stack(resourc
     assert {"AttributeName": EXPIRES, "Enabled": True} == properties["TimeToLiveSpecification"]
 
 
+def test_tables_with_indexes_are_made_one_after_the_other(resources: dict[str, Any]) -> None:
+    tables = {name: one for name, one in resources.items() if one["Type"] == "AWS::DynamoDB::Table"}
+    order = [name for name in tables if "DependsOn" not in tables[name]]
+    while following := [name for name, one in tables.items() if one.get("DependsOn") == order[-1]]:
+        order += following
+    assert ["DefinitionsTable", "HistoryTable", "StatisticsTable"] == order
+
+
 def test_the_bucket_is_private_versioned_encrypted_and_forgets_old_versions(resources: dict[str, Any]) -> None:
     properties = resources["BlobBucket"]["Properties"]
     assert {"Status": "Enabled"} == properties["VersioningConfiguration"]

@@ -10,9 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from millrace import wiring
+from millrace.adapters.http.transport import KEEP_ALIVE_S
+from millrace.adapters.memory import ManualClock
 from millrace.base.errors import InvalidRequest
 from millrace.wiring.aws import Later, open_aws
-from millrace.wiring.driving import open_driving
+from millrace.wiring.driving import STOOD_STILL_MS, open_driving
 from millrace.wiring.settings import Settings
 
 ENVIRONMENT = {
@@ -94,3 +96,40 @@ def test_functions_that_are_silent_for_long_keep_their_connection(monkeypatch: p
     config = runner._functions._client.meta.config
     assert (True, 840, 1) == (config.tcp_keepalive, config.read_timeout, config.retries["total_max_attempts"])
     driving.close()
+
+
+class Kept:
+    """A runner that keeps connections."""
+
+    type = "http"
+    effect = "unknown"
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def test_connections_do_not_outlive_a_sandbox_that_stood_still() -> None:
+    kept, clock = Kept(), ManualClock()
+    platform = replace(open_aws(Settings(**FILLED)), clock=clock)
+    opened = open_driving(platform, Settings(**FILLED))
+    runners: Any = {"http": kept}
+    driving = replace(opened, world=replace(opened.world, runners=runners))
+    closed = []
+    for gap in (1, STOOD_STILL_MS, STOOD_STILL_MS + 1):
+        with driving.awake():
+            clock.advance(60_000)
+            with driving.awake():  # another one beside it, as tests have them
+                clock.advance(60_000)
+            closed.append(kept.closed)
+        clock.advance(gap)
+    with driving.awake():
+        assert [1, 1, 1, 2] == [*closed, kept.closed]
+    opened.close()
+    driving.loop.close()
+
+
+def test_what_counts_as_standing_still_is_how_long_the_pool_keeps_a_connection() -> None:
+    assert KEEP_ALIVE_S * 1000 == STOOD_STILL_MS

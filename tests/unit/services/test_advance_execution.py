@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.base.errors import InvalidRequest
-from millrace.services.advance_execution import Order, order_of
+from millrace.services.advance_execution import Order, begun_at, order_of
 from millrace.services.stall_execution import cause_of
 
 ORDER = Order(
@@ -43,6 +43,21 @@ def test_what_is_no_order_is_refused(body: Any) -> None:
 def test_a_number_that_is_none_is_refused(field: str) -> None:
     with pytest.raises(InvalidRequest, match="not an order"):
         order_of({**ORDER.to_json(), field: "soon"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31T09:00:00.123Z", 1_769_850_000_123),
+        ("2026-01-31T10:00:00+01:00", 1_769_850_000_000),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_a_time_of_step_functions_is_read_or_is_none(text: Any, expected: int | None) -> None:
+    assert expected == begun_at(text)
 
 
 def test_an_order_is_small_control_data() -> None:

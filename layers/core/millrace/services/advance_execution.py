@@ -6,6 +6,7 @@ the conditional raise of the generation make the second one harmless.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -23,6 +24,8 @@ TURNS: Final = 50
 """Turns after which the actor goes on as a fresh state-machine execution. One turn makes at most 236 history events
 (all retries of Advance and of Park included, those of functions that are throttled for long too), so the limit of
 25,000 is never near; a test counts them."""
+OLDEST_MS: Final = 300 * 24 * 3600 * 1000
+"""Age at which the actor does so too: Step Functions ends an execution after a year, and one park more takes a month."""
 LONGEST_PARK_S: Final = 30 * 24 * 3600
 """Longest single wait of the state machine; a longer timer parks again."""
 PAUSE_S: Final = 1
@@ -91,8 +94,17 @@ def _text(value: Any) -> str:
     return value
 
 
-async def advance_execution(world: DriverWorld, order: Order, *, deadline: int) -> Order:
-    """Drive until done, blocked, or near ``deadline`` (ms since the epoch); the answer's ``next`` says which.
+def begun_at(text: Any) -> int | None:
+    """A time of Step Functions in ms since the epoch; None for what is none."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except (TypeError, ValueError):
+        return None
+
+
+async def advance_execution(world: DriverWorld, order: Order, *, deadline: int, begun: int | None = None) -> Order:
+    """Drive until done, blocked, or near ``deadline`` (ms since the epoch); the answer's ``next`` says which. ``begun``
+    is when the actor began (ms), None where it cannot last for long.
 
     Raises what `millrace.driver.advance.advance` raises; the state machine retries it or marks it as stalled.
     """
@@ -100,7 +112,8 @@ async def advance_execution(world: DriverWorld, order: Order, *, deadline: int) 
     ran = replace(order, turn=order.turn + 1, owner=world.owner, seconds=0, seen_seq=0, wake_at=0, position=-1)
     if isinstance(outcome, Done):
         return replace(ran, next="done")
-    generation = await world.io.call(_generation, world, ran)
+    old = begun is not None and world.clock.now() - begun >= OLDEST_MS
+    generation = await world.io.call(_generation, world, ran, old=old)
     if generation > order.generation:
         return replace(ran, generation=generation, turn=0, next="continue")
     return _ordered(ran, outcome, world.clock.now())
@@ -129,10 +142,10 @@ def _seconds(milliseconds: int, least: int) -> int:
     return min(max(-(-milliseconds // 1000), least), LONGEST_PARK_S)
 
 
-def _generation(world: DriverWorld, order: Order) -> int:
-    """The generation that is to go on. It is raised here when this actor has had its turns; one that the reconciler
-    has raised meanwhile stands, and starting it twice is one start, since its name is the same."""
-    if order.turn >= TURNS:
+def _generation(world: DriverWorld, order: Order, *, old: bool) -> int:
+    """The generation that is to go on. It is raised here when this actor has had its turns, or is ``old``; one that the
+    reconciler has raised meanwhile stands, and starting it twice is one start, since its name is the same."""
+    if order.turn >= TURNS or old:
         raised = Update(
             actor_key(order.execution),
             set={"generation": order.generation + 1},

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Protocol, runtime_checkable
 
 from msgspec import Struct, field
@@ -28,6 +29,8 @@ from millrace.wiring.settings import Settings, read_settings
 
 INVOCATION_MARGIN_MS: Final = 2_000
 """Kept back of an invocation's remaining time for answering and freezing."""
+STOOD_STILL_MS: Final = 4_000
+"""How long HTTP connections are kept that nobody uses; a test compares it with the pool's own time."""
 
 
 @runtime_checkable
@@ -37,12 +40,22 @@ class Closable(Protocol):
     def aclose(self) -> Coroutine[Any, Any, None]: ...
 
 
+class Rest:
+    """How many invocations run in a sandbox (one, on Lambda), and since when none did, in ms since the epoch."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.running = 0
+        self.since = 0
+
+
 class Driving(Struct, frozen=True):
     """``world`` serves every invocation of the sandbox; each takes a copy with an owner of its own."""
 
     platform: Platform
     world: DriverWorld
     loop: DriverLoop = field(default_factory=DriverLoop)
+    rest: Rest = field(default_factory=Rest)
 
     def owned(self, invocation: str) -> DriverWorld:
         """The world of one invocation, whose id names the owner in leases and segments."""
@@ -53,11 +66,32 @@ class Driving(Struct, frozen=True):
         left = remaining_ms - INVOCATION_MARGIN_MS
         return self.platform.clock.now() + (left if budget_ms is None else min(left, budget_ms))
 
-    def close(self) -> None:
-        """End the loop with the connections that live on it. A sandbox is never closed; tests are."""
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Around an invocation. Connections that an earlier one left are closed if the sandbox may have stood still since:
+        a server that hung up meanwhile may not be noticed before a request is lost, and the pool's own clock may have
+        stood still too."""
+        with self.rest.lock:
+            self.rest.running += 1
+            alone, slept = self.rest.running == 1, self.platform.clock.now() - self.rest.since
+            if alone and slept > STOOD_STILL_MS:
+                self.forget_connections()
+        try:
+            yield
+        finally:
+            with self.rest.lock:
+                self.rest.running -= 1
+                self.rest.since = self.platform.clock.now()
+
+    def forget_connections(self) -> None:
+        """Close the connections that the runners keep."""
         for runner in self.world.runners.values():
             if isinstance(runner, Closable):
                 self.loop.run(runner.aclose())
+
+    def close(self) -> None:
+        """End the loop with the connections that live on it. A sandbox is never closed; tests are."""
+        self.forget_connections()
         self.loop.close()
         if isinstance(self.world.io, PoolIO):
             self.world.io.close()
