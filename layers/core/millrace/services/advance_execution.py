@@ -25,7 +25,7 @@ TURNS: Final = 50
 (all retries of Advance and of Park included, those of functions that are throttled for long too), so the limit of
 25,000 is never near; a test counts them."""
 OLDEST_MS: Final = 300 * 24 * 3600 * 1000
-"""Age at which the actor does so too: Step Functions ends an execution after a year, and one park more takes a month."""
+"""Age in ms at which the actor does so too: Step Functions ends it after a year, and one park more takes a month."""
 LONGEST_PARK_S: Final = 30 * 24 * 3600
 """Longest single wait of the state machine; a longer timer parks again."""
 PAUSE_S: Final = 1

@@ -68,8 +68,8 @@ class Driving(Struct, frozen=True):
 
     @contextmanager
     def awake(self) -> Iterator[None]:
-        """Around an invocation. Connections that an earlier one left are closed if the sandbox may have stood still since:
-        a server that hung up meanwhile may not be noticed before a request is lost, and the pool's own clock may have
+        """Around an invocation. Connections that an earlier one left are closed if the sandbox may have stood still: a
+        server that hung up meanwhile may not be noticed before a request is lost, and the pool's own clock may have
         stood still too."""
         with self.rest.lock:
             self.rest.running += 1
