@@ -311,3 +311,10 @@ def test_two_stacks_of_one_account_do_not_take_each_others_names() -> None:
     fixed = {"FunctionName", "TableName", "BucketName", "QueueName", "RoleName", "LayerName"}
     storage = load_document((ROOT / "infra" / "storage.yaml").read_text())["Resources"]
     assert [] == [name for name, r in (RESOURCES | storage).items() if fixed & set(r["Properties"])]
+
+
+def test_metrics_of_each_method_which_are_charged_for_are_left_to_the_access_log() -> None:
+    (settings,) = RESOURCES["Api"]["Properties"]["MethodSettings"]
+    assert settings["MetricsEnabled"] is False
+    line = json.loads(re.sub(r"\$[\w.]+", "1", RESOURCES["Api"]["Properties"]["AccessLogSetting"]["Format"]))
+    assert {"method", "path", "status", "latency"} <= set(line)
