@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from millrace.local.documents import files_in
@@ -23,6 +25,9 @@ def found(text: str, severity: str = "") -> list[tuple[str, str]]:
 
 def codes(text: str) -> list[str]:
     return [code for code, _ in found(text)]
+
+
+FIELD = ", and takes text, a number, a boolean or a list of these"
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,14 @@ def test_a_reusable_transform_is_given_items_too() -> None:
         ("https://:80/a", ["the URL names no host"]),
         ("https:///{{input.name}}", ["the URL names no host"]),
         ("https://ann:pw@x/", ["the URL holds a user name or password"]),
+        ("https://x:65535/a", []),
+        ("https://x:00080", []),
+        ("https://x:6{{input.name}}", []),
+        ("https://x:{{input.name}}/a", []),
+        ("https://x:65536/a", ["65536 is not a port"]),
+        ("https://x:0?{{input.name}}", ["0 is not a port"]),
+        ("https://[::1]:123456", ["123456 is not a port"]),
+        ("https://x:" + "9" * 5_000, ["99999999999999999999 is not a port"]),
         ("5://x", ["the URL is not absolute: it has no scheme"]),
     ],
 )
@@ -218,3 +231,22 @@ def test_nothing_that_runs_is_found_at_fault(case: Case) -> None:
 
 def test_the_examples_are_all_of_those_in_the_documentation() -> None:
     assert len(list(files_in(ROOT / "docs/examples"))) >= len(examples()) > 5
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ('headers: {x-a: "b\\tc", Accept: a, HOSTS: a}', []),
+        ('headers: {x-a: "b {{input.name}}\\n"}', []),
+        ("headers: {x-a: 1}", []),
+        ("headers: {Host: a}", [("the header Host is set by the platform", "Host")]),
+        ("headers: {content-length: 3}", [("the header content-length is set by the platform", "content-length")]),
+        ('headers: {x-a: "b\\r\\nc: d"}', [("the value of the header x-a holds a control character", "x-a")]),
+        ("query: {a: [1, b, null], c: '{{input.rows}}', d: null}", []),
+        ("query: {a: {b: 1}}", [("query.a is object" + FIELD, "a")]),
+        ("form: {a: [1, [2], {b: 1}]}", [("form.a is array" + FIELD, 1), ("form.a is object" + FIELD, 2)]),
+    ],
+)
+def test_a_part_of_a_request_that_can_never_be_sent_is_found(part: str, expected: list[tuple[str, Any]]) -> None:
+    text = flow(f"id: a, type: http, request: {{url: 'https://x.example', {part}}}", more=INPUT)
+    assert expected == [(one.message, one.path[-1]) for one in judge(text) if one.code == "bad-value"]

@@ -17,6 +17,7 @@ from millrace.adapters.http.transport import Request
 from millrace.adapters.http.urls import parse_url
 from millrace.base.canonical import dumps
 from millrace.base.errors import InvalidRequest
+from millrace.base.headers import BAD_HEADER_VALUE, RESERVED_HEADERS
 from millrace.expr.secrets import SecretRef, SecretText
 
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -25,13 +26,7 @@ KEYS: Final = frozenset(
     {"method", "url", "headers", "query", "body", "form", "bodyText", "auth", "successCodes", "responseSchema"}
     | {"followRedirects", "capture", "paging"}
 )
-# These follow from the connection and the body; setting them is how requests are smuggled.
-RESERVED: Final = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
-    | {"accept-encoding", "proxy-authorization", "proxy-connection"}
-)
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")  # RFC 9110, token
-_BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _WAYS: Final = ("bearer", "basic", "apiKey", "oauth2", "hmac")
 _LATE: Final = frozenset({"oauth2", "hmac"})
 """Ways whose proof is made for each request, by its `Authority`."""
@@ -200,9 +195,9 @@ def check_header(name: str, value: str) -> None:
     """Raises Refused unless this is a header that a task may send."""
     if not _NAME.fullmatch(name):
         raise invalid("header", f"{name[:80]!a} is not a header name", "Use letters, digits and hyphens.")
-    if name.lower() in RESERVED:
+    if name.lower() in RESERVED_HEADERS:
         raise invalid("header", f"the header {name} is set by the platform", "Remove it.")
-    if _BAD_VALUE.search(value):
+    if BAD_HEADER_VALUE.search(value):
         raise invalid("header", f"the value of the header {name} holds a control character", "Remove line breaks.")
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from millrace.base.headers import RESERVED_HEADERS
 from millrace.services.openapi import styles
 from millrace.services.openapi.encoding import field as read
 from millrace.services.openapi.encoding import whole
@@ -16,11 +17,6 @@ from millrace.services.openapi.schemas import Piece, Schemas
 
 IGNORED: Final = frozenset({"accept", "authorization", "content-type"})
 """Header parameters that OpenAPI says to ignore: bodies, answers and security schemes decide them."""
-MANAGED: Final = frozenset(
-    {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization"}
-    | {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-"""Headers that the http task sets itself and refuses."""
 MOST: Final = 200
 """Parameters of one operation."""
 _INPUT: Final = re.compile(r"[A-Za-z0-9_.$:@\[\]-]{1,100}")
@@ -116,7 +112,7 @@ def _read(document: Document, notes: Notes, item: Any, where: str) -> Parameter 
         raise Unmappable("parameter", where, "a parameter's name holds control characters, or is very long")
     if place == "header" and name.lower() in IGNORED:
         return None
-    if place == "header" and (name.lower() in MANAGED or not _HEADER.fullmatch(name)):
+    if place == "header" and (name.lower() in RESERVED_HEADERS or not _HEADER.fullmatch(name)):
         notes.add("header", where, f"the header {name[:60]} cannot be set by a task; left out")
         return None
     return Parameter(value, where, name, place)

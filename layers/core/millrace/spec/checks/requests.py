@@ -1,17 +1,23 @@
-"""Checks of requests: addresses that can never be called, and credentials in plain sight."""
+"""Checks of requests: addresses and parts that can never be sent, and credentials in plain sight."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
+from millrace.base.headers import BAD_HEADER_VALUE, RESERVED_HEADERS
 from millrace.spec.checks.report import Report
 from millrace.spec.findings import Path
+from millrace.spec.shapes import json_type
 from millrace.spec.tasks.http import HttpRequest
 from millrace.spec.tasks.http_auth import Auth, BasicAuth
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
+_PORT: Final = re.compile(r":([0-9]+)\Z")
+_LAST_PORT: Final = 65_535
+_PORT_DIGITS: Final = 5
 _HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "x-api-key", "api-key", "apikey", "x-auth-token", "x-access-token"}
 )
@@ -28,6 +34,10 @@ def check_request(report: Report, block: HttpRequest, path: Path) -> None:
             if name.lower() in known and isinstance(value, str) and value and "{{" not in value:
                 fix = "Store it as a secret and write {{secrets.its-name}}, or use the auth block."
                 report.add("plain-secret", "a credential is written into the document", (*path, key, name), fix=fix)
+    _check_headers(report, block.headers, (*path, "headers"))
+    for key, fields in (("query", block.query), ("form", block.form or {})):
+        for name, value in fields.items():
+            _check_field(report, value, (*path, key, name))
     if block.auth is not None:
         if block.auth.oauth2 is not None:
             _check_url(report, block.auth.oauth2.token_url, (*path, "auth", "oauth2", "tokenUrl"))
@@ -36,6 +46,31 @@ def check_request(report: Report, block: HttpRequest, path: Path) -> None:
                 where = (*path, "auth", *inside)
                 fix = "Store it as a secret and write {secretRef: its-name}."
                 report.add("plain-secret", "a credential is written into the document", where, fix=fix)
+
+
+def _check_headers(report: Report, headers: Mapping[str, Any], path: Path) -> None:
+    for name, value in headers.items():
+        if name.lower() in RESERVED_HEADERS:
+            report.add("bad-value", f"the header {name} is set by the platform", (*path, name), fix="Take it out.")
+        elif isinstance(value, str) and BAD_HEADER_VALUE.search(_outside(value)):
+            message = f"the value of the header {name} holds a control character"
+            report.add("bad-value", message, (*path, name), fix="Take line breaks out.")
+
+
+def _outside(text: str) -> str:
+    """What of a text stands before its first expression."""
+    return text.partition("{{")[0]
+
+
+def _check_field(report: Report, value: Any, path: Path) -> None:
+    """Fields of a query or form are scalars, or lists of these; what templates give is known when they are sent."""
+    for at, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
+        if isinstance(one, dict | list):
+            where = path if at is None else (*path, at)
+            message = (
+                f"{path[-2]}.{path[-1]} is {json_type(one)}, and takes text, a number, a boolean or a list of these"
+            )
+            report.add("bad-value", message, where, fix="Write its fields out, or send it as a text.")
 
 
 def _check_url(report: Report, url: str, path: Path) -> None:
@@ -59,6 +94,10 @@ def _check_url(report: Report, url: str, path: Path) -> None:
         report.add("bad-url", message, path, fix="Use the auth block with a secretRef.")
     elif not host.partition(":")[0] and not (braces and scheme.end() + len(host) == len(literal)):
         report.add("bad-url", "the URL names no host", path, fix=_EXAMPLE)
+    elif (port := _PORT.search(host)) is not None and not (braces and scheme.end() + len(host) == len(literal)):
+        number = port[1].lstrip("0")
+        if not number or len(number) > _PORT_DIGITS or int(number) > _LAST_PORT:
+            report.add("bad-url", f"{port[1][:20]} is not a port", path, fix=f"Use a number from 1 to {_LAST_PORT}.")
 
 
 def _credentials(auth: Auth) -> list[tuple[Path, Any]]:
