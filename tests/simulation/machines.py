@@ -34,7 +34,8 @@ LOOK_S = 0.25
 
 
 class Machines:
-    """All state machines of a world. ``pauses`` are the turns that found nothing they could do, and why that was."""
+    """All state machines of a world. ``pauses`` are the turns that found nothing they could do, and why that was;
+    ``cut`` counts those that ended because the invocation was nearly over."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -43,6 +44,7 @@ class Machines:
         self._invocations = 0
         self._running: set[asyncio.Task[None]] = set()
         self.pauses: list[str] = []
+        self.cut = 0
 
     # as an orchestrator
 
@@ -78,6 +80,7 @@ class Machines:
             if order.next == "continue":
                 self.start(order.scope, order.execution, order.generation)
                 return
+            self.cut += order.next == "advance"
             if order.next == "pause":
                 self.pauses.append(f"{order.execution} pauses for {order.seconds} s")
                 await asyncio.sleep(order.seconds)

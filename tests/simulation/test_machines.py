@@ -13,7 +13,7 @@ import pytest
 from millrace.driver import advance
 from millrace.services import advance_execution
 
-from . import lanes, nested, places, pools, seeds
+from . import lanes, machines, nested, places, pools, seeds
 from . import world as simulated
 from .faults import Faults
 from .invariants import judge_end
@@ -76,6 +76,14 @@ def test_the_invariants_hold_whatever_fails_between_the_turns_of_a_machine(famil
 def test_where_nothing_fails_no_turn_is_in_vain_and_nobody_needs_the_reconciler(family: str) -> None:
     done = sum(succeeded(world) for world in sound(player(family, calm=True), 0, COUNT))
     assert done >= COUNT // 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_where_an_invocation_is_nearly_over_the_next_one_goes_on_at_once(family: str) -> None:
+    """An attempt that may take a minute begins in the first second of an invocation, or in the next invocation."""
+    with mock.patch.object(machines, "INVOCATION_MS", 66_000):
+        worlds = list(sound(player(family, calm=True), 0, COUNT // 2))
+    assert 0 < sum(world.machines.cut for world in worlds if world.machines is not None)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
