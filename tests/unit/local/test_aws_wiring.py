@@ -133,3 +133,13 @@ def test_connections_do_not_outlive_a_sandbox_that_stood_still() -> None:
 
 def test_what_counts_as_standing_still_is_how_long_the_pool_keeps_a_connection() -> None:
     assert KEEP_ALIVE_S * 1000 == STOOD_STILL_MS
+
+
+def test_who_starts_an_execution_is_answered_though_step_functions_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    orchestrator: Any = open_aws(Settings(**FILLED)).orchestrator
+    config = orchestrator._client.meta.config
+    assert 20 > config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)

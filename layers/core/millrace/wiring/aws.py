@@ -23,6 +23,9 @@ from millrace.wiring.settings import Settings
 Service = Literal["lambda", "s3", "secretsmanager", "stepfunctions"]
 _CONNECT_S: Final = 2
 _READ_S: Final = 10
+_ACTOR_S: Final = 4
+"""Who starts an execution, or sends it a message, is answered though Step Functions stands still, before the gateway
+gives up after 29 s: it is stored by then, and the reconciler does what is left."""
 
 
 class Later:
@@ -58,7 +61,7 @@ def open_aws(settings: Settings) -> Platform:
         blobs=S3Blobs(client_of("s3", settings), settings.bucket),
         secrets=ManagedSecrets(client_of("secretsmanager", settings), clock, prefix=settings.secrets_prefix),
         orchestrator=StepFunctionsOrchestrator(
-            client_of("stepfunctions", settings),
+            client_of("stepfunctions", settings, read_s=_ACTOR_S),
             standard=settings.state_machine,
             short=settings.short_state_machine,
             fan_out=settings.fan_out_state_machine,
