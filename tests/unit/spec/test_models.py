@@ -108,6 +108,8 @@ def test_a_task_by_reference_has_no_block() -> None:
         ),
         ("id: a, type: transform, transform: [{a: 1, b: 2}]", "a step has 2 keys"),
         (f"id: a, {CALL}, transform: []", '"transform" belongs to tasks of type transform'),
+        (f"id: a, {CALL}, dependsOn: [1]", "a dependency is the id of a task, or a mapping"),
+        (f"id: a, {CALL}, dependsOn: [[b]]", "a dependency is the id of a task, or a mapping"),
         (f"id: a, {CALL}, dependsOn: b", '"dependsOn" is the text "b", expected a list'),
         (f"id: a, {CALL}, condition: 5", '"condition" is the number 5, expected text or true or false'),
         (f"id: a, {CALL}, retry: {{retryOn: [{'x' * 50}]}}", f'"{"x" * 50}" is not a kind of failure.'),
@@ -165,7 +167,7 @@ def test_a_mistake_in_a_task_is_one_sentence(task: str, message: str) -> None:
 )
 def test_a_mistake_beside_the_tasks_is_one_sentence(text: str, expected: list[str] | None) -> None:
     if expected is None:
-        expected = ['"1.0" is not a version', '"tasks" is the number 7, expected a mapping']
+        expected = ['"1.0" is not a version', 'an entry of "tasks" is the number 7, expected a mapping']
     assert expected == messages(text)
 
 

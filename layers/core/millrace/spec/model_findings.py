@@ -116,7 +116,7 @@ def unknown_key(path: Path, source: Source, known: Iterable[str]) -> Finding:
         fix = f"Give the task type: {owner.name}, or take {key} out."
         return Finding("unknown-key", "error", message, path, *source.key_position(path), fix)
     names = nearest(key, known)
-    message = f'"{key}" is not a key of {_label(path[:-1])}.{asking(names)}'
+    message = f'"{key}" is not a key of {_holder(path[:-1])}.{asking(names)}'
     fix = f'Write "{names[0]}", or take it out.' if names else f"Use one of {', '.join(sorted(known))}."
     return Finding("unknown-key", "error", message, path, *source.key_position(path), fix, names)
 
@@ -189,5 +189,11 @@ def _covered(path: Path, said: set[Path]) -> bool:
 
 
 def _label(path: Path) -> str:
+    entry = "an entry of " if path and isinstance(path[-1], int) else ""
+    return entry + _holder(path)
+
+
+def _holder(path: Path) -> str:
+    """The key at a path, or the one that an entry of a list stands under."""
     names = [part for part in path if isinstance(part, str)]
     return f'"{names[-1]}"' if names else "the document"

@@ -53,6 +53,9 @@ class Dependency(Model):
 
 
 def _dependency(value: Any) -> Any:
+    if not isinstance(value, str | dict | Dependency):
+        hint = 'Write the id of a task as text ("1" in quotes), or {task: its id, condition: an expression}.'
+        raise refusal("a dependency is the id of a task, or a mapping", hint, "wrong-type")
     return {"task": value} if isinstance(value, str) else value
 
 
