@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from millrace.base import errors
+from millrace.base.ids import lane_name, make_id
 from millrace.base.limits import ATTEMPT_TIMEOUT_MS
-from millrace.services.advance_execution import LONGEST_PARK_S, OLDEST_MS, TURNS
+from millrace.services.advance_execution import LONGEST_PARK_S, OLDEST_MS, TURNS, Order
 from millrace.services.stall_execution import LASTING
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,25 @@ def test_every_task_retries_with_backoff_and_jitter(name: str) -> None:
 def test_every_failure_of_the_standard_machine_is_marked() -> None:
     caught = {name: state["Catch"][-1] for name, state in tasks(STANDARD) if name != "MarkStalled"}
     assert {("States.ALL", "MarkStalled")} == {(c["ErrorEquals"][0], c["Next"]) for c in caught.values()}
+
+
+def names(machine: dict[str, Any]) -> Iterator[str]:
+    """What executions are called that a machine starts, those that it holds included."""
+    for state in machine["States"].values():
+        if "Name.$" in state.get("Parameters", {}):
+            yield state["Parameters"]["Name.$"]
+        if "ItemProcessor" in state:
+            yield from names(state["ItemProcessor"])
+
+
+def test_an_actor_has_a_name_of_which_step_functions_writes_a_log_and_one_only() -> None:
+    assert ["States.Format('{}-{}', $.actor, $.generation)"] * 3 == [
+        name for machine in (STANDARD, SHORT, FAN_OUT) for name in names(machine)
+    ]
+    execution = lane_name(lane_name(make_id(0, "eu-west-1", 0), 12), 345)
+    order = Order("acme", execution, 678).to_json()
+    name = f"{order['actor']}-{order['generation']}"
+    assert re.fullmatch(r"[0-9A-Za-z_-]{1,80}", name)
 
 
 def test_errors_that_no_retry_heals_are_not_retried() -> None:

@@ -47,7 +47,8 @@ def test_the_first_actor_is_short_and_every_later_one_standard(generation: int, 
     orchestrator(client, short).start(SCOPE, "e1", generation)
     (call,) = client.calls
     assert (machine, f"e1-{generation}") == (call["stateMachineArn"], call["name"])
-    assert {"tenant": "acme", "execution": "e1", "generation": generation} == json.loads(call["input"])
+    expected = {"tenant": "acme", "execution": "e1", "actor": "e1", "generation": generation}
+    assert expected == json.loads(call["input"])
 
 
 def test_an_execution_that_is_not_to_be_short_begins_on_the_standard_machine() -> None:
@@ -67,7 +68,7 @@ def test_the_lanes_of_a_loop_begin_by_one_machine_that_reads_their_list() -> Non
 def test_without_that_machine_every_lane_begins_by_itself() -> None:
     client = Recorder()
     orchestrator(client).spread(SCOPE, "e1", 8, 2)
-    assert ["e1.8-1", "e1.9-1"] == [call["name"] for call in client.calls]
+    assert ["e1_8-1", "e1_9-1"] == [call["name"] for call in client.calls]
 
 
 def test_lanes_that_have_begun_begin_again_without_harm_and_other_refusals_are_told() -> None:

@@ -61,7 +61,7 @@ def test_a_time_of_step_functions_is_read_or_is_none(text: Any, expected: int | 
 
 
 def test_an_order_is_small_control_data() -> None:
-    names = "tenant execution generation turn next seconds owner seenSeq wakeAt position"
+    names = "tenant execution actor generation turn next seconds owner seenSeq wakeAt position"
     assert set(names.split()) == set(ORDER.to_json())
     assert 1024 > len(json.dumps(ORDER.to_json()))
 

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from millrace.adapters.aws import judge, unavailable
-from millrace.base.ids import lane_name
+from millrace.base.ids import actor_name, lane_name
 from millrace.ports.documents import TenantScope
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ class StepFunctionsOrchestrator:
         machine = self._standard
         if short and self._short and generation <= FIRST_GENERATION:
             machine = self._short
-        payload = {"tenant": scope.tenant, "execution": execution, "generation": generation}
+        actor = actor_name(execution)
+        payload = {"tenant": scope.tenant, "execution": execution, "actor": actor, "generation": generation}
         try:
             self._client.start_execution(
-                stateMachineArn=machine, name=f"{execution}-{generation}", input=json.dumps(payload)
+                stateMachineArn=machine, name=f"{actor}-{generation}", input=json.dumps(payload)
             )
         except (BotoCoreError, ClientError) as error:
             _unless(error, _STARTED, "starting the state machine")
@@ -63,7 +64,7 @@ class StepFunctionsOrchestrator:
         payload = {"tenant": scope.tenant, "execution": execution, "first": first, "count": count}
         try:
             self._client.start_execution(
-                stateMachineArn=self._fan_out, name=f"{execution}-{first}", input=json.dumps(payload)
+                stateMachineArn=self._fan_out, name=f"{actor_name(execution)}-{first}", input=json.dumps(payload)
             )
         except (BotoCoreError, ClientError) as error:
             _unless(error, _STARTED, "starting the lanes of a loop")

@@ -48,6 +48,12 @@ def lane_name(execution: str, stream: int) -> str:
     return f"{execution}.{stream}"
 
 
+def actor_name(execution: str) -> str:
+    """What an actor is called where a name holds letters, digits, ``-`` and ``_`` only: Step Functions takes others
+    too, and then writes no log of them."""
+    return execution.replace(".", "_")
+
+
 def root_of(execution: str) -> str:
     """The id of the execution that an actor belongs to: its own, or that of the execution whose lane it is."""
     return execution.partition(".")[0]

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from millrace.base.errors import ConditionRefused, InvalidRequest, OutcomeUnknown
+from millrace.base.ids import actor_name
 from millrace.driver.advance import advance
 from millrace.driver.world import Advanced, Again, Done, DriverWorld, Wait
 from millrace.ports.documents import Check, Documents, TenantScope, Update
@@ -34,9 +35,11 @@ DEADLINE: Final = "deadline"
 
 
 class Order(Struct, frozen=True):
-    """What travels through the state machine. ``generation`` and ``turn`` count actors and their turns; ``owner`` is
-    the driver that last held the lease; ``seconds`` belongs to ``next``; ``wakeAt`` is ms, 0 for no timer; ``position``
-    is the length of the log that a park follows from, -1 for an order of an earlier release."""
+    """What travels through the state machine; in JSON with ``actor``, which its executions are named by.
+
+    ``generation`` and ``turn`` count actors and their turns; ``owner`` is the driver that last held the lease;
+    ``seconds`` belongs to ``next``; ``wakeAt`` is ms, 0 for no timer; ``position`` is the length of the log that a park
+    follows from, -1 for an order of an earlier release."""
 
     tenant: str
     execution: str
@@ -57,6 +60,7 @@ class Order(Struct, frozen=True):
         return {
             "tenant": self.tenant,
             "execution": self.execution,
+            "actor": actor_name(self.execution),
             "generation": self.generation,
             "turn": self.turn,
             "next": self.next,

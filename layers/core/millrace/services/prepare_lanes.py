@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from millrace.base.errors import InvalidRequest
-from millrace.base.ids import lane_name
+from millrace.base.ids import actor_name, lane_name
 from millrace.base.limits import LANES
 from millrace.ports.blobs import Located
 from millrace.ports.documents import TenantScope
@@ -28,10 +28,8 @@ def prepare_lanes(platform: Platform, body: Any) -> dict[str, str]:
         raise InvalidRequest(f"There are no {count} lanes from {first} on.", hint=f"Use 1 to {LANES} lanes.")
     if not isinstance(platform.blobs, Located):
         raise InvalidRequest("No state machine reads what this store holds.", hint="Run on AWS, with a bucket.")
-    orders = [
-        {"tenant": scope.tenant, "execution": lane_name(execution, stream), "generation": 1}
-        for stream in range(first, first + count)
-    ]
+    names = [lane_name(execution, stream) for stream in range(first, first + count)]
+    orders = [{"tenant": scope.tenant, "execution": name, "actor": actor_name(name), "generation": 1} for name in names]
     key = ("execution", execution, "lanes", str(first))
     platform.blobs.put(scope, key, json.dumps(orders).encode())
     bucket, name = platform.blobs.where(scope, key)
