@@ -301,6 +301,14 @@ def test_somebody_is_told_when_the_reconciler_fails() -> None:
     assert {"Ref": "ReconcilerFunction"} == told
 
 
+def test_a_driver_that_is_throttled_gives_a_sign_long_before_its_executions_do() -> None:
+    alarms = load_document((ROOT / "infra" / "observability.yaml").read_text())["Resources"]
+    throttled = alarms["ThrottledDrivers"]["Properties"]
+    assert ("AWS/Lambda", "Throttles") == (throttled["Namespace"], throttled["MetricName"])
+    assert alarms["FailingDrivers"]["Properties"]["Dimensions"] == throttled["Dimensions"]
+    assert 15 * 60 > throttled["Period"] * throttled["EvaluationPeriods"]
+
+
 def test_two_stacks_of_one_account_do_not_take_each_others_names() -> None:
     named = [machine["Name"]["Fn::Sub"] for machine in MACHINES.values()]
     groups = [r["Properties"] for r in RESOURCES.values() if r["Type"] == "AWS::Logs::LogGroup"]
