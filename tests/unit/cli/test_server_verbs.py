@@ -282,6 +282,16 @@ def test_a_folder_is_no_workflow(data: Path, tmp_path: Path) -> None:
     assert "dev --watch" in ran.err
 
 
+def test_a_folder_of_the_same_name_does_not_hide_a_workflow(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hello").mkdir()
+    (tmp_path / "nobody").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "succeeded" == on(data, "run", "hello", "--input", '{"userId": 3}', "--json").json["status"]
+    assert "nobody is a folder" in on(data, "run", "nobody").err
+
+
 def test_what_is_no_id_is_told_what_an_id_looks_like(data: Path) -> None:
     ran = on(data, "executions", "show", "nope")
     assert 2 == ran.code

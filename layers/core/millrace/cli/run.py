@@ -20,7 +20,7 @@ from millrace.cli.progress import progress
 from millrace.cli.session import connect
 from millrace.cli.settings import settings_of, take_data
 from millrace.local import documents
-from millrace.local.client import Client, segment
+from millrace.local.client import Client, Refused, segment
 
 _FIRST_WAIT_S = 0.02
 _WAIT_S = 0.25
@@ -144,11 +144,20 @@ def _follow(
             pause = min(_WAIT_S, pause * 1.5)
 
 
+def _is_workflow(client: Client, name: str) -> bool:
+    """Whether the server knows a workflow of this name: a folder beside it, of that workflow perhaps, does not hide it."""
+    try:
+        client.call("GET", f"/workflows/{segment(name)}")
+    except Refused:
+        return False
+    return True
+
+
 def _found(client: Client, given: str, output: Output) -> tuple[str, str | None, str | None] | None:
     """The name of a workflow, the range behind it, and where a file was published, the content hash of what came of it:
     so that nobody else's publish in between is run instead. None where the file has findings that stop it."""
     path = Path(given)
-    if path.is_dir():
+    if path.is_dir() and not _is_workflow(client, given):
         raise InvalidRequest(
             f"{given} is a folder", hint="Name a file in it, or publish all of it with `millrace dev --watch FOLDER`."
         )
