@@ -4,6 +4,7 @@ import pytest
 
 from millrace.base.errors import TransformError
 from millrace.spec import check_workflow
+from millrace.spec.checks.report import Report
 from tests.unit.spec.builders import GET, HTTP, TASK_HEAD, flow, judge, workflow_of
 
 INPUT = (
@@ -241,6 +242,13 @@ def test_a_refusal_that_names_no_step_is_reported_once_for_all_of_them() -> None
     found = check_workflow(document, source, tasks={}, check_transform=refuse)
     told = [(one.message, one.path) for one in found if one.code == "bad-transform"]
     assert [("there are none today", ("spec", "tasks", 0, "transform"))] == told
+
+
+def test_a_report_that_knows_no_tree_says_of_an_unknown_task_that_there_is_none() -> None:
+    _, source = workflow_of(flow(f"id: a, {HTTP}"))
+    report = Report(source)
+    report.no_task("b", [], ("spec",), reader=None, otherwise="Add it.")
+    assert [('there is no task "b".', "Add it.")] == [(one.message, one.fix) for one in report.findings]
 
 
 @pytest.mark.parametrize("given", ["{items: '{{1 +}}'}", "'{{1 +}}'"])
