@@ -28,7 +28,7 @@ DOUBLINGS: Final = 3
 """An actor that makes no progress is restarted after one minute, two, four, and then every eight: where functions are
 throttled for long, a start each minute would add to the load that holds the others up."""
 TURN_MS: Final = 60_000
-"""How long each shard of the index is looked at first, so that the last of them is not always the one cut off."""
+"""How long each shard of the index comes first, so that the last of them is not always the one cut off."""
 
 
 class Reconciled(Struct, frozen=True):
@@ -50,20 +50,20 @@ def reconcile(platform: Platform, *, all_live: bool = False, deadline: int | Non
     until = now if not all_live else 10**15 - 1
     looked_at = woken = restarted = failed = 0
     last: Unavailable | None = None
-    for turn in range(LIVE_SHARDS):
-        shard = (now // TURN_MS + turn) % LIVE_SHARDS
-        for found in list(live_executions(platform.documents, until=until, shards=(shard,))):
-            if deadline is not None and platform.clock.now() >= deadline:
-                return Reconciled(looked_at, woken, restarted, failed)
-            looked_at += 1
-            try:
-                wakes, restarts = _help(platform, found, now, raised=not all_live)
-            except Unavailable as error:
-                failed, last = failed + 1, error
-                log.warning("execution %s: the reconciler could not help it: %s", found[1], error)
-            else:
-                woken += wakes
-                restarted += restarts
+    first = now // TURN_MS
+    shards = [(first + turn) % LIVE_SHARDS for turn in range(LIVE_SHARDS)]
+    for found in list(live_executions(platform.documents, until=until, shards=shards)):
+        if deadline is not None and platform.clock.now() >= deadline:
+            return Reconciled(looked_at, woken, restarted, failed)
+        looked_at += 1
+        try:
+            wakes, restarts = _help(platform, found, now, raised=not all_live)
+        except Unavailable as error:
+            failed, last = failed + 1, error
+            log.warning("execution %s: the reconciler could not help it: %s", found[1], error)
+        else:
+            woken += wakes
+            restarted += restarts
     if last is not None and not woken + restarted:
         raise last
     return Reconciled(looked_at, woken, restarted, failed)
