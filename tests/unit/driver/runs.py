@@ -223,7 +223,8 @@ class Local:
         self.io.before_commit = lambda _ops: None
 
     def read(self, execution: str) -> dict[str, Any]:
-        return get_execution(self.platform, CALLER, execution)
+        """An execution with all its values, however large."""
+        return get_execution(self.platform, CALLER, execution, room=None)
 
     def segments(self, execution: str) -> list[Segment]:
         return list(read_segments(self.documents, SCOPE, execution))

@@ -63,7 +63,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "text": ({"body": "hello", "headers": {"Content-Type": "text/plain"}}, {}, ""),
     "no JSON": ({"body": "{", "headers": {"content-type": "text/json; x=1"}}, {}, ""),
     "a secret": ({"body": "{{secrets.crm}}"}, {"auth": {"bearer": {"secretRef": "crm"}}}, ""),
-    "a request that cannot be built": ({}, {"headers": {"Host": "x"}}, "task/header"),
+    "a request that cannot be built": ({}, {"headers": {"X-Who": "{{input.who + '\\n'}}"}}, "task/header"),
     "an address that cannot be": ({}, {"url": "https://{{input.who}}@x/"}, "blocked/userinfo"),
 }
 
