@@ -145,7 +145,7 @@ def _follow(
 
 
 def _is_workflow(client: Client, name: str) -> bool:
-    """Whether the server knows a workflow of this name: a folder beside it, of that workflow perhaps, does not hide it."""
+    """Whether the server knows a workflow of this name: a folder beside it, perhaps of that workflow, hides none."""
     try:
         client.call("GET", f"/workflows/{segment(name)}")
     except Refused:
