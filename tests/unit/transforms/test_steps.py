@@ -172,6 +172,18 @@ TABLE: list[tuple[str, Any, list[dict[str, Any]], Any]] = [
     ),
     ("aggregate ints stay ints", [1, 2], [{"aggregate": {"s": {"op": "sum", "of": "item"}}}], {"s": 3}),
     (
+        "aggregate to the greatest int",
+        [2**63 - 2, 1],
+        [{"aggregate": {"s": {"op": "sum", "of": "item"}}}],
+        {"s": 2**63 - 1},
+    ),
+    (
+        "aggregate to the least int",
+        [-(2**63) + 1, -1],
+        [{"aggregate": {"s": {"op": "sum", "of": "item"}}}],
+        {"s": -(2**63)},
+    ),
+    (
         "aggregate texts",
         ["b", "a"],
         [{"aggregate": {"lo": {"op": "min", "of": "item"}, "hi": {"op": "max", "of": "item"}}}],
@@ -331,6 +343,7 @@ FAILING: list[tuple[str, Any, dict[str, Any], int | None]] = [
     ("expected numbers", ROWS, {"aggregate": {"s": {"op": "sum", "of": "cat"}}}, None),
     ("expected numbers", [True], {"aggregate": {"s": {"op": "avg", "of": "item"}}}, None),
     ("64-bit", [2**62, 2**62], {"aggregate": {"s": {"op": "sum", "of": "item"}}}, None),
+    ("64-bit", [-(2**63), -1], {"aggregate": {"s": {"op": "sum", "of": "item"}}}, None),
     ("not a finite", [1e308, 1e308], {"aggregate": {"s": {"op": "sum", "of": "item"}}}, None),
     ("not a finite", [float("inf"), 1.0], {"aggregate": {"s": {"op": "sum", "of": "item"}}}, None),
     ("cannot compare number, string", [1, "a"], {"aggregate": {"s": {"op": "max", "of": "item"}}}, None),
