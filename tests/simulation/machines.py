@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
@@ -74,7 +75,7 @@ class Machines:
 
     async def _run(self, order: Order) -> None:
         while True:
-            order = await self._invoke(lambda process, order=order: self._advance(process, order))  # type: ignore[misc]
+            order = await self._invoke(partial(self._advance, order))
             if order.next == "done":
                 return
             if order.next == "continue":
@@ -87,7 +88,7 @@ class Machines:
             if order.next == "park":
                 await self._park(order)
 
-    async def _advance(self, process: Process, order: Order) -> Order:
+    async def _advance(self, order: Order, process: Process) -> Order:
         self._invocations += 1
         world: DriverWorld = replace(self._world.driver_world(process), owner=f"{process.name}/{self._invocations}")
         return await advance_execution(world, order, deadline=self._world.clock.now() + INVOCATION_MS)

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from millrace.driver.loop import DriverLoop
+
+
+def left_on(loop: DriverLoop, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that has begun on a loop and is waited for by nobody."""
+
+    async def leave() -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        await asyncio.sleep(0)
+        return task
+
+    return loop.run(leave())
 
 
 def test_what_still_runs_on_a_loop_is_ended_with_it_and_a_later_run_begins_another() -> None:
@@ -17,12 +30,7 @@ def test_what_still_runs_on_a_loop_is_ended_with_it_and_a_later_run_begins_anoth
             await asyncio.sleep(0)
             told.append("ended")
 
-    async def leave() -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(linger())
-        await asyncio.sleep(0)
-        return task
-
-    task = loop.run(leave())
+    task = left_on(loop, linger())
     loop.close()
     assert (["ended"], True) == (told, task.cancelled())
     assert [2] == [loop.run(asyncio.sleep(0, 2))]
@@ -39,11 +47,6 @@ def test_a_loop_waits_for_what_takes_time_to_end_and_then_fails() -> None:
             await asyncio.sleep(0.05)
             raise RuntimeError("it could not end") from None
 
-    async def leave() -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(stubborn())
-        await asyncio.sleep(0)
-        return task
-
-    task = loop.run(leave())
+    task = left_on(loop, stubborn())
     loop.close()
     assert "it could not end" == str(task.exception())

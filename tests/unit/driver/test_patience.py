@@ -33,19 +33,28 @@ def local_with(tasks: list[dict[str, Any]], script: Script | None = None, *, lin
     return local
 
 
-def looks(local: Local, execution: str) -> list[int]:
-    """When (ms after it began) a driver that finds nothing new reads the actor item, and that it parks in the end."""
-    seen: list[int] = []
-    begun, get = local.clock.now(), local.documents.get
+class Watched:
+    """A store that notes when (ms) its driver reads an actor item."""
 
-    def noted(scope: Any, key: Any, **more: Any) -> Any:
-        if key.sort == "actor" and execution in str(key):
-            seen.append(local.clock.now() - begun)
-        return get(scope, key, **more)
+    def __init__(self, local: Local) -> None:
+        self._documents, self._clock = local.documents, local.clock
+        self.looks: list[int] = []
 
-    local.documents.get = noted  # type: ignore[method-assign]
-    assert isinstance(local.drive(execution), Wait)
-    return seen
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._documents, name)
+
+    def get(self, scope: Any, key: Any) -> Any:
+        if key.sort == "actor":
+            self.looks.append(self._clock.now())
+        return self._documents.get(scope, key)
+
+
+def watch(local: Local) -> Watched:
+    """Have the driver read through a store that notes it."""
+    documents: Any = Watched(local)
+    local.world = replace(local.world, documents=documents)
+    found: Watched = documents
+    return found
 
 
 def waited(local: Local, execution: str) -> int:
@@ -106,7 +115,9 @@ def test_a_look_comes_after_a_quarter_of_the_time_waited_so_far() -> None:
     local.world = replace(local.world, linger_ms=0)
     local.drive(execution)  # everything there is to write is written
     local.world = replace(local.world, linger_ms=LINGER_MS)
-    seen = looks(local, execution)
+    watched, begun = watch(local), local.clock.now()
+    assert isinstance(local.drive(execution), Wait)
+    seen = [at - begun for at in watched.looks]
     assert len(seen) < 30
     for last, now in itertools.pairwise(seen[1:]):
         assert now - last <= max(50, last // 4) + 2
@@ -158,16 +169,9 @@ def test_a_timer_that_is_slept_for_after_the_waiting_is_over_does_not_make_it_lo
     local = local_with([{**FALLEN, "timeout": "13s"}], linger_ms=5_000)
     execution = local.start("flow")
     local.world = replace(local.world, sleep_ms=60_000)
-    seen: list[int] = []
-    get = local.documents.get
-
-    def noted(scope: Any, key: Any, **more: Any) -> Any:
-        seen.append(local.clock.now())
-        return get(scope, key, **more)
-
-    local.documents.get = noted  # type: ignore[method-assign]
+    watched = watch(local)
     assert Done("failed") == local.drive(execution)
-    assert len(seen) < 60
+    assert len(watched.looks) < 60
 
 
 @pytest.mark.parametrize("linger_ms", [0, LINGER_MS])
